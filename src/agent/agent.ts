@@ -1,0 +1,65 @@
+// The contract that doors see of this room: submit a turn, watch it, cancel it, answer its questions.
+import type { ToolSpec, TurnRecord, TurnRequest } from "../protocol/turn.ts"
+import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
+import type { Message } from "../protocol/message.ts"
+
+export interface Accepted {
+  record: TurnRecord
+  /** True when this turn id was accepted before (now or in an earlier life of the gateway); nothing was started. */
+  duplicate: boolean
+}
+
+/** A turn that has not ended, as far as memory knows it. */
+export interface ActiveTurn {
+  turnId: string
+  sessionKey: string
+  agentId: string
+  status: "queued" | "running" | "waiting"
+  /** The answer so far, of the message being written now. */
+  text: string
+  thinking: string
+  startedAt: number | null
+}
+
+export interface Lanes {
+  /**
+   * Accepts a turn: resolves once it is on disk. Repeating a turnId returns the first one.
+   * Throws CONFLICT when that turnId belongs to another session, NOT_FOUND for an unknown agent, UNAVAILABLE while
+   * draining, RATE_LIMITED when the session's queue is full, INVALID_PARAMS for a bad request.
+   */
+  submit(request: TurnRequest): Promise<Accepted>
+  /** Cancels one turn, or all that run in a session (`waiting: true`: queued ones too). Resolves with the ids once they have ended. */
+  cancel(target: { turnId: string } | { sessionKey: string; queued?: boolean }): Promise<string[]>
+  /** Resolves when the turn has ended; undefined when `timeoutMs` passes or the signal aborts first. Throws NOT_FOUND. */
+  wait(turnId: string, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<TurnRecord | undefined>
+  /** Turns of a session that have not ended, the running one first. */
+  active(sessionKey: string): ActiveTurn[]
+  counts(): { running: number; queued: number; waiting: number }
+  /** Takes up what an earlier life of the gateway left: queued turns run; interrupted ones resume or are marked. */
+  start(): Promise<void>
+  /** No new turns; running ones get `graceMs`, then are recorded as interrupted. */
+  drain(graceMs: number): Promise<void>
+}
+
+export interface ApprovalDesk {
+  pending(): Promise<Approval[]>
+  get(id: string): Promise<Approval | undefined>
+  /** First answer wins. Throws NOT_FOUND "unknown approval id", CONFLICT "approval already resolved". */
+  resolve(id: string, decision: ApprovalDecision, by: string): Promise<Approval>
+  /** The desk asks this before it asks a human: can one be reached now? Set by the gateway. */
+  canAsk: (sessionKey: string) => boolean
+}
+
+/** A configured mind. */
+export interface AgentProfile {
+  id: string
+  name: string
+  /** `provider/model` or undefined for the discovered default. */
+  model: string | undefined
+  fallbacks: string[]
+  workspace: string
+  systemPrompt: string | undefined
+  tools: ToolSpec[]
+}
+
+export type { Message }

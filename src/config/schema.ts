@@ -1,0 +1,190 @@
+// What pincer.json may say. Every key has a default, so an absent file is a valid configuration. Unknown keys are errors.
+// Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
+import { z } from "zod"
+
+/** A secret: the text itself, or where to read it. Never resolved here and never printed. */
+export const secretRef = z.union([
+  z.string().min(1),
+  z.strictObject({ env: z.string().min(1) }),
+  z.strictObject({ file: z.string().min(1) }),
+])
+export type SecretRef = z.infer<typeof secretRef>
+
+const port = z.number().int().min(0).max(65535)
+const ms = z.number().int().min(0)
+const listener = z.strictObject({ host: z.string().min(1), port })
+
+const gateway = z.strictObject({
+  host: z.string().min(1).default("127.0.0.1"),
+  port: port.default(18789),
+  /** More addresses; every route is on each. */
+  listeners: z.array(listener).default([]),
+  auth: z
+    .strictObject({
+      /** "none" is accepted on loopback only, unless allowInsecure is set. */
+      mode: z.enum(["token", "none"]).default("token"),
+      /** Default: generated on first start into <home>/gateway.token (0600). */
+      token: secretRef.optional(),
+      allowInsecure: z.boolean().default(false),
+      /** Accepted clock difference of a device signature. */
+      deviceSkewMs: ms.default(120_000),
+      rateLimit: z
+        .strictObject({
+          maxAttempts: z.number().int().min(1).default(10),
+          windowMs: ms.default(60_000),
+          lockoutMs: ms.default(300_000),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  /** Browser origins that may connect besides the gateway's own pages. */
+  allowedOrigins: z.array(z.string()).default([]),
+  /** Host header names accepted besides loopback names and the configured hosts. */
+  allowedHosts: z.array(z.string()).default([]),
+  /** How long running turns may go on after SIGTERM. */
+  drainMs: ms.default(5_000),
+  /** Refuse unknown keys, client ids and modes, as the original gateway does. */
+  strict: z.boolean().default(false),
+  /** Connections that have not authenticated yet, at most; and all connections. */
+  maxPending: z.number().int().min(1).default(256),
+  maxConnections: z.number().int().min(1).default(10_000),
+  tickIntervalMs: ms.default(30_000),
+})
+
+const limits = z.strictObject({
+  maxModelCalls: z.number().int().min(1).default(50),
+  maxTimeMs: ms.default(30 * 60_000),
+  maxTokens: z.number().int().min(1).nullable().default(null),
+  maxCostUsd: z.number().min(0).nullable().default(null),
+})
+
+const agentFields = {
+  name: z.string().min(1).optional(),
+  /** `provider/model`; default: what discovery chose. */
+  model: z.string().min(1).optional(),
+  /** Tried in order when the model before fails before its first words. */
+  fallbacks: z.array(z.string().min(1)).optional(),
+  /** Working directory of sessions that name none. Default <home>/workspace. */
+  workspace: z.string().min(1).optional(),
+  systemPrompt: z.string().optional(),
+  /** Tools that the agent has; default all. */
+  tools: z.array(z.string()).optional(),
+  thinking: z.enum(["off", "minimal", "low", "medium", "high", "xhigh"]).optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  maxOutputTokens: z.number().int().min(1).optional(),
+}
+
+const agents = z.strictObject({
+  default: z.string().default("main"),
+  defaults: z.strictObject({ ...agentFields, limits: limits.prefault({}) }).prefault({}),
+  entries: z
+    .record(
+      z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be an agent id: a-z, 0-9, "-" and "_"'),
+      z.strictObject({ ...agentFields, limits: limits.partial().optional() }),
+    )
+    .default({}),
+})
+
+const price = z.strictObject({
+  /** US dollars per million tokens. */
+  input: z.number().min(0),
+  output: z.number().min(0),
+  cacheRead: z.number().min(0).optional(),
+  cacheWrite: z.number().min(0).optional(),
+})
+
+const provider = z.strictObject({
+  /** A row of the built-in table ("openai", "openrouter", "ollama", …). Default: the key itself when it names a row. */
+  service: z.string().optional(),
+  wire: z.enum(["openai-chat", "openai-responses", "anthropic", "gemini"]).optional(),
+  baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+  apiKey: secretRef.optional(),
+  headers: z.record(z.string(), z.string()).default({}),
+  models: z.array(z.string()).default([]),
+  connectTimeoutMs: ms.default(60_000),
+  stallMs: ms.default(120_000),
+  quirks: z
+    .strictObject({
+      maxTokensField: z.enum(["max_tokens", "max_completion_tokens"]).optional(),
+      noStreamUsage: z.boolean().optional(),
+      reasoningField: z.string().optional(),
+    })
+    .prefault({}),
+  enabled: z.boolean().default(true),
+})
+
+const models = z.strictObject({
+  /** Order of providers tried after the model's own fallbacks are exhausted. Default: configured order. */
+  fallbackProviders: z.array(z.string()).default([]),
+  /** `provider/model` or a model id -> price; overrides the built-in table. */
+  prices: z.record(z.string(), price).default({}),
+  /** Look for keys in the environment and for model servers on this machine. */
+  discover: z.boolean().default(true),
+  /** Where local model servers are looked for; the default is the well-known ports. */
+  localServers: z.array(z.strictObject({ id: z.string(), baseUrl: z.url({ protocol: /^https?$/ }) })).optional(),
+})
+
+const tools = z.strictObject({
+  maxOutputChars: z.number().int().min(1_000).default(30_000),
+  exec: z
+    .strictObject({
+      shell: z.string().default("/bin/bash"),
+      timeoutMs: ms.default(120_000),
+      maxTimeoutMs: ms.default(600_000),
+      /** Added to the small clean environment that commands get. */
+      env: z.record(z.string(), z.string()).default({}),
+    })
+    .prefault({}),
+  fetch: z
+    .strictObject({
+      timeoutMs: ms.default(30_000),
+      maxBytes: z.number().int().min(1_000).default(5_000_000),
+      /** host or host:port entries that may be private addresses. */
+      allowHosts: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+  search: z
+    .strictObject({
+      service: z.enum(["duckduckgo", "brave", "tavily"]).default("duckduckgo"),
+      apiKey: secretRef.optional(),
+      baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+    })
+    .prefault({}),
+})
+
+export const configSchema = z.strictObject({
+  $schema: z.string().optional(),
+  gateway: gateway.prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+      maxBytes: z.number().int().min(10_000).default(10_000_000),
+      maxFiles: z.number().int().min(1).default(5),
+    })
+    .prefault({}),
+  agents: agents.prefault({}),
+  providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/), provider).default({}),
+  models: models.prefault({}),
+  turns: z
+    .strictObject({
+      /** What happens to a turn that a crash or restart cut off, unless its caller said otherwise. */
+      onInterrupt: z.enum(["resume", "mark"]).default("resume"),
+      /** A turn that was cut off this often is not started again. */
+      maxAttempts: z.number().int().min(1).default(3),
+      /** Turns that run at once; more wait. */
+      maxConcurrent: z.number().int().min(1).default(256),
+      /** Turns that may wait in one session. */
+      maxQueued: z.number().int().min(1).default(100),
+      approvalTimeoutMs: ms.default(30 * 60_000),
+    })
+    .prefault({}),
+  tools: tools.prefault({}),
+  store: z
+    .strictObject({
+      /** "full" survives a power cut; "normal" survives a crash of the process only. */
+      durability: z.enum(["full", "normal"]).default("full"),
+    })
+    .prefault({}),
+})
+
+export type Config = z.infer<typeof configSchema>

@@ -1,0 +1,33 @@
+// What compose.ts built and the doors use. A door gets this and nothing else: no globals, no environment.
+import type { AgentProfile, ApprovalDesk, Lanes } from "../agent/agent.ts"
+import type { Clock } from "../base/clock.ts"
+import type { Logger } from "../base/log.ts"
+import type { Config } from "../config/schema.ts"
+import type { Catalogue } from "../providers/catalogue.ts"
+import type { Store } from "../store/store.ts"
+import type { Tool } from "../tools/tool.ts"
+import type { Hub } from "./hub.ts"
+
+export interface Parts {
+  readonly version: string
+  /** New with every start of the process. */
+  readonly bootId: string
+  readonly startedAt: number
+  readonly home: string
+  readonly configPath: string
+  /** The text of the config file as it was read, or undefined when there is none. */
+  readonly configText: string | undefined
+  readonly logPath: string
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Logger
+  readonly store: Store
+  readonly hub: Hub
+  readonly lanes: Lanes
+  readonly approvals: ApprovalDesk
+  readonly catalogue: Catalogue
+  readonly tools: readonly Tool[]
+  readonly agents: ReadonlyMap<string, AgentProfile>
+  /** The shared secret, or undefined when authentication is off. Compared in constant time only (gateway/auth.ts). */
+  readonly token: string | undefined
+}

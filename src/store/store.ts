@@ -1,0 +1,155 @@
+// What the store offers, noun by noun. Functions return promises, so that a server database can stand behind them.
+// Writes are grouped: what is asked for in one tick is committed together, and a promise resolves when its write is on disk.
+import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
+import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
+import type { Message, Usage } from "../protocol/message.ts"
+import type { TurnOutcome, TurnRecord, TurnRequest, TurnStatus } from "../protocol/turn.ts"
+
+export interface SessionRow {
+  key: string
+  /** Changes on reset. */
+  id: string
+  agentId: string
+  /** Unique among sessions, or null. */
+  label: string | null
+  /** Working directory of tools, absolute, or null for the agent's. */
+  cwd: string | null
+  /** `provider/model` override, or null. */
+  model: string | null
+  /** Further settings that sessions.patch keeps (thinkingLevel, verboseLevel, …). */
+  settings: Record<string, string>
+  createdAt: number
+  updatedAt: number
+  /** Tokens and money of the current transcript. */
+  usage: Usage
+  /** Recorded events so far (= last seq). */
+  lastSeq: number
+  messageCount: number
+  /** First user words, for lists. */
+  title: string | null
+  abortedLastTurn: boolean
+}
+
+export interface SessionFilter {
+  agentId?: string
+  /** Substring of key, label or title; matches Chinese as well. */
+  search?: string
+  label?: string
+  updatedAfter?: number
+  limit?: number
+  offset?: number
+}
+
+export interface Sessions {
+  get(key: string): Promise<SessionRow | undefined>
+  byId(id: string): Promise<SessionRow | undefined>
+  byLabel(label: string): Promise<SessionRow | undefined>
+  /** Newest first. `total` counts all that match. */
+  list(filter: SessionFilter): Promise<{ sessions: SessionRow[]; total: number }>
+  /** Creates the session when it is not there. */
+  ensure(key: string, agentId: string, fields?: Partial<Pick<SessionRow, "cwd" | "model" | "label">>): Promise<SessionRow>
+  /** Throws NOT_FOUND; ALREADY_EXISTS when the label is taken. */
+  patch(key: string, fields: Partial<Pick<SessionRow, "label" | "cwd" | "model" | "settings">>): Promise<SessionRow>
+  /** Same key, new id, empty transcript; settings stay. Throws NOT_FOUND. */
+  reset(key: string): Promise<SessionRow>
+  /** False when there was none. Events, turns and notes go with it. */
+  delete(key: string): Promise<boolean>
+}
+
+export interface Transcript {
+  /** Messages of the session's current transcript that still count, oldest first. `limit`: the newest so many. */
+  messages(key: string, options?: { limit?: number }): Promise<Message[]>
+  /** Recorded events after `afterSeq`, oldest first. */
+  events(key: string, options: { afterSeq: number; limit: number }): Promise<RecordedEnvelope[]>
+}
+
+/** One attempt of one turn; every write through it is refused once a newer attempt has begun. */
+export interface Fence {
+  readonly turnId: string
+  readonly sessionKey: string
+  readonly epoch: number
+}
+
+export interface Turns {
+  get(turnId: string): Promise<TurnRecord | undefined>
+  /** Newest first. */
+  list(filter: { sessionKey?: string; status?: TurnStatus[]; limit: number }): Promise<TurnRecord[]>
+}
+
+export interface Approvals {
+  get(id: string): Promise<Approval | undefined>
+  /** Undecided ones, oldest first. */
+  pending(): Promise<Approval[]>
+}
+
+export interface DeviceRow {
+  deviceId: string
+  publicKey: string
+  displayName: string | null
+  platform: string | null
+  clientId: string | null
+  role: string
+  scopes: string[]
+  createdAt: number
+  lastSeenAt: number | null
+  revokedAt: number | null
+}
+
+export interface Devices {
+  get(deviceId: string): Promise<DeviceRow | undefined>
+  /** Adds the device, or widens role and scopes of one that is there. */
+  approve(row: Omit<DeviceRow, "createdAt" | "lastSeenAt" | "revokedAt">): Promise<DeviceRow>
+  /** Stores the SHA-256 of a new token for device and role; the token itself is never stored. */
+  setToken(deviceId: string, role: string, tokenHash: string, scopes: string[]): Promise<void>
+  /** The device and scopes that a token (by its hash) stands for, or undefined when unknown or revoked. */
+  byTokenHash(tokenHash: string): Promise<{ device: DeviceRow; role: string; scopes: string[] } | undefined>
+  /** Keeps a refused connect for a later pairing decision. Returns the id of the pending request (the same while it lives). */
+  request(row: { deviceId: string; publicKey: string; role: string; scopes: string[]; clientId: string; platform: string; remoteIp: string }): Promise<string>
+  touch(deviceId: string): Promise<void>
+}
+
+export interface UsageDay {
+  /** UTC date, YYYY-MM-DD. */
+  date: string
+  provider: string
+  model: string
+  turns: number
+  usage: Usage
+}
+
+export interface UsageLedger {
+  /** Days from `since` (ms), oldest first. */
+  days(since: number): Promise<UsageDay[]>
+}
+
+/** Where an OpenAI Responses id points: the session, and the last event that belongs to the response. */
+export interface ResponseRow {
+  id: string
+  sessionKey: string
+  turnId: string
+  seq: number
+  createdAt: number
+  /** The response object as it was sent. */
+  body: Record<string, unknown>
+}
+
+export interface Responses {
+  put(row: ResponseRow): Promise<void>
+  get(id: string): Promise<ResponseRow | undefined>
+  delete(id: string): Promise<boolean>
+}
+
+export type { Approval, ApprovalDecision, RecordedEvent, TurnOutcome, TurnRequest }
+
+export interface Store {
+  readonly sessions: Sessions
+  readonly transcript: Transcript
+  readonly turns: Turns
+  readonly approvals: Approvals
+  readonly devices: Devices
+  readonly usage: UsageLedger
+  readonly responses: Responses
+  /** Bytes on disk, for status. */
+  size(): number
+  close(): Promise<void>
+}

@@ -1,0 +1,71 @@
+// The contract of this room: what a model may call. A tool parses its own arguments, says what it will touch before it acts
+// (for policy), and acts within its context. Failures that the model should see are results with isError, not exceptions.
+import type { z } from "zod"
+import type { Clock } from "../base/clock.ts"
+import type { ToolResultPart } from "../protocol/message.ts"
+
+/** What a tool does to the world; policy and the approval text build on it (R-20). */
+export type ToolClass = "read" | "search" | "write" | "exec" | "network" | "control"
+
+/** What one call is about to touch, worked out from its arguments by us, never told by the model. */
+export interface Touch {
+  /** Absolute paths after symlinks, in the order given. Parents of files that do not exist yet are resolved. */
+  reads: string[]
+  writes: string[]
+  /** Hosts that are contacted. */
+  hosts: string[]
+  /** The exact command line, for exec. */
+  command?: string
+}
+
+export interface ToolContext {
+  /** Working directory, absolute and real (symlinks resolved). */
+  cwd: string
+  /** The session's own scratch state across turns (todo list); JSON-able, stored by the agent. */
+  notes: Map<string, unknown>
+  signal: AbortSignal
+  clock: Clock
+  /** Live output for display, at most a few times a second; not part of the result. */
+  progress(output: string): void
+  settings: ToolSettings
+}
+
+/** The configuration slice of this room. */
+export interface ToolSettings {
+  /** Characters of output handed to the model per call. */
+  maxOutputChars: number
+  exec: { timeoutMs: number; maxTimeoutMs: number; shell: string; env: Record<string, string> }
+  fetch: { timeoutMs: number; maxBytes: number; allowHosts: string[] }
+  search: { service: "duckduckgo" | "brave" | "tavily"; apiKey: () => string | undefined; baseUrl?: string }
+}
+
+export interface ToolResult {
+  content: ToolResultPart["content"]
+  isError: boolean
+  /** For people and programs that watch: a diff, an exit code, a list. JSON-able, at most a few KB. */
+  details?: Record<string, unknown>
+}
+
+export interface Tool<Args = Record<string, unknown>> {
+  /** Canonical name (R-20): "Bash", "Read", … */
+  readonly name: string
+  readonly aliases: readonly string[]
+  readonly class: ToolClass
+  /** After a crash: "read" and "idempotent" calls are done again; "once" never silently. */
+  readonly effect: "read" | "idempotent" | "once"
+  readonly description: string
+  readonly args: z.ZodType<Args>
+  /** One line for people: `git status`, `src/app.ts (lines 1-40)`. */
+  title(args: Args): string
+  /** Pure but for resolving paths on disk. */
+  touch(args: Args, cwd: string): Promise<Touch>
+  run(args: Args, context: ToolContext): Promise<ToolResult>
+}
+
+export function textResult(text: string, details?: Record<string, unknown>): ToolResult {
+  return { content: [{ type: "text", text }], isError: false, ...(details ? { details } : {}) }
+}
+
+export function errorResult(text: string, details?: Record<string, unknown>): ToolResult {
+  return { content: [{ type: "text", text }], isError: true, ...(details ? { details } : {}) }
+}
