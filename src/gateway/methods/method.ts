@@ -1,0 +1,56 @@
+// The contract of the method table: one entry per control-plane call. From the list in index.ts come features.methods, scope
+// checks, the JSON Schema, docs/protocol.md and the client's types. Handlers know no dialect; `shape` turns results for one.
+import type { z } from "zod"
+import type { Scope } from "../../protocol/frame.ts"
+import type { Parts } from "../parts.ts"
+
+/** Who is calling. Everything here was established by the gateway, nothing is the caller's own word. */
+export interface Caller {
+  connId: string
+  dialect: "claw" | "py"
+  protocol: 3 | 4
+  role: "operator" | "node"
+  scopes: readonly string[]
+  caps: readonly string[]
+  clientId: string
+  deviceId?: string
+  /** Aborts when the connection closes. */
+  signal: AbortSignal
+}
+
+export interface MethodContext {
+  caller: Caller
+  parts: Parts
+  /** Sends the early response of a two-stage method (`agent`); at most once, before the handler returns. */
+  accept(payload: unknown): void
+  /** Marks a turn as this connection's own: the simple dialect hears only those, tool events go to them. */
+  follow(turnId: string): void
+}
+
+export interface Method<P = unknown, R = unknown> {
+  name: string
+  aliases?: readonly string[]
+  /** One sentence for docs. */
+  summary: string
+  scope: Scope
+  /** Turns every accepted form of the params into the canonical one, before validation (protocol §9.3). */
+  normalize?(params: Record<string, unknown>, caller: Caller): Record<string, unknown>
+  params: z.ZodType<P>
+  result: z.ZodType
+  run(params: P, context: MethodContext): Promise<R>
+  /** Result as the simple dialect promises it, where that differs from the superset object (protocol §8.3). */
+  py?(result: R): unknown
+}
+
+/** Infers params from the schema, so that an entry is written without casts. */
+export function method<P, R>(entry: Method<P, R>): Method {
+  return entry as unknown as Method
+}
+
+/** A payload that is JSON text already (hot paths); the codec splices it in unparsed. */
+export class RawJson {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
