@@ -7,6 +7,7 @@ import type { Catalogue } from "../providers/catalogue.ts"
 import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { Hub } from "./hub.ts"
+import type { Presence } from "./presence.ts"
 
 export interface Parts {
   readonly version: string
@@ -23,6 +24,7 @@ export interface Parts {
   readonly log: Logger
   readonly store: Store
   readonly hub: Hub
+  readonly presence: Presence
   readonly lanes: Lanes
   readonly approvals: ApprovalDesk
   readonly catalogue: Catalogue
