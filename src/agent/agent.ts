@@ -1,7 +1,6 @@
 // The contract that doors see of this room: submit a turn, watch it, cancel it, answer its questions.
-import type { ToolSpec, TurnRecord, TurnRequest } from "../protocol/turn.ts"
+import type { Sampling, TurnLimits, TurnRecord, TurnRequest } from "../protocol/turn.ts"
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
-import type { Message } from "../protocol/message.ts"
 
 export interface Accepted {
   record: TurnRecord
@@ -59,7 +58,8 @@ export interface AgentProfile {
   fallbacks: string[]
   workspace: string
   systemPrompt: string | undefined
-  tools: ToolSpec[]
+  /** Canonical names of the tools it has; undefined for all. */
+  tools: readonly string[] | undefined
+  sampling: Sampling
+  limits: TurnLimits
 }
-
-export type { Message }

@@ -51,7 +51,10 @@ export interface TurnRequest {
   turnId: string
   sessionKey: string
   agentId: string
-  /** What the user says. Empty only with `replay`, or when `history` ends in tool results. */
+  /**
+   * What the user says. `tool.result` parts first, when the caller answers calls to its own tools; they become tool messages.
+   * Empty only with replay "resend", or when `history` ends in tool results.
+   */
   input: Part[]
   /** Earlier messages that a stateless caller supplies. Used only when the session holds no messages yet. */
   history?: Message[]

@@ -1,0 +1,299 @@
+// The loop of a turn: ask the model, run what it calls, until it rests or a limit is hit. It keeps no state that the transcript
+// lacks, so it can start in the middle: after a crash it looks at what the turn has recorded and goes on from there.
+import { uuid } from "../base/id.ts"
+import { addUsage, callsOf, NO_USAGE, textOf, type Message, type Part, type ToolCallPart, type Usage } from "../protocol/message.ts"
+import type { RecordedEvent } from "../protocol/event.ts"
+import type { ToolSpec, TurnError, TurnLimits, TurnOutcome, TurnRequest, TurnStop } from "../protocol/turn.ts"
+import type { ModelRef } from "../providers/catalogue.ts"
+import type { ModelEvent, ModelFailure, ModelRequest } from "../providers/provider.ts"
+import { runCalls, type CallRoom } from "./call.ts"
+import { answerText, fit, repair } from "./prompt.ts"
+import { TurnAbort } from "./scope.ts"
+
+/** What the model does not say about itself. */
+const DEFAULT_WINDOW = 128_000
+/** Part of the window that is kept free for the answer. */
+const RESERVE = 0.2
+
+export interface LoopInput {
+  room: CallRoom
+  request: TurnRequest
+  /** The session's messages, this turn's included; the loop adds to it. */
+  messages: Message[]
+  refs: ModelRef[]
+  system: string
+  specs: ToolSpec[]
+  limits: TurnLimits
+  /** The answer so far, for whoever looks in while it is written. */
+  live: { text: string; thinking: string }
+}
+
+/** How it ended, and the events that are to be recorded together with the end. */
+export interface LoopResult {
+  outcome: TurnOutcome
+  events: RecordedEvent[]
+}
+
+/** Runs until the turn ends. Throws Parked, TurnAbort("shutdown") and FencedError; nothing else is expected to. */
+export async function runLoop(input: LoopInput): Promise<LoopResult> {
+  const { messages, request, room } = input
+  for (;;) {
+    const open = openCalls(messages, request)
+    if (open.ours.length > 0) {
+      if (room.scope.signal.aborted) return stopped(input, room.scope.signal.reason, [])
+      try {
+        messages.push(...(await runCalls(room, open.messageId, open.ours)))
+      } catch (error) {
+        if (error instanceof TurnAbort && error.kind !== "shutdown") return stopped(input, error, [])
+        throw error
+      }
+      continue
+    }
+    if (open.theirs > 0) return ended(input, "tool_calls", [])
+    const limit = limitReached(input)
+    if (limit) return ended(input, limit, [])
+    const result = await askModel(input)
+    if (result) return result
+  }
+}
+
+/** Calls of this turn's last assistant message that have no result yet: ours to run, and how many are the caller's. */
+function openCalls(messages: readonly Message[], request: TurnRequest): { messageId: string; ours: { call: ToolCallPart; key: string }[]; theirs: number } {
+  const none = { messageId: "", ours: [], theirs: 0 }
+  let at = messages.length - 1
+  while (at >= 0 && messages[at]!.role === "tool") at -= 1
+  const last = messages[at]
+  if (last?.role !== "assistant" || last.turnId !== request.turnId || last.partial) return none
+  const answered = new Set<string>()
+  for (const message of messages.slice(at + 1))
+    for (const part of message.content) if (part.type === "tool.result") answered.add(part.callId)
+  const client = new Set(request.clientTools?.map((tool) => tool.name))
+  const ours: { call: ToolCallPart; key: string }[] = []
+  let theirs = 0
+  for (const [i, call] of callsOf(last.content).entries()) {
+    if (client.has(call.name)) theirs += 1
+    else if (!answered.has(call.callId)) ours.push({ call, key: `call:${last.id}:${i}` })
+  }
+  return { messageId: last.id, ours, theirs }
+}
+
+function ofTurn(input: LoopInput): Message[] {
+  return input.messages.filter((message) => message.turnId === input.request.turnId)
+}
+
+function usageOf(input: LoopInput): Usage {
+  let usage: Usage = NO_USAGE
+  for (const message of ofTurn(input)) if (message.usage) usage = addUsage(usage, message.usage)
+  return usage
+}
+
+function limitReached(input: LoopInput): TurnStop | undefined {
+  const { limits } = input
+  const calls = ofTurn(input).filter((message) => message.role === "assistant" && !message.partial).length
+  const usage = usageOf(input)
+  if (calls >= limits.maxModelCalls) return "max_model_calls"
+  if (limits.maxTokens !== null && usage.inputTokens + usage.outputTokens >= limits.maxTokens) return "token_limit"
+  if (limits.maxCostUsd !== null && (usage.costUsd ?? 0) >= limits.maxCostUsd) return "cost_limit"
+  return undefined
+}
+
+async function askModel(input: LoopInput): Promise<LoopResult | undefined> {
+  const { room, request, live } = input
+  const { ports, scope } = room
+  const messageId = uuid(ports.clock.now())
+  live.text = ""
+  live.thinking = ""
+  let ref = input.refs[0]!
+  const modelRequest = await buildRequest(input, ref)
+  for await (const event of ports.catalogue.stream(input.refs, modelRequest, scope.signal)) {
+    if (event.type === "attempt") {
+      ref = event.ref
+      if (event.after) await scope.record([tookOver(event.after, ref)])
+      scope.live({ type: "model.started", provider: ref.provider, model: ref.model })
+    } else if (event.type === "text.delta" || event.type === "thinking.delta") onDelta(input, messageId, event)
+    else if (event.type === "done") return onDone(input, messageId, ref, event)
+    else if (event.type === "failed") return onFailed(input, messageId, ref, event.failure)
+  }
+  return onFailed(input, messageId, ref, {
+    kind: "truncated",
+    message: `${request.model ?? ref.model} ended its answer without saying so`,
+    retryable: true,
+    received: [],
+  })
+}
+
+/** Called for every token: publish first, then keep. */
+function onDelta(input: LoopInput, messageId: string, event: Extract<ModelEvent, { type: "text.delta" | "thinking.delta" }>): void {
+  const { room, live } = input
+  const kind = event.type === "text.delta" ? "text" : "thinking"
+  const offset = live[kind].length
+  room.scope.live({ type: event.type, messageId, delta: event.text, offset })
+  live[kind] += event.text
+  room.ports.books.drafts.add(room.scope.fence, messageId, kind, event.text)
+  if (offset === 0) room.ports.checkpoint("model.streaming")
+}
+
+async function buildRequest(input: LoopInput, ref: ModelRef): Promise<Omit<ModelRequest, "model">> {
+  const { room, messages } = input
+  const window = room.ports.catalogue.info(ref)?.contextWindow ?? DEFAULT_WINDOW
+  const fitted = fit(repair(messages), Math.floor(window * (1 - RESERVE)))
+  if (fitted.left > 0)
+    await room.scope.record([
+      {
+        type: "notice.posted",
+        level: "info",
+        code: "history-shortened",
+        text: `The oldest ${fitted.left} messages did not fit into the model's window and were not sent. They are still in the session.`,
+      },
+    ])
+  return {
+    system: input.system,
+    messages: fitted.messages,
+    tools: [...input.specs, ...(input.request.clientTools ?? [])],
+    sampling: input.request.sampling ?? {},
+    cacheKey: room.scope.session.id,
+    cwd: room.cwd,
+  }
+}
+
+function tookOver(after: { ref: ModelRef; message: string }, ref: ModelRef): RecordedEvent {
+  const from = `${after.ref.provider}/${after.ref.model}`
+  return {
+    type: "notice.posted",
+    level: "warning",
+    code: "model-fallback",
+    text: `${from} did not answer (${after.message}); ${ref.provider}/${ref.model} takes over.`,
+  }
+}
+
+async function onDone(
+  input: LoopInput,
+  messageId: string,
+  ref: ModelRef,
+  event: Extract<ModelEvent, { type: "done" }>,
+): Promise<LoopResult | undefined> {
+  const { room, messages, request } = input
+  const usage: Usage = { ...event.usage, costUsd: event.usage.costUsd ?? (await room.ports.catalogue.cost(ref, event.usage)) }
+  const message: Message = {
+    id: messageId,
+    role: "assistant",
+    content: uniqueCalls(event.content, messages),
+    at: room.ports.clock.now(),
+    turnId: request.turnId,
+    provider: ref.provider,
+    model: event.model ?? ref.model,
+    stopReason: event.stop,
+    usage,
+  }
+  messages.push(message)
+  room.ports.books.drafts.drop(request.turnId)
+  room.ports.checkpoint("turn.answered")
+  const added: RecordedEvent = { type: "message.added", message }
+  if (callsOf(message.content).length === 0) return ended(input, restReason(event.stop), [added])
+  await room.scope.record([added])
+  room.scope.live({ type: "usage.updated", usage: usageOf(input) })
+  return undefined
+}
+
+/** Some services number their calls anew in every answer; results are matched by id, so ids must not repeat within a turn. */
+function uniqueCalls(content: readonly Part[], messages: readonly Message[]): Part[] {
+  const used = new Set(messages.flatMap((message) => callsOf(message.content).map((call) => call.callId)))
+  return content.map((part) => {
+    if (part.type !== "tool.call") return part
+    const callId = used.has(part.callId) || part.callId === "" ? `call_${uuid()}` : part.callId
+    used.add(callId)
+    return callId === part.callId ? part : { ...part, callId }
+  })
+}
+
+function restReason(stop: Extract<ModelEvent, { type: "done" }>["stop"]): TurnStop {
+  if (stop === "length") return "max_output_tokens"
+  if (stop === "content_filter" || stop === "refusal") return stop
+  return "end_turn"
+}
+
+function ended(input: LoopInput, stop: TurnStop, events: RecordedEvent[]): LoopResult {
+  return { outcome: outcomeOf(input, { status: "completed", stop }), events }
+}
+
+function outcomeOf(input: LoopInput, end: Pick<TurnOutcome, "status" | "stop" | "error">): TurnOutcome {
+  const last = ofTurn(input).findLast((message) => message.role === "assistant")
+  return {
+    ...end,
+    text: answerText(input.messages, input.request.turnId),
+    usage: usageOf(input),
+    ...(last?.provider === undefined ? {} : { provider: last.provider }),
+    ...(last?.model === undefined ? {} : { model: last.model }),
+  }
+}
+
+/** Keeps what had been received of an answer that did not come to its end. */
+function keepPartial(input: LoopInput, messageId: string, ref: ModelRef, failure: ModelFailure): RecordedEvent[] {
+  const { live, messages, request, room } = input
+  room.ports.books.drafts.drop(request.turnId)
+  const content: Part[] = failure.received.filter((part) => part.type !== "tool.call")
+  if (textOf(content) === "" && live.text !== "") content.push({ type: "text", text: live.text })
+  if (content.length === 0) return []
+  const message: Message = {
+    id: messageId,
+    role: "assistant",
+    content,
+    at: room.ports.clock.now(),
+    turnId: request.turnId,
+    provider: ref.provider,
+    model: ref.model,
+    partial: true,
+    ...(failure.usage ? { usage: failure.usage } : {}),
+  }
+  messages.push(message)
+  return [{ type: "message.added", message }]
+}
+
+async function onFailed(input: LoopInput, messageId: string, ref: ModelRef, failure: ModelFailure): Promise<LoopResult> {
+  const { scope } = input.room
+  const events = keepPartial(input, messageId, ref, failure)
+  if (scope.signal.aborted) {
+    if (scope.signal.reason instanceof TurnAbort && scope.signal.reason.kind === "shutdown") {
+      await scope.record(events)
+      throw scope.signal.reason
+    }
+    return stopped(input, scope.signal.reason, events)
+  }
+  const error = describe(failure, ref)
+  return { outcome: outcomeOf(input, { status: error.code === "TIMEOUT" ? "timeout" : "failed", stop: "error", error }), events }
+}
+
+function stopped(input: LoopInput, reason: unknown, events: RecordedEvent[]): LoopResult {
+  if (reason instanceof TurnAbort && reason.kind === "time_limit") {
+    const error = { code: "TIMEOUT", message: `The turn reached its time limit of ${input.limits.maxTimeMs} ms` }
+    return { outcome: outcomeOf(input, { status: "timeout", stop: "time_limit", error }), events }
+  }
+  return { outcome: outcomeOf(input, { status: "canceled", stop: "aborted" }), events }
+}
+
+const FAILURE_CODES: Readonly<Record<ModelFailure["kind"], string>> = {
+  aborted: "ABORTED",
+  stalled: "TIMEOUT",
+  network: "UNAVAILABLE",
+  truncated: "UNAVAILABLE",
+  format: "UNAVAILABLE",
+  auth: "UNAVAILABLE",
+  billing: "UNAVAILABLE",
+  rate_limit: "RATE_LIMITED",
+  overloaded: "UNAVAILABLE",
+  context_length: "INVALID_PARAMS",
+  not_found: "NOT_FOUND",
+  invalid_request: "INVALID_PARAMS",
+  refusal: "PERMISSION_DENIED",
+  server: "UNAVAILABLE",
+}
+
+function describe(failure: ModelFailure, ref: ModelRef): TurnError {
+  return {
+    code: FAILURE_CODES[failure.kind],
+    message: `${ref.provider}/${ref.model}: ${failure.message}`,
+    kind: failure.kind,
+    ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
+    ...(failure.status === undefined ? {} : { status: failure.status }),
+  }
+}

@@ -1,0 +1,44 @@
+// What this room needs from outside, handed in by the gateway's composition.
+import type { Clock } from "../base/clock.ts"
+import type { Logger } from "../base/log.ts"
+import type { Approval } from "../protocol/approval.ts"
+import type { TurnEnvelope } from "../protocol/event.ts"
+import type { Catalogue } from "../providers/catalogue.ts"
+import type { Books } from "../store/open.ts"
+import type { Tool, ToolSettings } from "../tools/tool.ts"
+import type { AgentProfile } from "./agent.ts"
+
+export interface TurnSettings {
+  onInterrupt: "resume" | "mark"
+  maxAttempts: number
+  maxConcurrent: number
+  maxQueued: number
+  approvalTimeoutMs: number
+}
+
+export interface Ports {
+  books: Books
+  catalogue: Catalogue
+  tools: readonly Tool[]
+  toolSettings: ToolSettings
+  agents: ReadonlyMap<string, AgentProfile>
+  settings: TurnSettings
+  clock: Clock
+  log: Logger
+  publish: (envelope: TurnEnvelope) => void
+  /** Whether a human who may answer an approval of this session can be reached now. */
+  canAsk: (sessionKey: string) => boolean
+  /** Told of every approval that was asked, so that it can expire. */
+  asked: (approval: Approval) => void
+  /** Told each named point between two facts: where crash tests kill the process. */
+  checkpoint: (point: Checkpoint) => void
+}
+
+/** The places between writing a fact and acting on it. */
+export type Checkpoint =
+  | "turn.accepted"
+  | "model.streaming"
+  | "call.intended"
+  | "call.acted"
+  | "call.recorded"
+  | "turn.answered"

@@ -1,0 +1,207 @@
+// A turn's body: open it (what the first attempt writes), run the loop, end it once. The body may be dropped (parked) and run again.
+import { uuid } from "../base/id.ts"
+import { asPincerError, PincerError } from "../base/errors.ts"
+import { jsonSchema } from "../base/schema.ts"
+import type { RecordedEvent } from "../protocol/event.ts"
+import { NO_USAGE, type Message, type Part } from "../protocol/message.ts"
+import type { ToolSpec, TurnOutcome, TurnRecord, TurnRequest } from "../protocol/turn.ts"
+import type { Draft } from "../store/drafts.ts"
+import type { SessionRow } from "../store/store.ts"
+import { FencedError, type Opening } from "../store/turns.ts"
+import type { Tool } from "../tools/tool.ts"
+import type { AgentProfile } from "./agent.ts"
+import { openWorkspace } from "./call.ts"
+import { runLoop, type LoopResult } from "./loop.ts"
+import type { Ports } from "./ports.ts"
+import { systemPrompt } from "./prompt.ts"
+import { Parked, Scope, TurnAbort } from "./scope.ts"
+
+/** The newest so many messages are loaded; what fits into the model's window is decided later. */
+const MAX_MESSAGES = 2_000
+
+export type BodyEnd = "ended" | "parked" | "interrupted"
+
+/** What the body works on, made by the opening write. */
+export interface Conversation {
+  messages: Message[]
+}
+
+const GO_ON =
+  "Pincer was restarted while you were answering. What you had written so far is above and the user has seen it. Go on exactly where it stopped; do not repeat it."
+
+/**
+ * What the first commit of an attempt writes. The returned conversation is filled when that commit has run.
+ * `drafts`: unfinished answers that a crash left.
+ */
+export function openTurn(ports: Ports, record: TurnRecord, drafts: readonly Draft[] = []): { opening: Opening; conversation: Conversation } {
+  const conversation: Conversation = { messages: [] }
+  const opening: Opening = (session, load) => {
+    const events = record.attempt === 0 ? firstAttempt(ports, record.request, session, load, conversation) : nextAttempt(ports, record, drafts, load, conversation)
+    return [{ type: "turn.started", attempt: record.attempt + 1 }, ...events]
+  }
+  return { opening, conversation }
+}
+
+function firstAttempt(ports: Ports, request: TurnRequest, session: SessionRow, load: () => Message[], conversation: Conversation): RecordedEvent[] {
+  const at = ports.clock.now()
+  const turnId = request.turnId
+  const past = session.lastSeq === 0 ? [] : load().slice(-MAX_MESSAGES)
+  const events: RecordedEvent[] = []
+  const add = (message: Message) => {
+    events.push({ type: "message.added", message })
+    past.push(message)
+  }
+  let input = request.input
+  if (request.replay) {
+    const from = past.findLastIndex((message) => message.role === "user" && !message.synthetic)
+    if (from < 0) throw new PincerError("CONFLICT", "There is no user message to send again in this session")
+    const taken = past.splice(from)
+    if (request.replay === "resend") input = taken[0]!.content
+    events.push({ type: "messages.dropped", messageIds: taken.map((message) => message.id) })
+  }
+  if (past.length === 0) for (const message of request.history ?? []) add({ ...message, id: uuid(at), at: message.at || at })
+  const answers = input.filter((part) => part.type === "tool.result")
+  const words = input.filter((part) => part.type !== "tool.result")
+  if (answers.length > 0) add({ id: uuid(at), role: "tool", content: answers, at, turnId })
+  if (words.length > 0) add({ id: uuid(at), role: "user", content: words, at, turnId })
+  conversation.messages = past
+  return events
+}
+
+function nextAttempt(ports: Ports, record: TurnRecord, drafts: readonly Draft[], load: () => Message[], conversation: Conversation): RecordedEvent[] {
+  const at = ports.clock.now()
+  const { turnId } = record.request
+  const messages = load().slice(-MAX_MESSAGES)
+  const events: RecordedEvent[] = record.status === "running" ? [{ type: "turn.interrupted", reason: "crash" }] : []
+  const known = new Set(messages.map((message) => message.id))
+  for (const draft of drafts) {
+    const content: Part[] = []
+    if (draft.thinking !== "") content.push({ type: "thinking", text: draft.thinking })
+    if (draft.text !== "") content.push({ type: "text", text: draft.text })
+    if (content.length === 0 || known.has(draft.messageId)) continue
+    const message: Message = { id: draft.messageId, role: "assistant", content, at, turnId, partial: true }
+    events.push({ type: "message.added", message })
+    messages.push(message)
+  }
+  const last = messages.at(-1)
+  if (last?.partial && last.turnId === turnId) {
+    const message: Message = { id: uuid(at), role: "user", content: [{ type: "text", text: GO_ON }], at, turnId, synthetic: true }
+    events.push({ type: "message.added", message })
+    messages.push(message)
+  }
+  conversation.messages = messages
+  return events
+}
+
+export interface BodyInput {
+  ports: Ports
+  record: TurnRecord
+  scope: Scope
+  conversation: Conversation
+  live: { text: string; thinking: string }
+}
+
+/** Runs the turn until it ends, parks, or is cut off by a shutdown. Never throws. */
+export async function runBody(input: BodyInput): Promise<BodyEnd> {
+  const { ports, scope, record } = input
+  try {
+    const result = await runLimited(input)
+    await finish(input, result)
+    return "ended"
+  } catch (error) {
+    if (error instanceof FencedError) {
+      ports.log.warn({ turnId: record.turnId, reason: error.message }, "An attempt was overtaken")
+      return "ended"
+    }
+    try {
+      if (error instanceof Parked) {
+        scope.show(await ports.books.turns.mark(scope.fence, "waiting", []))
+        return "parked"
+      }
+      if (error instanceof TurnAbort && error.kind === "shutdown") {
+        if (record.request.recovery === "mark") await finish(input, markedResult())
+        else scope.show(await ports.books.turns.mark(scope.fence, "interrupted", [{ type: "turn.interrupted", reason: "shutdown" }]))
+        return "interrupted"
+      }
+      await finish(input, { outcome: failure(error, ports, record.turnId), events: [] })
+    } catch (second) {
+      ports.log.error({ err: second, turnId: record.turnId }, "The end of a turn could not be recorded")
+    }
+    return "ended"
+  }
+}
+
+async function finish(input: BodyInput, result: LoopResult): Promise<void> {
+  const { ports, scope } = input
+  ports.books.drafts.drop(scope.fence.turnId)
+  scope.show(await ports.books.turns.finish(scope.fence, result.events, result.outcome))
+}
+
+/** How a turn ends that was cut off and is not to be resumed. */
+export function markedResult(): LoopResult {
+  const error = { code: "UNAVAILABLE", message: "Pincer was stopped while this turn ran: send it again", kind: "interrupted" }
+  return { outcome: { status: "failed", stop: "interrupted", text: "", usage: NO_USAGE, error }, events: [] }
+}
+
+function failure(error: unknown, ports: Ports, turnId: string): TurnOutcome {
+  const known = asPincerError(error)
+  if (!(error instanceof PincerError)) ports.log.error({ err: error, turnId }, "A turn failed unexpectedly")
+  return { status: "failed", stop: "error", text: "", usage: NO_USAGE, error: { code: known.code, message: known.message } }
+}
+
+async function runLimited(input: BodyInput): Promise<LoopResult> {
+  const { ports, record, scope, conversation, live } = input
+  const { request } = record
+  const profile = ports.agents.get(record.agentId)
+  if (!profile) throw new PincerError("NOT_FOUND", `Unknown agent "${record.agentId}": add it to agents.entries in the configuration`)
+  const session = scope.session
+  const ownPlace = request.cwd === undefined && session.cwd === null
+  const cwd = await openWorkspace(request.cwd ?? session.cwd ?? profile.workspace, ownPlace)
+  const refs = modelRefs(ports, profile, request, session)
+  const tools = toolTable(ports.tools, profile)
+  const notes = await ports.books.notes.of(session.key)
+  const sampling = { ...profile.sampling, ...sessionSampling(session), ...request.sampling }
+  return runLoop({
+    room: { ports, scope, tools: tools.byName, cwd, notes },
+    request: { ...request, sampling },
+    messages: conversation.messages,
+    refs,
+    system: systemPrompt(profile, cwd, request.systemPrompt, ports.clock.now()),
+    specs: sampling.toolChoice === "none" && !request.clientTools ? [] : tools.specs,
+    limits: { ...profile.limits, ...request.limits },
+    live,
+  })
+}
+
+function sessionSampling(session: SessionRow): TurnRequest["sampling"] {
+  const level = session.settings["thinkingLevel"]
+  if (level === "off" || level === "minimal" || level === "low" || level === "medium" || level === "high" || level === "xhigh")
+    return { thinking: level }
+  return {}
+}
+
+function modelRefs(ports: Ports, profile: AgentProfile, request: TurnRequest, session: SessionRow) {
+  const usual = session.model ?? profile.model
+  const asked = request.model ?? (request.provider === undefined ? usual : undefined)
+  return ports.catalogue.fallbacks(ports.catalogue.resolve(asked, request.provider), profile.fallbacks)
+}
+
+interface ToolTable {
+  byName: ReadonlyMap<string, Tool>
+  specs: ToolSpec[]
+}
+
+const tables = new WeakMap<AgentProfile, ToolTable>()
+
+/** The tools of an agent by name and alias, and as the model sees them; made once per agent. */
+function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTable {
+  const made = tables.get(profile)
+  if (made) return made
+  const wanted = tools.filter((tool) => !profile.tools || [tool.name, ...tool.aliases].some((name) => profile.tools!.includes(name)))
+  const byName = new Map<string, Tool>()
+  for (const tool of wanted) for (const name of [tool.name, ...tool.aliases]) byName.set(name, tool)
+  const specs = wanted.map((tool) => ({ name: tool.name, description: tool.description, inputSchema: jsonSchema(tool.args) }))
+  const table = { byName, specs }
+  tables.set(profile, table)
+  return table
+}

@@ -1,0 +1,142 @@
+// The one SQLite connection (node:sqlite, WAL). Writes are grouped: everything asked for in one turn of the event loop is
+// committed in one transaction, and each promise resolves after the commit. A write function must be safe to run again: when one
+// of a group throws, the group is rolled back and each runs in a transaction of its own, so that only the guilty one fails.
+import { chmodSync, statSync } from "node:fs"
+import { DatabaseSync, type StatementSync } from "node:sqlite"
+import { PincerError } from "../base/errors.ts"
+import { migrate } from "./migrations/index.ts"
+
+export type Row = Record<string, unknown>
+type Value = string | number | bigint | null | Uint8Array
+
+interface Write {
+  run: () => unknown
+  resolve: (value: unknown) => void
+  reject: (error: unknown) => void
+}
+
+export interface DatabaseOptions {
+  path: string
+  /** "full" syncs the log on every commit (survives power loss); "normal" survives a crash of the process. */
+  durability: "full" | "normal"
+}
+
+/** A statement prepared on first use. Bound values are positional. */
+export class Statement {
+  readonly #db: DatabaseSync
+  readonly #sql: string
+  #statement: StatementSync | undefined
+
+  constructor(db: DatabaseSync, sql: string) {
+    this.#db = db
+    this.#sql = sql
+  }
+
+  get #prepared(): StatementSync {
+    this.#statement ??= this.#db.prepare(this.#sql)
+    return this.#statement
+  }
+
+  get(...values: Value[]): Row | undefined {
+    return this.#prepared.get(...values)
+  }
+
+  all(...values: Value[]): Row[] {
+    return this.#prepared.all(...values)
+  }
+
+  /** The number of rows changed. */
+  run(...values: Value[]): number {
+    return Number(this.#prepared.run(...values).changes)
+  }
+}
+
+export class Database {
+  readonly #db: DatabaseSync
+  readonly #path: string
+  #queue: Write[] = []
+  #closed = false
+
+  /** Opens (creating it, mode 0600) and brings the schema up to date. Throws UNAVAILABLE naming the path when it cannot. */
+  constructor(options: DatabaseOptions) {
+    this.#path = options.path
+    try {
+      // Without a busy timeout, node:sqlite fails at once with "database is locked".
+      this.#db = new DatabaseSync(options.path, { timeout: 5000 })
+      chmodSync(options.path, 0o600)
+      this.#db.exec("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8000")
+      this.#db.exec(`PRAGMA synchronous=${options.durability === "full" ? "FULL" : "NORMAL"}`)
+      this.#db.exec("PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=1000")
+      migrate(this.#db)
+    } catch (error) {
+      if (error instanceof PincerError) throw error
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new PincerError("UNAVAILABLE", `Cannot open the database ${options.path}: ${reason}`, { cause: error })
+    }
+  }
+
+  statement(sql: string): Statement {
+    return new Statement(this.#db, sql)
+  }
+
+  /** Rows of a query that is put together at run time. */
+  query(sql: string, values: Value[]): Row[] {
+    return this.#db.prepare(sql).all(...values)
+  }
+
+  /** Runs `fn` within the next commit and resolves with its result once that is on disk. */
+  write<T>(fn: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new PincerError("UNAVAILABLE", "The store is closed"))
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ run: fn, resolve: resolve as (value: unknown) => void, reject })
+      if (this.#queue.length === 1) setImmediate(() => this.#flush())
+    })
+  }
+
+  #flush(): void {
+    const group = this.#queue
+    this.#queue = []
+    if (group.length === 0) return
+    const results = this.#commit(group)
+    if (results.ok) {
+      for (let i = 0; i < group.length; i++) group[i]!.resolve(results.values[i])
+      return
+    }
+    if (group.length === 1) {
+      group[0]!.reject(results.error)
+      return
+    }
+    for (const write of group) {
+      const alone = this.#commit([write])
+      if (alone.ok) write.resolve(alone.values[0])
+      else write.reject(alone.error)
+    }
+  }
+
+  #commit(group: Write[]): { ok: true; values: unknown[] } | { ok: false; error: unknown } {
+    try {
+      this.#db.exec("BEGIN IMMEDIATE")
+      const values = group.map((write) => write.run())
+      this.#db.exec("COMMIT")
+      return { ok: true, values }
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
+      return { ok: false, error }
+    }
+  }
+
+  /** Bytes of the database file and its log. */
+  size(): number {
+    let total = 0
+    for (const suffix of ["", "-wal"]) total += statSync(this.#path + suffix, { throwIfNoEntry: false })?.size ?? 0
+    return total
+  }
+
+  /** Commits what is queued and closes. */
+  close(): void {
+    if (this.#closed) return
+    this.#flush()
+    this.#closed = true
+    this.#db.close()
+  }
+}

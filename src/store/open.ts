@@ -1,0 +1,46 @@
+// Opens the database and lays out its nouns. `Store` is what every room sees; `Books` adds what only the agent writes.
+import type { Clock } from "../base/clock.ts"
+import type { Logger } from "../base/log.ts"
+import { ApprovalTable } from "./approvals.ts"
+import { Database, type DatabaseOptions } from "./database.ts"
+import { DeviceTable } from "./devices.ts"
+import { DraftTable } from "./drafts.ts"
+import { Journal } from "./journal.ts"
+import { NoteTable } from "./notes.ts"
+import { ResponseTable } from "./responses.ts"
+import { SessionTable } from "./sessions.ts"
+import type { Store } from "./store.ts"
+import { TranscriptTable } from "./transcript.ts"
+import { TurnTable } from "./turns.ts"
+import { UsageTable } from "./usage.ts"
+
+export interface Books extends Store {
+  readonly turns: TurnTable
+  readonly journal: Journal
+  readonly drafts: DraftTable
+  readonly approvals: ApprovalTable
+  readonly notes: NoteTable
+}
+
+/** Opens the store. Throws UNAVAILABLE naming the path when it cannot be opened or was written by a newer Pincer. */
+export function openStore(options: DatabaseOptions, clock: Clock, log: Logger): Books {
+  const db = new Database(options)
+  const sessions = new SessionTable(db, clock)
+  const transcript = new TranscriptTable(db, sessions)
+  const usage = new UsageTable(db)
+  const turns = new TurnTable(db, clock, sessions, transcript, usage)
+  return {
+    sessions,
+    transcript,
+    usage,
+    turns,
+    journal: new Journal(db, clock, turns),
+    drafts: new DraftTable(db, clock, turns, log),
+    approvals: new ApprovalTable(db, clock, turns),
+    devices: new DeviceTable(db, clock),
+    notes: new NoteTable(db),
+    responses: new ResponseTable(db),
+    size: () => db.size(),
+    close: async () => db.close(),
+  }
+}

@@ -1,0 +1,178 @@
+// Sessions: one row a key. Counters are kept up to date by the event log's appends (transcript.ts).
+import type { Clock } from "../base/clock.ts"
+import { PincerError } from "../base/errors.ts"
+import { uuid } from "../base/id.ts"
+import type { Usage } from "../protocol/message.ts"
+import type { Database, Row } from "./database.ts"
+import { int, json, text, textOrNull } from "./row.ts"
+import type { SessionFilter, SessionRow, Sessions } from "./store.ts"
+
+export function decodeUsage(row: Row): Usage {
+  const cost = row["cost_usd"]
+  return {
+    inputTokens: int(row, "input_tokens"),
+    outputTokens: int(row, "output_tokens"),
+    cacheReadTokens: int(row, "cache_read_tokens"),
+    cacheWriteTokens: int(row, "cache_write_tokens"),
+    reasoningTokens: int(row, "reasoning_tokens"),
+    costUsd: typeof cost === "number" ? cost : null,
+  }
+}
+
+export function decodeSession(row: Row): SessionRow {
+  return {
+    key: text(row, "key"),
+    id: text(row, "id"),
+    agentId: text(row, "agent_id"),
+    label: textOrNull(row, "label"),
+    cwd: textOrNull(row, "cwd"),
+    model: textOrNull(row, "model"),
+    settings: json<Record<string, string>>(row, "settings"),
+    createdAt: int(row, "created_at"),
+    updatedAt: int(row, "updated_at"),
+    usage: decodeUsage(row),
+    lastSeq: int(row, "last_seq"),
+    messageCount: int(row, "message_count"),
+    title: textOrNull(row, "title"),
+    abortedLastTurn: int(row, "aborted_last") === 1,
+  }
+}
+
+type EnsureFields = Partial<Pick<SessionRow, "cwd" | "model" | "label">>
+
+export class SessionTable implements Sessions {
+  readonly #db: Database
+  readonly #clock: Clock
+  readonly #byKey
+  readonly #byId
+  readonly #byLabel
+  readonly #insert
+  readonly #patch
+  readonly #reset
+  readonly #archive
+  readonly #deletes
+
+  constructor(db: Database, clock: Clock) {
+    this.#db = db
+    this.#clock = clock
+    this.#byKey = db.statement("SELECT * FROM sessions WHERE key=?")
+    this.#byId = db.statement("SELECT * FROM sessions WHERE id=?")
+    this.#byLabel = db.statement("SELECT * FROM sessions WHERE label=?")
+    this.#insert = db.statement(
+      "INSERT INTO sessions (key,id,agent_id,label,cwd,model,created_at,updated_at) VALUES (?,?,?,?,?,?,?,?) RETURNING *",
+    )
+    this.#patch = db.statement("UPDATE sessions SET label=?,cwd=?,model=?,settings=?,updated_at=? WHERE key=? RETURNING *")
+    this.#reset = db.statement(
+      `UPDATE sessions SET id=?,updated_at=?,input_tokens=0,output_tokens=0,cache_read_tokens=0,cache_write_tokens=0,
+       reasoning_tokens=0,cost_usd=NULL,last_seq=0,message_count=0,title=NULL,aborted_last=0 WHERE key=? RETURNING *`,
+    )
+    this.#archive = db.statement("INSERT INTO archives (id,key,archived_at) VALUES (?,?,?)")
+    this.#deletes = [
+      "DELETE FROM events WHERE session_id IN (SELECT id FROM archives WHERE key=?1 UNION SELECT id FROM sessions WHERE key=?1)",
+      "DELETE FROM archives WHERE key=?1",
+      "DELETE FROM steps WHERE owner IN (SELECT id FROM turns WHERE session_key=?1)",
+      "DELETE FROM drafts WHERE turn_id IN (SELECT id FROM turns WHERE session_key=?1)",
+      "DELETE FROM turns WHERE session_key=?1",
+      "DELETE FROM notes WHERE session_key=?1",
+      "DELETE FROM approvals WHERE session_key=?1",
+      "DELETE FROM responses WHERE session_key=?1",
+    ].map((sql) => db.statement(sql))
+  }
+
+  async get(key: string): Promise<SessionRow | undefined> {
+    return this.find(key)
+  }
+
+  async byId(id: string): Promise<SessionRow | undefined> {
+    const row = this.#byId.get(id)
+    return row && decodeSession(row)
+  }
+
+  async byLabel(label: string): Promise<SessionRow | undefined> {
+    const row = this.#byLabel.get(label)
+    return row && decodeSession(row)
+  }
+
+  async list(filter: SessionFilter): Promise<{ sessions: SessionRow[]; total: number }> {
+    const where: string[] = []
+    const values: (string | number)[] = []
+    if (filter.agentId !== undefined) {
+      where.push("agent_id=?")
+      values.push(filter.agentId)
+    }
+    if (filter.label !== undefined) {
+      where.push("label=?")
+      values.push(filter.label)
+    }
+    if (filter.updatedAfter !== undefined) {
+      where.push("updated_at>?")
+      values.push(filter.updatedAfter)
+    }
+    if (filter.search !== undefined && filter.search !== "") {
+      where.push("(instr(lower(key),lower(?)) OR instr(lower(coalesce(label,'')),lower(?)) OR instr(lower(coalesce(title,'')),lower(?)))")
+      values.push(filter.search, filter.search, filter.search)
+    }
+    const condition = where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`
+    const total = int(this.#db.query(`SELECT count(*) AS n FROM sessions ${condition}`, values)[0]!, "n")
+    const rows = this.#db.query(`SELECT * FROM sessions ${condition} ORDER BY updated_at DESC, key LIMIT ? OFFSET ?`, [
+      ...values,
+      filter.limit ?? -1,
+      filter.offset ?? 0,
+    ])
+    return { sessions: rows.map(decodeSession), total }
+  }
+
+  ensure(key: string, agentId: string, fields: EnsureFields = {}): Promise<SessionRow> {
+    return this.#db.write(() => this.ensureNow(key, agentId, fields))
+  }
+
+  patch(key: string, fields: Partial<Pick<SessionRow, "label" | "cwd" | "model" | "settings">>): Promise<SessionRow> {
+    return this.#db.write(() => {
+      const now = this.#require(key)
+      const label = fields.label === undefined ? now.label : fields.label
+      if (label !== null && label !== now.label && this.#byLabel.get(label) !== undefined)
+        throw new PincerError("ALREADY_EXISTS", `label already in use: ${label}`)
+      const next = { ...now, ...fields, label }
+      const row = this.#patch.get(label, next.cwd, next.model, JSON.stringify(next.settings), this.#clock.now(), key)
+      return decodeSession(row!)
+    })
+  }
+
+  reset(key: string): Promise<SessionRow> {
+    return this.#db.write(() => {
+      const at = this.#clock.now()
+      const old = this.#require(key)
+      if (old.lastSeq > 0) this.#archive.run(old.id, key, at)
+      return decodeSession(this.#reset.get(uuid(at), at, key)!)
+    })
+  }
+
+  delete(key: string): Promise<boolean> {
+    return this.#db.write(() => {
+      if (this.find(key) === undefined) return false
+      for (const statement of this.#deletes) statement.run(key)
+      return this.#db.statement("DELETE FROM sessions WHERE key=?").run(key) > 0
+    })
+  }
+
+  /** Only within a write or where a stale answer does no harm. */
+  find(key: string): SessionRow | undefined {
+    const row = this.#byKey.get(key)
+    return row && decodeSession(row)
+  }
+
+  /** Within a write: the session, created when it is not there. */
+  ensureNow(key: string, agentId: string, fields: EnsureFields): SessionRow {
+    const found = this.find(key)
+    if (found) return found
+    const at = this.#clock.now()
+    const row = this.#insert.get(key, uuid(at), agentId, fields.label ?? null, fields.cwd ?? null, fields.model ?? null, at, at)
+    return decodeSession(row!)
+  }
+
+  #require(key: string): SessionRow {
+    const session = this.find(key)
+    if (!session) throw new PincerError("NOT_FOUND", `Unknown session "${key}": run "pincer session list"`)
+    return session
+  }
+}

@@ -1,0 +1,115 @@
+// The append-only, numbered event log of each session, and the conversation that follows from it. Appending happens only inside
+// a write, together with what it tells about; numbers run from 1 without holes within one session id.
+import { NO_USAGE, textOf, type Message } from "../protocol/message.ts"
+import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
+import { excerpt } from "../base/text.ts"
+import type { Database } from "./database.ts"
+import { int, json, text } from "./row.ts"
+import type { SessionTable } from "./sessions.ts"
+import type { SessionRow, Transcript } from "./store.ts"
+
+const TITLE_CHARS = 80
+
+export class TranscriptTable implements Transcript {
+  readonly #sessions: SessionTable
+  readonly #insert
+  readonly #events
+  readonly #conversation
+  readonly #conversationBack
+  readonly #count
+
+  constructor(db: Database, sessions: SessionTable) {
+    this.#sessions = sessions
+    this.#insert = db.statement("INSERT INTO events (session_id,seq,turn_id,at,type,data) VALUES (?,?,?,?,?,?)")
+    this.#events = db.statement("SELECT * FROM events WHERE session_id=? AND seq>? ORDER BY seq LIMIT ?")
+    const conversation = "SELECT data FROM events WHERE session_id=? AND type IN ('message.added','messages.dropped') ORDER BY seq"
+    this.#conversation = db.statement(conversation)
+    this.#conversationBack = db.statement(`${conversation} DESC`)
+    this.#count = db.statement(
+      `UPDATE sessions SET last_seq=?,message_count=message_count+?,title=coalesce(title,?),updated_at=?,
+       input_tokens=input_tokens+?,output_tokens=output_tokens+?,cache_read_tokens=cache_read_tokens+?,
+       cache_write_tokens=cache_write_tokens+?,reasoning_tokens=reasoning_tokens+?,
+       cost_usd=CASE WHEN ?10 IS NULL THEN cost_usd ELSE coalesce(cost_usd,0)+?10 END,
+       aborted_last=coalesce(?11,aborted_last) WHERE key=?12`,
+    )
+  }
+
+  async messages(key: string, options: { limit?: number } = {}): Promise<Message[]> {
+    const session = this.#sessions.find(key)
+    return session ? this.messagesOf(session.id, options.limit) : []
+  }
+
+  async events(key: string, options: { afterSeq: number; limit: number }): Promise<RecordedEnvelope[]> {
+    const session = this.#sessions.find(key)
+    if (!session) return []
+    return this.#events.all(session.id, options.afterSeq, options.limit).map((row) => ({
+      sessionKey: key,
+      sessionId: session.id,
+      agentId: session.agentId,
+      turnId: text(row, "turn_id"),
+      seq: int(row, "seq"),
+      at: int(row, "at"),
+      event: json<RecordedEvent>(row, "data"),
+    }))
+  }
+
+  /** Messages that still count, oldest first; with a limit, the newest so many. */
+  messagesOf(sessionId: string, limit?: number): Message[] {
+    const dropped = new Set<string>()
+    if (limit === undefined) {
+      const events = this.#conversation.all(sessionId).map((row) => json<RecordedEvent>(row, "data"))
+      for (const event of events) if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
+      const messages: Message[] = []
+      for (const event of events)
+        if (event.type === "message.added" && !dropped.has(event.message.id)) messages.push(event.message)
+      return messages
+    }
+    // Backwards, a drop is met before the messages that it drops.
+    const newest: Message[] = []
+    for (const row of this.#conversationBack.all(sessionId)) {
+      if (newest.length >= limit) break
+      const event = json<RecordedEvent>(row, "data")
+      if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
+      else if (event.type === "message.added" && !dropped.has(event.message.id)) newest.push(event.message)
+    }
+    return newest.reverse()
+  }
+
+  /** Within a write: appends events of a turn and keeps the session's counters. Returns them with their numbers. */
+  append(session: SessionRow, turnId: string, at: number, events: readonly RecordedEvent[]): RecordedEnvelope[] {
+    let messages = 0
+    let title: string | null = null
+    let usage = NO_USAGE
+    let aborted: number | null = null
+    const envelopes = events.map((event, i): RecordedEnvelope => {
+      const seq = session.lastSeq + i + 1
+      if (event.type === "message.added") {
+        messages += 1
+        if (title === null && event.message.role === "user" && !event.message.synthetic)
+          title = excerpt(textOf(event.message.content), TITLE_CHARS) || null
+      } else if (event.type === "messages.dropped") messages -= event.messageIds.length
+      else if (event.type === "turn.ended") {
+        usage = event.outcome.usage
+        aborted = event.outcome.stop === "aborted" ? 1 : 0
+      }
+      this.#insert.run(session.id, seq, turnId, at, event.type, JSON.stringify(event))
+      return { sessionKey: session.key, sessionId: session.id, agentId: session.agentId, turnId, seq, at, event }
+    })
+    session.lastSeq += events.length
+    this.#count.run(
+      session.lastSeq,
+      messages,
+      title,
+      at,
+      usage.inputTokens,
+      usage.outputTokens,
+      usage.cacheReadTokens,
+      usage.cacheWriteTokens,
+      usage.reasoningTokens,
+      usage.costUsd,
+      aborted,
+      session.key,
+    )
+    return envelopes
+  }
+}
