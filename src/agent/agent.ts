@@ -1,6 +1,7 @@
 // The contract that doors see of this room: submit a turn, watch it, cancel it, answer its questions.
-import type { Sampling, TurnLimits, TurnRecord, TurnRequest } from "../protocol/turn.ts"
+
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
+import type { Sampling, TurnLimits, TurnRecord, TurnRequest } from "../protocol/turn.ts"
 
 export interface Accepted {
   record: TurnRecord

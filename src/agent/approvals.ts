@@ -1,7 +1,7 @@
 // The desk where decisions wait for a human. Durable: what is asked is in the store, expiry timers are set again after a restart.
 import type { Clock } from "../base/clock.ts"
-import type { Logger } from "../base/log.ts"
 import { PincerError } from "../base/errors.ts"
+import type { Logger } from "../base/log.ts"
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
 import type { ApprovalTable } from "../store/approvals.ts"
 import type { ApprovalDesk } from "./agent.ts"

@@ -5,13 +5,13 @@ import { mkdir, realpath } from "node:fs/promises"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import { excerpt } from "../base/text.ts"
-import { decide, type Decision } from "../policy/decide.ts"
+import { type Decision, decide } from "../policy/decide.ts"
 import type { Approval } from "../protocol/approval.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
 import type { Ports } from "./ports.ts"
-import { Parked, TurnAbort, type Scope } from "./scope.ts"
+import { Parked, type Scope, TurnAbort } from "./scope.ts"
 
 /** How much of a result's text goes into the tool.ended event; the whole is in the message. */
 const EVENT_TEXT = 4_000
@@ -39,12 +39,17 @@ export async function openWorkspace(path: string, mayCreate: boolean): Promise<s
   try {
     return await realpath(path)
   } catch (error) {
-    throw new PincerError("INVALID_PARAMS", `Working directory "${path}" does not exist: name one that does`, { cause: error })
+    throw new PincerError("INVALID_PARAMS", `Working directory "${path}" does not exist: name one that does`, {
+      cause: error,
+    })
   }
 }
 
 /** Runs the calls in order; neighbours that only read run side by side. Each leaves its result message in the transcript. */
-export async function runCalls(room: CallRoom, messageId: string, calls: readonly { call: ToolCallPart; key: string }[]): Promise<Message[]> {
+export async function runCalls(
+  room: CallRoom,
+  calls: readonly { call: ToolCallPart; key: string }[],
+): Promise<Message[]> {
   const results: Message[] = []
   let reading: Promise<Message>[] = []
   const settle = async () => {
@@ -60,7 +65,7 @@ export async function runCalls(room: CallRoom, messageId: string, calls: readonl
     const readsOnly = tool?.effect === "read" && (tool.class === "read" || tool.class === "search")
     if (!readsOnly) await settle()
     if (room.scope.signal.aborted) throw room.scope.signal.reason
-    const running = runCall(room, messageId, call, key)
+    const running = runCall(room, call, key)
     if (readsOnly && reading.push(running) < 8) continue
     if (!readsOnly) results.push(await running)
     else await settle()
@@ -69,7 +74,7 @@ export async function runCalls(room: CallRoom, messageId: string, calls: readonl
   return results
 }
 
-async function runCall(room: CallRoom, messageId: string, call: ToolCallPart, key: string): Promise<Message> {
+async function runCall(room: CallRoom, call: ToolCallPart, key: string): Promise<Message> {
   const prepared = await prepare(room, call)
   if (!("tool" in prepared)) return refuse(room, call, call.args ?? {}, call.name, prepared)
   const { tool, args, decision } = prepared
@@ -80,7 +85,13 @@ async function runCall(room: CallRoom, messageId: string, call: ToolCallPart, ke
     if (refusal) return refuse(room, call, args, title, refusal)
   } else if (decision.verdict === "deny") {
     const text = `Denied: ${decision.reason}. The call was not carried out.`
-    return refuse(room, call, args, title, errorResult(text, { denied: true, step: decision.step, reason: decision.reason }))
+    return refuse(
+      room,
+      call,
+      args,
+      title,
+      errorResult(text, { denied: true, step: decision.step, reason: decision.reason }),
+    )
   }
   return act(room, call, key, prepared, title)
 }
@@ -92,7 +103,9 @@ async function prepare(room: CallRoom, call: ToolCallPart): Promise<Prepared | T
     return errorResult(`There is no tool "${call.name}". Tools: ${names}`)
   }
   if (call.args === undefined)
-    return errorResult(`The arguments of ${tool.name} were not a complete JSON object, so nothing was run. Send them again.`)
+    return errorResult(
+      `The arguments of ${tool.name} were not a complete JSON object, so nothing was run. Send them again.`,
+    )
   const parsed = tool.args.safeParse(call.args)
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`)
@@ -134,11 +147,17 @@ async function approve(
   const { fence, session } = scope
   const { tool, args, touch, decision } = prepared
   if (known?.decision === "allow-once" || known?.decision === "allow-always") return undefined
-  if (known?.decision === "deny") return errorResult("The user denied this call. It was not carried out.", { denied: true })
+  if (known?.decision === "deny")
+    return errorResult("The user denied this call. It was not carried out.", { denied: true })
   if (known?.decision === "expired")
-    return errorResult("Nobody answered the approval in time. The call was not carried out.", { denied: true, expired: true })
+    return errorResult("Nobody answered the approval in time. The call was not carried out.", {
+      denied: true,
+      expired: true,
+    })
   if (known) throw new Parked(`Waiting for approval ${known.id}`)
-  const fingerprint = createHash("sha256").update(JSON.stringify([tool.name, args, room.cwd])).digest("hex")
+  const fingerprint = createHash("sha256")
+    .update(JSON.stringify([tool.name, args, room.cwd]))
+    .digest("hex")
   if (await ports.books.approvals.granted(fence.sessionKey, fingerprint)) return undefined
   const now = ports.clock.now()
   const approval: Approval = {
@@ -179,7 +198,13 @@ async function refuse(
   return message
 }
 
-async function act(room: CallRoom, call: ToolCallPart, key: string, prepared: Prepared, title: string): Promise<Message> {
+async function act(
+  room: CallRoom,
+  call: ToolCallPart,
+  key: string,
+  prepared: Prepared,
+  title: string,
+): Promise<Message> {
   const { tool, args } = prepared
   const { clock } = room.ports
   const startedAt = clock.now()
@@ -200,7 +225,12 @@ async function act(room: CallRoom, call: ToolCallPart, key: string, prepared: Pr
   return uncertain(room, call, tool, outcome.type === "done" ? outcome.value : undefined, title)
 }
 
-async function runTool(room: CallRoom, prepared: Prepared, call: ToolCallPart, signal: AbortSignal): Promise<ToolResult> {
+async function runTool(
+  room: CallRoom,
+  prepared: Prepared,
+  call: ToolCallPart,
+  signal: AbortSignal,
+): Promise<ToolResult> {
   const { tool, args } = prepared
   const { ports, scope, notes } = room
   const before = tool.class === "control" ? JSON.stringify([...notes]) : ""
@@ -236,7 +266,13 @@ function stopped(signal: AbortSignal): string {
 }
 
 /** A call whose effect nobody can be sure of: not repeated, told to the model and to the user. */
-async function uncertain(room: CallRoom, call: ToolCallPart, tool: Tool, known: ToolResult | undefined, title: string): Promise<Message> {
+async function uncertain(
+  room: CallRoom,
+  call: ToolCallPart,
+  tool: Tool,
+  known: ToolResult | undefined,
+  title: string,
+): Promise<Message> {
   const result =
     known ??
     errorResult(
@@ -254,7 +290,13 @@ async function uncertain(room: CallRoom, call: ToolCallPart, tool: Tool, known: 
   return message
 }
 
-function tell(room: CallRoom, call: ToolCallPart, name: string, result: ToolResult, durationMs: number): { message: Message; ended: RecordedEvent } {
+function tell(
+  room: CallRoom,
+  call: ToolCallPart,
+  name: string,
+  result: ToolResult,
+  durationMs: number,
+): { message: Message; ended: RecordedEvent } {
   const at = room.ports.clock.now()
   const { content, isError, details } = result
   const text = content.map((part) => (part.type === "text" ? part.text : `[${part.mimeType} image]`)).join("\n")

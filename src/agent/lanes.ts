@@ -2,15 +2,15 @@
 // submit() resolves when the turn is on disk. Memory holds only turns that have not ended; the store is the truth.
 import { PincerError } from "../base/errors.ts"
 import type { Approval } from "../protocol/approval.ts"
-import { isFinal, type TurnRecord, type TurnRequest } from "../protocol/turn.ts"
-import { NO_USAGE } from "../protocol/message.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
+import { NO_USAGE } from "../protocol/message.ts"
+import { isFinal, type TurnRecord, type TurnRequest } from "../protocol/turn.ts"
 import type { Fence } from "../store/store.ts"
 import type { AcceptResult } from "../store/turns.ts"
 import type { Accepted, ActiveTurn, Lanes } from "./agent.ts"
 import type { Ports } from "./ports.ts"
 import { Scope, TurnAbort } from "./scope.ts"
-import { markedResult, openTurn, runBody, type Conversation } from "./turn.ts"
+import { type Conversation, markedResult, openTurn, runBody } from "./turn.ts"
 
 const MAX_TURN_ID = 256
 
@@ -49,9 +49,13 @@ export class TurnLanes implements Lanes {
     this.#check(request)
     const lane = this.#lane(request.sessionKey)
     if (lane.jobs.length > this.#ports.settings.maxQueued)
-      throw new PincerError("RATE_LIMITED", `Session ${request.sessionKey} has ${lane.jobs.length} turns waiting: try again later`, {
-        retryAfterMs: 1000,
-      })
+      throw new PincerError(
+        "RATE_LIMITED",
+        `Session ${request.sessionKey} has ${lane.jobs.length} turns waiting: try again later`,
+        {
+          retryAfterMs: 1000,
+        },
+      )
     const known = this.#jobs.get(request.turnId)
     if (known) return this.#duplicate(known, request)
     if (request.queue === "interrupt") for (const job of [...lane.jobs]) this.#stop(job, "aborted")
@@ -70,7 +74,9 @@ export class TurnLanes implements Lanes {
 
   #check(request: TurnRequest): void {
     if (this.#draining)
-      throw new PincerError("UNAVAILABLE", "The gateway is shutting down: try again in a moment", { retryAfterMs: 2000 })
+      throw new PincerError("UNAVAILABLE", "The gateway is shutting down: try again in a moment", {
+        retryAfterMs: 2000,
+      })
     if (request.turnId === "" || request.turnId.length > MAX_TURN_ID)
       throw new PincerError("INVALID_PARAMS", `idempotencyKey must have 1 to ${MAX_TURN_ID} characters`)
     if (!this.#ports.agents.has(request.agentId))
@@ -83,7 +89,10 @@ export class TurnLanes implements Lanes {
 
   async #duplicate(known: Job, request: TurnRequest): Promise<Accepted> {
     if (known.request.sessionKey !== request.sessionKey)
-      throw new PincerError("CONFLICT", `Idempotency key "${request.turnId}" was used for another session: send a fresh one`)
+      throw new PincerError(
+        "CONFLICT",
+        `Idempotency key "${request.turnId}" was used for another session: send a fresh one`,
+      )
     const record = known.record ?? (await this.#ports.books.turns.get(request.turnId))
     if (record) return { record, duplicate: true }
     // The first one is still on its way to the disk: the store answers after it.
@@ -180,7 +189,8 @@ export class TurnLanes implements Lanes {
   }
 
   #pumpReady(): void {
-    while (this.#ready.length > 0 && this.#running < this.#ports.settings.maxConcurrent) this.#pump(this.#ready.shift()!)
+    while (this.#ready.length > 0 && this.#running < this.#ports.settings.maxConcurrent)
+      this.#pump(this.#ready.shift()!)
   }
 
   async #begin(lane: Lane, job: Job): Promise<void> {
@@ -193,7 +203,12 @@ export class TurnLanes implements Lanes {
       await this.#run(lane, job, started, opened.conversation)
     } catch (error) {
       this.#ports.log.error({ err: error, turnId: record.turnId }, "A turn could not be started")
-      await this.#endNow(job, { turnId: record.turnId, sessionKey: record.sessionKey, epoch: record.attempt }, "failed", error)
+      await this.#endNow(
+        job,
+        { turnId: record.turnId, sessionKey: record.sessionKey, epoch: record.attempt },
+        "failed",
+        error,
+      )
       this.#forget(lane, job, true)
     }
   }
@@ -214,7 +229,12 @@ export class TurnLanes implements Lanes {
     }
   }
 
-  async #run(lane: Lane, job: Job, started: NonNullable<AcceptResult["started"]>, conversation: Conversation): Promise<void> {
+  async #run(
+    lane: Lane,
+    job: Job,
+    started: NonNullable<AcceptResult["started"]>,
+    conversation: Conversation,
+  ): Promise<void> {
     job.state = "running"
     const scope = new Scope(this.#ports, started.fence, started.session, job.controller.signal)
     job.scope = scope
@@ -226,7 +246,9 @@ export class TurnLanes implements Lanes {
   async #drive(lane: Lane, job: Job, scope: Scope, conversation: Conversation): Promise<void> {
     const limits = { ...this.#ports.agents.get(scope.session.agentId)?.limits, ...job.request.limits }
     const stopTimer =
-      limits.maxTimeMs === undefined ? undefined : this.#ports.clock.after(limits.maxTimeMs, () => job.controller.abort(new TurnAbort("time_limit")))
+      limits.maxTimeMs === undefined
+        ? undefined
+        : this.#ports.clock.after(limits.maxTimeMs, () => job.controller.abort(new TurnAbort("time_limit")))
     const end = await runBody({ ports: this.#ports, record: job.record!, scope, conversation, live: job.live })
     stopTimer?.()
     if (end === "parked") {
@@ -279,14 +301,7 @@ export class TurnLanes implements Lanes {
     if (job.state === "queued") void this.#dismiss(lane, job)
     else if (job.state === "waiting") {
       job.answered ??= []
-      void this.#expire(job.request.turnId).then(() => this.#pump(lane))
-    }
-  }
-
-  async #expire(turnId: string): Promise<void> {
-    for (const approval of await this.#ports.books.approvals.pendingOf(turnId)) {
-      const resolved = await this.#ports.books.approvals.resolve(approval.id, "expired", "canceled")
-      this.settle(resolved)
+      this.#pump(lane)
     }
   }
 
@@ -317,7 +332,10 @@ export class TurnLanes implements Lanes {
     }
   }
 
-  async wait(turnId: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<TurnRecord | undefined> {
+  async wait(
+    turnId: string,
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<TurnRecord | undefined> {
     const job = this.#jobs.get(turnId)
     if (!job) {
       const record = await this.#ports.books.turns.get(turnId)
@@ -326,7 +344,9 @@ export class TurnLanes implements Lanes {
     }
     const limit = Promise.withResolvers<undefined>()
     const cancelTimer =
-      options.timeoutMs === undefined ? undefined : this.#ports.clock.after(options.timeoutMs, () => limit.resolve(undefined))
+      options.timeoutMs === undefined
+        ? undefined
+        : this.#ports.clock.after(options.timeoutMs, () => limit.resolve(undefined))
     const onAbort = () => limit.resolve(undefined)
     options.signal?.addEventListener("abort", onAbort, { once: true })
     try {
@@ -380,7 +400,8 @@ export class TurnLanes implements Lanes {
     const { settings } = this.#ports
     const cutOff = record.status === "running" || record.status === "interrupted"
     if (record.request.recovery === "mark") return "its caller asked for that"
-    if (cutOff && record.request.recovery === undefined && settings.onInterrupt === "mark") return "turns.onInterrupt is \"mark\""
+    if (cutOff && record.request.recovery === undefined && settings.onInterrupt === "mark")
+      return 'turns.onInterrupt is "mark"'
     if (cutOff && record.attempt >= settings.maxAttempts) return `it was cut off ${record.attempt} times`
     return undefined
   }
@@ -392,7 +413,9 @@ export class TurnLanes implements Lanes {
     const opened = openTurn(this.#ports, record, record.attempt === 0 ? [] : await books.drafts.of(record.turnId))
     const started = await books.turns.begin(record, opened.opening)
     const { outcome } = markedResult()
-    const text = opened.conversation.messages.findLast((message) => message.turnId === record.turnId && message.role === "assistant")
+    const text = opened.conversation.messages.findLast(
+      (message) => message.turnId === record.turnId && message.role === "assistant",
+    )
     const said = text?.content.map((part) => (part.type === "text" ? part.text : "")).join("") ?? ""
     const envelopes = await books.turns.finish(started.fence, [], { ...outcome, text: said })
     for (const envelope of [...started.events, ...envelopes]) publish(envelope)

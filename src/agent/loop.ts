@@ -1,12 +1,21 @@
 // The loop of a turn: ask the model, run what it calls, until it rests or a limit is hit. It keeps no state that the transcript
 // lacks, so it can start in the middle: after a crash it looks at what the turn has recorded and goes on from there.
 import { uuid } from "../base/id.ts"
-import { addUsage, callsOf, NO_USAGE, textOf, type Message, type Part, type ToolCallPart, type Usage } from "../protocol/message.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
+import {
+  addUsage,
+  callsOf,
+  type Message,
+  NO_USAGE,
+  type Part,
+  type ToolCallPart,
+  textOf,
+  type Usage,
+} from "../protocol/message.ts"
 import type { ToolSpec, TurnError, TurnLimits, TurnOutcome, TurnRequest, TurnStop } from "../protocol/turn.ts"
 import type { ModelRef } from "../providers/catalogue.ts"
 import type { ModelEvent, ModelFailure, ModelRequest } from "../providers/provider.ts"
-import { runCalls, type CallRoom } from "./call.ts"
+import { type CallRoom, runCalls } from "./call.ts"
 import { answerText, fit, repair } from "./prompt.ts"
 import { TurnAbort } from "./scope.ts"
 
@@ -42,7 +51,7 @@ export async function runLoop(input: LoopInput): Promise<LoopResult> {
     if (open.ours.length > 0) {
       if (room.scope.signal.aborted) return stopped(input, room.scope.signal.reason, [])
       try {
-        messages.push(...(await runCalls(room, open.messageId, open.ours)))
+        messages.push(...(await runCalls(room, open.ours)))
       } catch (error) {
         if (error instanceof TurnAbort && error.kind !== "shutdown") return stopped(input, error, [])
         throw error
@@ -58,8 +67,11 @@ export async function runLoop(input: LoopInput): Promise<LoopResult> {
 }
 
 /** Calls of this turn's last assistant message that have no result yet: ours to run, and how many are the caller's. */
-function openCalls(messages: readonly Message[], request: TurnRequest): { messageId: string; ours: { call: ToolCallPart; key: string }[]; theirs: number } {
-  const none = { messageId: "", ours: [], theirs: 0 }
+function openCalls(
+  messages: readonly Message[],
+  request: TurnRequest,
+): { ours: { call: ToolCallPart; key: string }[]; theirs: number } {
+  const none = { ours: [], theirs: 0 }
   let at = messages.length - 1
   while (at >= 0 && messages[at]!.role === "tool") at -= 1
   const last = messages[at]
@@ -74,7 +86,7 @@ function openCalls(messages: readonly Message[], request: TurnRequest): { messag
     if (client.has(call.name)) theirs += 1
     else if (!answered.has(call.callId)) ours.push({ call, key: `call:${last.id}:${i}` })
   }
-  return { messageId: last.id, ours, theirs }
+  return { ours, theirs }
 }
 
 function ofTurn(input: LoopInput): Message[] {
@@ -123,7 +135,11 @@ async function askModel(input: LoopInput): Promise<LoopResult | undefined> {
 }
 
 /** Called for every token: publish first, then keep. */
-function onDelta(input: LoopInput, messageId: string, event: Extract<ModelEvent, { type: "text.delta" | "thinking.delta" }>): void {
+function onDelta(
+  input: LoopInput,
+  messageId: string,
+  event: Extract<ModelEvent, { type: "text.delta" | "thinking.delta" }>,
+): void {
   const { room, live } = input
   const kind = event.type === "text.delta" ? "text" : "thinking"
   const offset = live[kind].length
@@ -173,7 +189,10 @@ async function onDone(
   event: Extract<ModelEvent, { type: "done" }>,
 ): Promise<LoopResult | undefined> {
   const { room, messages, request } = input
-  const usage: Usage = { ...event.usage, costUsd: event.usage.costUsd ?? (await room.ports.catalogue.cost(ref, event.usage)) }
+  const usage: Usage = {
+    ...event.usage,
+    costUsd: event.usage.costUsd ?? (await room.ports.catalogue.cost(ref, event.usage)),
+  }
   const message: Message = {
     id: messageId,
     role: "assistant",
@@ -249,7 +268,12 @@ function keepPartial(input: LoopInput, messageId: string, ref: ModelRef, failure
   return [{ type: "message.added", message }]
 }
 
-async function onFailed(input: LoopInput, messageId: string, ref: ModelRef, failure: ModelFailure): Promise<LoopResult> {
+async function onFailed(
+  input: LoopInput,
+  messageId: string,
+  ref: ModelRef,
+  failure: ModelFailure,
+): Promise<LoopResult> {
   const { scope } = input.room
   const events = keepPartial(input, messageId, ref, failure)
   if (scope.signal.aborted) {
@@ -260,7 +284,10 @@ async function onFailed(input: LoopInput, messageId: string, ref: ModelRef, fail
     return stopped(input, scope.signal.reason, events)
   }
   const error = describe(failure, ref)
-  return { outcome: outcomeOf(input, { status: error.code === "TIMEOUT" ? "timeout" : "failed", stop: "error", error }), events }
+  return {
+    outcome: outcomeOf(input, { status: error.code === "TIMEOUT" ? "timeout" : "failed", stop: "error", error }),
+    events,
+  }
 }
 
 function stopped(input: LoopInput, reason: unknown, events: RecordedEvent[]): LoopResult {

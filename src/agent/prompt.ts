@@ -1,6 +1,7 @@
 // What the model is told besides the conversation, and the conversation in a form that every model service accepts.
-import { callsOf, textOf, type Message, type ToolResultPart } from "../protocol/message.ts"
+
 import { estimateTokens } from "../base/text.ts"
+import { callsOf, type Message, type ToolResultPart, textOf } from "../protocol/message.ts"
 import type { AgentProfile } from "./agent.ts"
 
 /** The system prompt. Only its last lines change from day to day, so that prompt caches hold. */
@@ -63,8 +64,7 @@ export function messageTokens(message: Message): number {
     else if (part.type === "image") tokens += IMAGE_TOKENS
     else if (part.type === "file") tokens += Math.ceil(part.data.length / 6)
     else if (part.type === "tool.call") tokens += 10 + estimateTokens(part.raw ?? JSON.stringify(part.args ?? {}))
-    else
-      for (const piece of part.content) tokens += piece.type === "text" ? estimateTokens(piece.text) : IMAGE_TOKENS
+    else for (const piece of part.content) tokens += piece.type === "text" ? estimateTokens(piece.text) : IMAGE_TOKENS
   }
   return tokens
 }

@@ -64,7 +64,12 @@ export class Scope {
    * journal; a "once" step that only has an intent is uncertain and not done again.
    * When the scope is stopped by a shutdown during a "once" act, no outcome is written: the next attempt finds it uncertain.
    */
-  async step<T>(key: string, effect: Effect, tale: StepTale<T>, act: (signal: AbortSignal) => Promise<T>): Promise<StepOutcome<T>> {
+  async step<T>(
+    key: string,
+    effect: Effect,
+    tale: StepTale<T>,
+    act: (signal: AbortSignal) => Promise<T>,
+  ): Promise<StepOutcome<T>> {
     const { journal } = this.#ports.books
     const state = this.fence.epoch > 1 ? await journal.state(this.fence, key) : ({ type: "new" } as const)
     if (state.type === "done") return { type: "done", value: state.value as T }
@@ -73,7 +78,12 @@ export class Scope {
     this.#ports.checkpoint("call.intended")
     const value = await act(this.signal)
     this.#ports.checkpoint("call.acted")
-    if (this.signal.aborted && effect === "once" && this.signal.reason instanceof TurnAbort && this.signal.reason.kind === "shutdown")
+    if (
+      this.signal.aborted &&
+      effect === "once" &&
+      this.signal.reason instanceof TurnAbort &&
+      this.signal.reason.kind === "shutdown"
+    )
       throw this.signal.reason
     this.show(await journal.settle(this.fence, key, effect, value, tale.after(value)))
     this.#ports.checkpoint("call.recorded")

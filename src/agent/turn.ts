@@ -1,9 +1,10 @@
 // A turn's body: open it (what the first attempt writes), run the loop, end it once. The body may be dropped (parked) and run again.
-import { uuid } from "../base/id.ts"
+
 import { asPincerError, PincerError } from "../base/errors.ts"
+import { uuid } from "../base/id.ts"
 import { jsonSchema } from "../base/schema.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
-import { NO_USAGE, type Message, type Part } from "../protocol/message.ts"
+import { type Message, NO_USAGE, type Part } from "../protocol/message.ts"
 import type { ToolSpec, TurnOutcome, TurnRecord, TurnRequest } from "../protocol/turn.ts"
 import type { Draft } from "../store/drafts.ts"
 import type { SessionRow } from "../store/store.ts"
@@ -11,10 +12,10 @@ import { FencedError, type Opening } from "../store/turns.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
 import { openWorkspace } from "./call.ts"
-import { runLoop, type LoopResult } from "./loop.ts"
+import { type LoopResult, runLoop } from "./loop.ts"
 import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
-import { Parked, Scope, TurnAbort } from "./scope.ts"
+import { Parked, type Scope, TurnAbort } from "./scope.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000
@@ -33,16 +34,29 @@ const GO_ON =
  * What the first commit of an attempt writes. The returned conversation is filled when that commit has run.
  * `drafts`: unfinished answers that a crash left.
  */
-export function openTurn(ports: Ports, record: TurnRecord, drafts: readonly Draft[] = []): { opening: Opening; conversation: Conversation } {
+export function openTurn(
+  ports: Ports,
+  record: TurnRecord,
+  drafts: readonly Draft[] = [],
+): { opening: Opening; conversation: Conversation } {
   const conversation: Conversation = { messages: [] }
   const opening: Opening = (session, load) => {
-    const events = record.attempt === 0 ? firstAttempt(ports, record.request, session, load, conversation) : nextAttempt(ports, record, drafts, load, conversation)
+    const events =
+      record.attempt === 0
+        ? firstAttempt(ports, record.request, session, load, conversation)
+        : nextAttempt(ports, record, drafts, load, conversation)
     return [{ type: "turn.started", attempt: record.attempt + 1 }, ...events]
   }
   return { opening, conversation }
 }
 
-function firstAttempt(ports: Ports, request: TurnRequest, session: SessionRow, load: () => Message[], conversation: Conversation): RecordedEvent[] {
+function firstAttempt(
+  ports: Ports,
+  request: TurnRequest,
+  session: SessionRow,
+  load: () => Message[],
+  conversation: Conversation,
+): RecordedEvent[] {
   const at = ports.clock.now()
   const turnId = request.turnId
   const past = session.lastSeq === 0 ? [] : load().slice(-MAX_MESSAGES)
@@ -59,7 +73,8 @@ function firstAttempt(ports: Ports, request: TurnRequest, session: SessionRow, l
     if (request.replay === "resend") input = taken[0]!.content
     events.push({ type: "messages.dropped", messageIds: taken.map((message) => message.id) })
   }
-  if (past.length === 0) for (const message of request.history ?? []) add({ ...message, id: uuid(at), at: message.at || at })
+  if (past.length === 0)
+    for (const message of request.history ?? []) add({ ...message, id: uuid(at), at: message.at || at })
   const answers = input.filter((part) => part.type === "tool.result")
   const words = input.filter((part) => part.type !== "tool.result")
   if (answers.length > 0) add({ id: uuid(at), role: "tool", content: answers, at, turnId })
@@ -68,7 +83,13 @@ function firstAttempt(ports: Ports, request: TurnRequest, session: SessionRow, l
   return events
 }
 
-function nextAttempt(ports: Ports, record: TurnRecord, drafts: readonly Draft[], load: () => Message[], conversation: Conversation): RecordedEvent[] {
+function nextAttempt(
+  ports: Ports,
+  record: TurnRecord,
+  drafts: readonly Draft[],
+  load: () => Message[],
+  conversation: Conversation,
+): RecordedEvent[] {
   const at = ports.clock.now()
   const { turnId } = record.request
   const messages = load().slice(-MAX_MESSAGES)
@@ -85,7 +106,14 @@ function nextAttempt(ports: Ports, record: TurnRecord, drafts: readonly Draft[],
   }
   const last = messages.at(-1)
   if (last?.partial && last.turnId === turnId) {
-    const message: Message = { id: uuid(at), role: "user", content: [{ type: "text", text: GO_ON }], at, turnId, synthetic: true }
+    const message: Message = {
+      id: uuid(at),
+      role: "user",
+      content: [{ type: "text", text: GO_ON }],
+      at,
+      turnId,
+      synthetic: true,
+    }
     events.push({ type: "message.added", message })
     messages.push(message)
   }
@@ -120,7 +148,12 @@ export async function runBody(input: BodyInput): Promise<BodyEnd> {
       }
       if (error instanceof TurnAbort && error.kind === "shutdown") {
         if (record.request.recovery === "mark") await finish(input, markedResult())
-        else scope.show(await ports.books.turns.mark(scope.fence, "interrupted", [{ type: "turn.interrupted", reason: "shutdown" }]))
+        else
+          scope.show(
+            await ports.books.turns.mark(scope.fence, "interrupted", [
+              { type: "turn.interrupted", reason: "shutdown" },
+            ]),
+          )
         return "interrupted"
       }
       await finish(input, { outcome: failure(error, ports, record.turnId), events: [] })
@@ -139,21 +172,35 @@ async function finish(input: BodyInput, result: LoopResult): Promise<void> {
 
 /** How a turn ends that was cut off and is not to be resumed. */
 export function markedResult(): LoopResult {
-  const error = { code: "UNAVAILABLE", message: "Pincer was stopped while this turn ran: send it again", kind: "interrupted" }
+  const error = {
+    code: "UNAVAILABLE",
+    message: "Pincer was stopped while this turn ran: send it again",
+    kind: "interrupted",
+  }
   return { outcome: { status: "failed", stop: "interrupted", text: "", usage: NO_USAGE, error }, events: [] }
 }
 
 function failure(error: unknown, ports: Ports, turnId: string): TurnOutcome {
   const known = asPincerError(error)
   if (!(error instanceof PincerError)) ports.log.error({ err: error, turnId }, "A turn failed unexpectedly")
-  return { status: "failed", stop: "error", text: "", usage: NO_USAGE, error: { code: known.code, message: known.message } }
+  return {
+    status: "failed",
+    stop: "error",
+    text: "",
+    usage: NO_USAGE,
+    error: { code: known.code, message: known.message },
+  }
 }
 
 async function runLimited(input: BodyInput): Promise<LoopResult> {
   const { ports, record, scope, conversation, live } = input
   const { request } = record
   const profile = ports.agents.get(record.agentId)
-  if (!profile) throw new PincerError("NOT_FOUND", `Unknown agent "${record.agentId}": add it to agents.entries in the configuration`)
+  if (!profile)
+    throw new PincerError(
+      "NOT_FOUND",
+      `Unknown agent "${record.agentId}": add it to agents.entries in the configuration`,
+    )
   const session = scope.session
   const ownPlace = request.cwd === undefined && session.cwd === null
   const cwd = await openWorkspace(request.cwd ?? session.cwd ?? profile.workspace, ownPlace)
@@ -175,7 +222,14 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
 
 function sessionSampling(session: SessionRow): TurnRequest["sampling"] {
   const level = session.settings["thinkingLevel"]
-  if (level === "off" || level === "minimal" || level === "low" || level === "medium" || level === "high" || level === "xhigh")
+  if (
+    level === "off" ||
+    level === "minimal" ||
+    level === "low" ||
+    level === "medium" ||
+    level === "high" ||
+    level === "xhigh"
+  )
     return { thinking: level }
   return {}
 }
@@ -197,10 +251,16 @@ const tables = new WeakMap<AgentProfile, ToolTable>()
 function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTable {
   const made = tables.get(profile)
   if (made) return made
-  const wanted = tools.filter((tool) => !profile.tools || [tool.name, ...tool.aliases].some((name) => profile.tools!.includes(name)))
+  const wanted = tools.filter(
+    (tool) => !profile.tools || [tool.name, ...tool.aliases].some((name) => profile.tools!.includes(name)),
+  )
   const byName = new Map<string, Tool>()
   for (const tool of wanted) for (const name of [tool.name, ...tool.aliases]) byName.set(name, tool)
-  const specs = wanted.map((tool) => ({ name: tool.name, description: tool.description, inputSchema: jsonSchema(tool.args) }))
+  const specs = wanted.map((tool) => ({
+    name: tool.name,
+    description: tool.description,
+    inputSchema: jsonSchema(tool.args),
+  }))
   const table = { byName, specs }
   tables.set(profile, table)
   return table

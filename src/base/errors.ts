@@ -36,7 +36,15 @@ export interface ErrorRow {
 
 export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   INVALID_PARAMS: row(400, -32602, "INVALID_REQUEST", "INVALID_REQUEST", "INVALID_PARAMS", 2, "invalid_request_error"),
-  METHOD_NOT_FOUND: row(404, -32601, "INVALID_REQUEST", "INVALID_REQUEST", "METHOD_NOT_FOUND", 2, "invalid_request_error"),
+  METHOD_NOT_FOUND: row(
+    404,
+    -32601,
+    "INVALID_REQUEST",
+    "INVALID_REQUEST",
+    "METHOD_NOT_FOUND",
+    2,
+    "invalid_request_error",
+  ),
   AUTH_REQUIRED: row(401, -32001, "INVALID_REQUEST", "INVALID_REQUEST", "AUTH_REQUIRED", 1, "authentication_error"),
   NOT_PAIRED: row(401, -32001, "NOT_PAIRED", "NOT_PAIRED", "AUTH_REQUIRED", 1, "authentication_error"),
   PERMISSION_DENIED: row(403, -32003, "INVALID_REQUEST", "FORBIDDEN", "AUTH_REQUIRED", 5, "permission_error"),

@@ -13,7 +13,15 @@ export type RecordedEvent =
   /** The messages with these ids no longer count (resend, edit). They stay in the log. */
   | { type: "messages.dropped"; messageIds: string[] }
   | { type: "tool.started"; callId: string; name: string; args: Record<string, unknown>; title: string }
-  | { type: "tool.ended"; callId: string; name: string; isError: boolean; text: string; durationMs: number; details?: unknown }
+  | {
+      type: "tool.ended"
+      callId: string
+      name: string
+      isError: boolean
+      text: string
+      durationMs: number
+      details?: unknown
+    }
   | { type: "approval.requested"; approval: Approval }
   | { type: "approval.resolved"; approval: Approval }
   /** Something the user should know: another model took over, a call's effect is uncertain, history was shortened. */

@@ -34,12 +34,7 @@ export interface EventFrame {
 export type Frame = RequestFrame | ResponseFrame | EventFrame
 
 /** Rights of a connection (protocol §5). `operator.admin` implies all, `operator.write` implies `operator.read`. */
-export type Scope =
-  | "operator.read"
-  | "operator.write"
-  | "operator.admin"
-  | "operator.approvals"
-  | "operator.pairing"
+export type Scope = "operator.read" | "operator.write" | "operator.admin" | "operator.approvals" | "operator.pairing"
 
 export const ALL_SCOPES: readonly Scope[] = [
   "operator.admin",
@@ -52,6 +47,8 @@ export const ALL_SCOPES: readonly Scope[] = [
 /** Whether a connection that holds `held` may do what needs `needed`. */
 export function grants(held: readonly string[], needed: Scope): boolean {
   return (
-    held.includes(needed) || held.includes("operator.admin") || (needed === "operator.read" && held.includes("operator.write"))
+    held.includes(needed) ||
+    held.includes("operator.admin") ||
+    (needed === "operator.read" && held.includes("operator.write"))
   )
 }

@@ -42,7 +42,9 @@ export interface Sampling {
   thinking?: "off" | "minimal" | "low" | "medium" | "high" | "xhigh"
   toolChoice?: ToolChoice
   parallelToolCalls?: boolean
-  responseFormat?: { type: "json_object" } | { type: "json_schema"; name: string; schema: Record<string, unknown>; strict?: boolean }
+  responseFormat?:
+    | { type: "json_object" }
+    | { type: "json_schema"; name: string; schema: Record<string, unknown>; strict?: boolean }
 }
 
 /** Everything a turn needs, as plain data: it is stored before it is acknowledged and read back after a restart. */

@@ -77,7 +77,8 @@ export class ApprovalTable implements Approvals {
   resolve(id: string, decision: ApprovalDecision | "expired", by: string): Promise<Approval> {
     return this.#db.write(() => {
       const row = this.#get.get(id)
-      if (!row) throw new PincerError("NOT_FOUND", "unknown approval id", { details: { code: "APPROVAL_NOT_FOUND", id } })
+      if (!row)
+        throw new PincerError("NOT_FOUND", "unknown approval id", { details: { code: "APPROVAL_NOT_FOUND", id } })
       const old = json<Approval>(row, "data")
       const approval: Approval = { ...old, decision, resolvedBy: by, resolvedAt: this.#clock.now() }
       if (old.decision !== null || this.#decide.run(decision, JSON.stringify(approval), id) === 0)

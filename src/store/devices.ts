@@ -84,20 +84,27 @@ export class DeviceTable implements Devices {
 
   async byTokenHash(tokenHash: string): Promise<{ device: DeviceRow; role: string; scopes: string[] } | undefined> {
     const row = this.#byHash.get(tokenHash)
-    return row && { device: decodeDevice(row), role: text(row, "token_role"), scopes: json<string[]>(row, "token_scopes") }
+    return (
+      row && { device: decodeDevice(row), role: text(row, "token_role"), scopes: json<string[]>(row, "token_scopes") }
+    )
   }
 
   request(row: Parameters<Devices["request"]>[0]): Promise<string> {
     return this.#db.write(() => {
       const now = this.#clock.now()
       this.#db.statement("DELETE FROM device_requests WHERE expires_at<?").run(now)
-      const known = this.#db.query("SELECT id FROM device_requests WHERE device_id=? AND role=?", [row.deviceId, row.role])
+      const known = this.#db.query("SELECT id FROM device_requests WHERE device_id=? AND role=?", [
+        row.deviceId,
+        row.role,
+      ])
       const id = known[0] ? text(known[0], "id") : uuid(now)
       this.#db
         .statement("INSERT OR REPLACE INTO device_requests (id,device_id,role,data,expires_at) VALUES (?,?,?,?,?)")
         .run(id, row.deviceId, row.role, JSON.stringify(row), now + REQUEST_TTL_MS)
       this.#db
-        .statement("DELETE FROM device_requests WHERE id NOT IN (SELECT id FROM device_requests ORDER BY expires_at DESC LIMIT ?)")
+        .statement(
+          "DELETE FROM device_requests WHERE id NOT IN (SELECT id FROM device_requests ORDER BY expires_at DESC LIMIT ?)",
+        )
         .run(MAX_REQUESTS)
       return id
     })

@@ -53,7 +53,7 @@ export class DraftTable {
     if (pieces === undefined) {
       pieces = []
       this.#pending.set(fence.turnId, pieces)
-      this.#timer ??= this.#clock.after(FLUSH_MS, () => this.#flush())
+      if (this.#timer === undefined) this.#timer = this.#clock.after(FLUSH_MS, () => this.#flush())
     }
     const last = pieces.at(-1)
     if (last !== undefined && last.kind === kind && last.messageId === messageId) last.text += delta

@@ -29,7 +29,9 @@ export class Journal {
     this.#clock = clock
     this.#turns = turns
     this.#get = db.statement("SELECT effect,state,value FROM steps WHERE owner=? AND key=?")
-    this.#put = db.statement("INSERT OR REPLACE INTO steps (owner,key,epoch,effect,state,value,at) VALUES (?,?,?,?,?,?,?)")
+    this.#put = db.statement(
+      "INSERT OR REPLACE INTO steps (owner,key,epoch,effect,state,value,at) VALUES (?,?,?,?,?,?,?)",
+    )
   }
 
   async state(fence: Fence, key: string): Promise<StepState> {
@@ -49,7 +51,13 @@ export class Journal {
   }
 
   /** Writes the outcome with the events that tell it. */
-  settle(fence: Fence, key: string, effect: Effect, value: unknown, events: readonly RecordedEvent[]): Promise<RecordedEnvelope[]> {
+  settle(
+    fence: Fence,
+    key: string,
+    effect: Effect,
+    value: unknown,
+    events: readonly RecordedEvent[],
+  ): Promise<RecordedEnvelope[]> {
     return this.#db.write(() => {
       const envelopes = this.#turns.appendNow(fence, events)
       this.#put.run(fence.turnId, key, fence.epoch, effect, "done", JSON.stringify(value ?? null), this.#clock.now())

@@ -61,7 +61,9 @@ export class SessionTable implements Sessions {
     this.#insert = db.statement(
       "INSERT INTO sessions (key,id,agent_id,label,cwd,model,created_at,updated_at) VALUES (?,?,?,?,?,?,?,?) RETURNING *",
     )
-    this.#patch = db.statement("UPDATE sessions SET label=?,cwd=?,model=?,settings=?,updated_at=? WHERE key=? RETURNING *")
+    this.#patch = db.statement(
+      "UPDATE sessions SET label=?,cwd=?,model=?,settings=?,updated_at=? WHERE key=? RETURNING *",
+    )
     this.#reset = db.statement(
       `UPDATE sessions SET id=?,updated_at=?,input_tokens=0,output_tokens=0,cache_read_tokens=0,cache_write_tokens=0,
        reasoning_tokens=0,cost_usd=NULL,last_seq=0,message_count=0,title=NULL,aborted_last=0 WHERE key=? RETURNING *`,
@@ -109,7 +111,9 @@ export class SessionTable implements Sessions {
       values.push(filter.updatedAfter)
     }
     if (filter.search !== undefined && filter.search !== "") {
-      where.push("(instr(lower(key),lower(?)) OR instr(lower(coalesce(label,'')),lower(?)) OR instr(lower(coalesce(title,'')),lower(?)))")
+      where.push(
+        "(instr(lower(key),lower(?)) OR instr(lower(coalesce(label,'')),lower(?)) OR instr(lower(coalesce(title,'')),lower(?)))",
+      )
       values.push(filter.search, filter.search, filter.search)
     }
     const condition = where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`
@@ -166,7 +170,16 @@ export class SessionTable implements Sessions {
     const found = this.find(key)
     if (found) return found
     const at = this.#clock.now()
-    const row = this.#insert.get(key, uuid(at), agentId, fields.label ?? null, fields.cwd ?? null, fields.model ?? null, at, at)
+    const row = this.#insert.get(
+      key,
+      uuid(at),
+      agentId,
+      fields.label ?? null,
+      fields.cwd ?? null,
+      fields.model ?? null,
+      at,
+      at,
+    )
     return decodeSession(row!)
   }
 

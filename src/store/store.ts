@@ -47,7 +47,11 @@ export interface Sessions {
   /** Newest first. `total` counts all that match. */
   list(filter: SessionFilter): Promise<{ sessions: SessionRow[]; total: number }>
   /** Creates the session when it is not there. */
-  ensure(key: string, agentId: string, fields?: Partial<Pick<SessionRow, "cwd" | "model" | "label">>): Promise<SessionRow>
+  ensure(
+    key: string,
+    agentId: string,
+    fields?: Partial<Pick<SessionRow, "cwd" | "model" | "label">>,
+  ): Promise<SessionRow>
   /** Throws NOT_FOUND; ALREADY_EXISTS when the label is taken. */
   patch(key: string, fields: Partial<Pick<SessionRow, "label" | "cwd" | "model" | "settings">>): Promise<SessionRow>
   /** Same key, new id, empty transcript; settings stay. Throws NOT_FOUND. */
@@ -104,7 +108,15 @@ export interface Devices {
   /** The device and scopes that a token (by its hash) stands for, or undefined when unknown or revoked. */
   byTokenHash(tokenHash: string): Promise<{ device: DeviceRow; role: string; scopes: string[] } | undefined>
   /** Keeps a refused connect for a later pairing decision. Returns the id of the pending request (the same while it lives). */
-  request(row: { deviceId: string; publicKey: string; role: string; scopes: string[]; clientId: string; platform: string; remoteIp: string }): Promise<string>
+  request(row: {
+    deviceId: string
+    publicKey: string
+    role: string
+    scopes: string[]
+    clientId: string
+    platform: string
+    remoteIp: string
+  }): Promise<string>
   touch(deviceId: string): Promise<void>
 }
 

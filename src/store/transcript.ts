@@ -1,8 +1,9 @@
 // The append-only, numbered event log of each session, and the conversation that follows from it. Appending happens only inside
 // a write, together with what it tells about; numbers run from 1 without holes within one session id.
-import { NO_USAGE, textOf, type Message } from "../protocol/message.ts"
-import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
+
 import { excerpt } from "../base/text.ts"
+import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
+import { type Message, NO_USAGE, textOf } from "../protocol/message.ts"
 import type { Database } from "./database.ts"
 import { int, json, text } from "./row.ts"
 import type { SessionTable } from "./sessions.ts"
@@ -22,7 +23,8 @@ export class TranscriptTable implements Transcript {
     this.#sessions = sessions
     this.#insert = db.statement("INSERT INTO events (session_id,seq,turn_id,at,type,data) VALUES (?,?,?,?,?,?)")
     this.#events = db.statement("SELECT * FROM events WHERE session_id=? AND seq>? ORDER BY seq LIMIT ?")
-    const conversation = "SELECT data FROM events WHERE session_id=? AND type IN ('message.added','messages.dropped') ORDER BY seq"
+    const conversation =
+      "SELECT data FROM events WHERE session_id=? AND type IN ('message.added','messages.dropped') ORDER BY seq"
     this.#conversation = db.statement(conversation)
     this.#conversationBack = db.statement(`${conversation} DESC`)
     this.#count = db.statement(
@@ -58,7 +60,8 @@ export class TranscriptTable implements Transcript {
     const dropped = new Set<string>()
     if (limit === undefined) {
       const events = this.#conversation.all(sessionId).map((row) => json<RecordedEvent>(row, "data"))
-      for (const event of events) if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
+      for (const event of events)
+        if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
       const messages: Message[] = []
       for (const event of events)
         if (event.type === "message.added" && !dropped.has(event.message.id)) messages.push(event.message)

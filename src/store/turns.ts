@@ -2,6 +2,7 @@
 // number (epoch): an older attempt of the same turn cannot write. The journal of steps (journal.ts) shares the fence.
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
+import type { Approval } from "../protocol/approval.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Message } from "../protocol/message.ts"
 import { isFinal, type TurnOutcome, type TurnRecord, type TurnRequest, type TurnStatus } from "../protocol/turn.ts"
@@ -58,6 +59,8 @@ export class TurnTable implements Turns {
   readonly #clearSteps
   readonly #clearDrafts
   readonly #fence
+  readonly #asked
+  readonly #expire
 
   constructor(db: Database, clock: Clock, sessions: SessionTable, transcript: TranscriptTable, usage: UsageTable) {
     this.#db = db
@@ -78,6 +81,8 @@ export class TurnTable implements Turns {
     this.#clearSteps = db.statement("DELETE FROM steps WHERE owner=?")
     this.#clearDrafts = db.statement("DELETE FROM drafts WHERE turn_id=?")
     this.#fence = db.statement("SELECT attempt,ended_at FROM turns WHERE id=?")
+    this.#asked = db.statement("SELECT data FROM approvals WHERE turn_id=? AND decision IS NULL")
+    this.#expire = db.statement("UPDATE approvals SET decision='expired',data=? WHERE id=?")
   }
 
   async get(turnId: string): Promise<TurnRecord | undefined> {
@@ -115,7 +120,10 @@ export class TurnTable implements Turns {
       if (known) {
         const record = decodeTurn(known)
         if (record.sessionKey !== request.sessionKey)
-          throw new PincerError("CONFLICT", `Idempotency key "${request.turnId}" was used for another session: send a fresh one`)
+          throw new PincerError(
+            "CONFLICT",
+            `Idempotency key "${request.turnId}" was used for another session: send a fresh one`,
+          )
         return { record, duplicate: true }
       }
       const at = this.#clock.now()
@@ -136,7 +144,11 @@ export class TurnTable implements Turns {
       }
       if (!opening) return { record, duplicate: false }
       const started = this.#beginNow(record, session, opening)
-      return { record: { ...record, status: "running", attempt: started.fence.epoch, startedAt: at }, duplicate: false, started }
+      return {
+        record: { ...record, status: "running", attempt: started.fence.epoch, startedAt: at },
+        duplicate: false,
+        started,
+      }
     })
   }
 
@@ -178,7 +190,11 @@ export class TurnTable implements Turns {
   }
 
   /** Changes the status of a turn that has not ended, with the events that tell of it. */
-  mark(fence: Fence, status: "running" | "waiting" | "interrupted", events: readonly RecordedEvent[]): Promise<RecordedEnvelope[]> {
+  mark(
+    fence: Fence,
+    status: "running" | "waiting" | "interrupted",
+    events: readonly RecordedEvent[],
+  ): Promise<RecordedEnvelope[]> {
     return this.#db.write(() => {
       const envelopes = this.appendNow(fence, events)
       this.#status.run(status, fence.turnId)
@@ -195,14 +211,31 @@ export class TurnTable implements Turns {
       if (isFinal(record.status)) throw new FencedError(`Turn ${fence.turnId} has ended`)
       const at = this.#clock.now()
       const session = this.#sessions.ensureNow(record.sessionKey, record.agentId, {})
-      const envelopes = this.#transcript.append(session, fence.turnId, at, [...events, { type: "turn.ended", outcome }])
+      const last: RecordedEvent[] = [...this.#expireAsked(fence.turnId, at), { type: "turn.ended", outcome }]
+      const envelopes = this.#transcript.append(session, fence.turnId, at, [...events, ...last])
       // What a stateless caller sent along is in the transcript now; once is enough.
-      const request = record.request.history ? JSON.stringify({ ...record.request, history: undefined }) : text(row!, "request")
+      const request = record.request.history
+        ? JSON.stringify({ ...record.request, history: undefined })
+        : text(row!, "request")
       this.#finish.run(outcome.status, at, JSON.stringify(outcome), request, fence.turnId)
       this.#clearSteps.run(fence.turnId)
       this.#clearDrafts.run(fence.turnId)
       this.#usage.add(at, outcome)
       return envelopes
+    })
+  }
+
+  /** A turn that has ended asks for nothing any more. */
+  #expireAsked(turnId: string, at: number): RecordedEvent[] {
+    return this.#asked.all(turnId).map((row) => {
+      const approval: Approval = {
+        ...json<Approval>(row, "data"),
+        decision: "expired",
+        resolvedBy: "turn ended",
+        resolvedAt: at,
+      }
+      this.#expire.run(JSON.stringify(approval), approval.id)
+      return { type: "approval.resolved", approval }
     })
   }
 }
