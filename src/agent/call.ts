@@ -11,7 +11,7 @@ import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
 import type { Ports } from "./ports.ts"
-import { Parked, type Scope, TurnAbort } from "./scope.ts"
+import { Parked, type TurnScope, TurnAbort } from "./scope.ts"
 
 /** How much of a result's text goes into the tool.ended event; the whole is in the message. */
 const EVENT_TEXT = 4_000
@@ -19,7 +19,7 @@ const PROGRESS_MS = 200
 
 export interface CallRoom {
   ports: Ports
-  scope: Scope
+  scope: TurnScope
   /** Tools this turn may use, by canonical name and alias. */
   tools: ReadonlyMap<string, Tool>
   cwd: string

@@ -9,7 +9,7 @@ import type { Fence } from "../store/store.ts"
 import type { AcceptResult } from "../store/turns.ts"
 import type { Accepted, ActiveTurn, Lanes } from "./agent.ts"
 import type { Ports } from "./ports.ts"
-import { Scope, TurnAbort } from "./scope.ts"
+import { TurnScope, TurnAbort } from "./scope.ts"
 import { type Conversation, markedResult, openTurn, runBody } from "./turn.ts"
 
 const MAX_TURN_ID = 256
@@ -23,7 +23,7 @@ interface Job {
   live: { text: string; thinking: string }
   /** Set when a parked turn was answered: the events to record when it goes on. */
   answered: RecordedEvent[] | undefined
-  scope: Scope | undefined
+  scope: TurnScope | undefined
   done: PromiseWithResolvers<TurnRecord | undefined>
 }
 
@@ -236,14 +236,14 @@ export class TurnLanes implements Lanes {
     conversation: Conversation,
   ): Promise<void> {
     job.state = "running"
-    const scope = new Scope(this.#ports, started.fence, started.session, job.controller.signal)
+    const scope = new TurnScope(this.#ports, started.fence, started.session, job.controller.signal)
     job.scope = scope
     job.record = { ...job.record!, status: "running", attempt: started.fence.epoch, sessionId: started.session.id }
     scope.show(started.events)
     await this.#drive(lane, job, scope, conversation)
   }
 
-  async #drive(lane: Lane, job: Job, scope: Scope, conversation: Conversation): Promise<void> {
+  async #drive(lane: Lane, job: Job, scope: TurnScope, conversation: Conversation): Promise<void> {
     const limits = { ...this.#ports.agents.get(scope.session.agentId)?.limits, ...job.request.limits }
     const stopTimer =
       limits.maxTimeMs === undefined

@@ -30,7 +30,7 @@ export interface StepTale<T> {
   after: (value: T) => RecordedEvent[]
 }
 
-export class Scope {
+export class TurnScope {
   readonly fence: Fence
   readonly session: SessionRow
   readonly signal: AbortSignal

@@ -15,7 +15,7 @@ import { openWorkspace } from "./call.ts"
 import { type LoopResult, runLoop } from "./loop.ts"
 import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
-import { Parked, type Scope, TurnAbort } from "./scope.ts"
+import { Parked, type TurnScope, TurnAbort } from "./scope.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000
@@ -124,7 +124,7 @@ function nextAttempt(
 export interface BodyInput {
   ports: Ports
   record: TurnRecord
-  scope: Scope
+  scope: TurnScope
   conversation: Conversation
   live: { text: string; thinking: string }
 }

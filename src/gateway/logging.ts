@@ -1,0 +1,62 @@
+// The gateway's log: JSON lines into a file that rotates by size, and short lines to the terminal when it runs in the foreground.
+// Fields that could carry a credential are cut out before a line is written.
+import { mkdirSync } from "node:fs"
+import { basename, dirname } from "node:path"
+import { pino } from "pino"
+import { createStream } from "rotating-file-stream"
+import type { Logger } from "../base/log.ts"
+
+const SECRET_FIELDS = ["token", "apiKey", "authorization", "password", "secret", "cookie"]
+
+export interface LogOptions {
+  path: string
+  level: "debug" | "info" | "warn" | "error"
+  maxBytes: number
+  maxFiles: number
+  /** Where people read along; undefined for none. */
+  terminal?: (line: string) => void
+}
+
+export interface GatewayLog {
+  log: Logger
+  /** Resolves when what was logged is in the file. */
+  close(): Promise<void>
+}
+
+/** Opens the log. Throws the file system's error when its folder cannot be written. */
+export function openLog(options: LogOptions): GatewayLog {
+  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 })
+  const name = basename(options.path)
+  const file = createStream((_: unknown, index?: number) => (index ? `${name}.${index}` : name), {
+    path: dirname(options.path),
+    size: `${options.maxBytes}B`,
+    rotate: options.maxFiles,
+    mode: 0o600,
+  })
+  file.on("error", (error: Error) => options.terminal?.(`The log file cannot be written: ${error.message}`))
+  const paths = SECRET_FIELDS.flatMap((field) => [field, `*.${field}`])
+  const log = pino(
+    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: "[redacted]" } },
+    {
+      write(line: string) {
+        file.write(line)
+        options.terminal?.(short(line))
+      },
+    },
+  )
+  return {
+    log,
+    close: () => new Promise((resolve) => file.end(resolve)),
+  }
+}
+
+const LEVELS: Readonly<Record<number, string>> = { 20: "debug", 30: "info", 40: "warn", 50: "error" }
+
+/** A log line as people like it: time, level, sentence, the fields that matter. Control characters are made visible. */
+function short(line: string): string {
+  const { level, time, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown>
+  const details = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+  const cause = typeof err === "object" && err !== null && "message" in err ? `(${String(err.message)})` : ""
+  const text = [String(time).slice(11, 19), LEVELS[Number(level)] ?? "", String(msg), ...details, cause].filter(Boolean).join(" ")
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`)
+}
