@@ -27,6 +27,8 @@ export class Presence {
   readonly #self: PresenceEntry
   /** Counts changes, so that a client can discard an older snapshot. */
   version = 1
+  /** Authenticated connections that are open now. Kept by the sockets. */
+  connections = 0
 
   constructor(clock: Clock, self: PresenceEntry) {
     this.#clock = clock

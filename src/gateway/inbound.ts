@@ -1,0 +1,143 @@
+// From a caller's words to a TurnRequest: which agent, which session, what is said. Every form in which the dialects name a
+// session ends in one canonical key. A `path` is only ever looked up among sessions, never opened (PY-RPC-SES-05).
+import { isAbsolute } from "node:path"
+import type { AgentProfile } from "../agent/agent.ts"
+import { PincerError } from "../base/errors.ts"
+import { uuid } from "../base/id.ts"
+import type { Part } from "../protocol/message.ts"
+import { MAIN_KEY, parseSessionKey, type SessionName } from "../protocol/session.ts"
+import type { Sampling, TurnRequest } from "../protocol/turn.ts"
+import type { SessionRow } from "../store/store.ts"
+import type { Caller } from "./methods/method.ts"
+import type { Parts } from "./parts.ts"
+
+export interface SessionParams {
+  sessionKey?: string
+  key?: string
+  agentId?: string
+  sessionId?: string
+  path?: string
+}
+
+type Lookup = Pick<Parts, "config" | "store">
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const LISTED_PATH = /^sessions\/([a-z0-9][a-z0-9_-]{0,63})\/([0-9a-f-]{36})\.jsonl$/
+
+/** The path under which a listing shows a session. It names no file. */
+export function listedPath(session: Pick<SessionRow, "agentId" | "id">): string {
+  return `sessions/${session.agentId}/${session.id}.jsonl`
+}
+
+/** Whether the caller named a session at all. */
+export function namesSession(params: SessionParams): boolean {
+  return [params.sessionKey, params.key, params.agentId, params.sessionId, params.path].some(
+    (value) => value !== undefined,
+  )
+}
+
+/**
+ * The session that the params name; the main session when they name none. It need not exist yet, except for a path.
+ * Throws INVALID_PARAMS when the words contradict each other or are malformed, NOT_FOUND for a path of a session that is gone.
+ */
+export async function resolveSession(params: SessionParams, parts: Lookup): Promise<SessionName> {
+  const fallback = params.agentId ?? parts.config.agents.default
+  const key = params.sessionKey ?? params.key
+  if (key !== undefined) return agreeing(parseSessionKey(key, fallback), params.agentId)
+  if (params.path !== undefined) return byPath(params.path, parts)
+  const { sessionId } = params
+  if (sessionId === undefined || sessionId === "" || sessionId === "default") return parseSessionKey(MAIN_KEY, fallback)
+  const name = agreeing(parseSessionKey(sessionId, fallback), params.agentId)
+  if (!UUID.test(sessionId) || (await parts.store.sessions.get(name.key))) return name
+  const row = await parts.store.sessions.byId(sessionId.toLowerCase())
+  return row ? agreeing(parseSessionKey(row.key), params.agentId) : name
+}
+
+/** The session as stored. Throws NOT_FOUND when there is none. */
+export async function requireSession(params: SessionParams, parts: Lookup): Promise<SessionRow> {
+  const name = await resolveSession(params, parts)
+  const row = await parts.store.sessions.get(name.key)
+  if (row) return row
+  throw new PincerError("NOT_FOUND", `Unknown session "${name.key}": run "pincer session list"`, {
+    details: { sessionKey: name.key },
+  })
+}
+
+function agreeing(name: SessionName, agentId: string | undefined): SessionName {
+  if (agentId === undefined || agentId.trim().toLowerCase() === name.agentId) return name
+  throw new PincerError(
+    "INVALID_PARAMS",
+    `agentId "${agentId}" does not match session key "${name.key}": name one of them only`,
+  )
+}
+
+async function byPath(path: string, parts: Lookup): Promise<SessionName> {
+  const listed = LISTED_PATH.exec(path)
+  const id = listed?.[2] ?? (UUID.test(path) ? path.toLowerCase() : undefined)
+  if (id !== undefined) {
+    const row = await parts.store.sessions.byId(id)
+    if (row && (!listed || listed[1] === row.agentId)) return parseSessionKey(row.key)
+    throw new PincerError("NOT_FOUND", `No session has the path "${path}" any more: list the sessions again`)
+  }
+  if (path.startsWith("agent:")) return parseSessionKey(path)
+  throw new PincerError(
+    "INVALID_PARAMS",
+    `"${path}" is not the path of a session: use a key or a path that sessions.list returned`,
+  )
+}
+
+/** Throws NOT_FOUND for an agent that is not configured. */
+export function requireAgent(agentId: string, parts: Pick<Parts, "agents">): AgentProfile {
+  const agent = parts.agents.get(agentId)
+  if (agent) return agent
+  const known = [...parts.agents.keys()].join(", ")
+  throw new PincerError("NOT_FOUND", `Unknown agent "${agentId}": configured are ${known}`, {
+    details: { code: "UNKNOWN_AGENT_ID", agentId },
+  })
+}
+
+/** What a door has understood of one input. */
+export interface TurnInput {
+  input: Part[]
+  idempotencyKey?: string
+  replay?: "resend" | "edit"
+  model?: string
+  provider?: string
+  systemPrompt?: string
+  sampling?: Sampling
+  cwd?: string
+  /** Wall time limit of the turn, ms; 0 or absent for the configured one. */
+  timeoutMs?: number
+  abortPrevious?: boolean
+}
+
+/**
+ * The turn to submit. Throws NOT_FOUND for an unknown agent or model, INVALID_PARAMS for a relative working directory: all
+ * before anything is accepted.
+ */
+export function turnRequest(session: SessionName, said: TurnInput, caller: Caller, parts: Parts): TurnRequest {
+  requireAgent(session.agentId, parts)
+  if (said.model !== undefined || said.provider !== undefined) parts.catalogue.resolve(said.model, said.provider)
+  if (said.cwd !== undefined && !isAbsolute(said.cwd))
+    throw new PincerError("INVALID_PARAMS", `cwd "${said.cwd}" is relative: give an absolute path`)
+  return {
+    turnId: said.idempotencyKey ?? uuid(parts.clock.now()),
+    sessionKey: session.key,
+    agentId: session.agentId,
+    input: said.input,
+    ...(said.replay ? { replay: said.replay } : {}),
+    ...(said.model === undefined ? {} : { model: said.model }),
+    ...(said.provider === undefined ? {} : { provider: said.provider }),
+    ...(said.systemPrompt === undefined ? {} : { systemPrompt: said.systemPrompt }),
+    ...(said.sampling ? { sampling: said.sampling } : {}),
+    ...(said.cwd === undefined ? {} : { cwd: said.cwd }),
+    ...(said.timeoutMs ? { limits: { maxTimeMs: said.timeoutMs } } : {}),
+    queue: said.abortPrevious ? "interrupt" : "enqueue",
+    origin: {
+      door: "control",
+      clientId: caller.clientId,
+      connId: caller.connId,
+      ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),
+    },
+  }
+}
