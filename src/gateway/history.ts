@@ -1,7 +1,9 @@
 // Messages as the original gateway's transcripts show them (protocol §7.2, §11.4): roles user, assistant and toolResult; content
 // blocks text, thinking, toolCall and image. Pure.
-import { type Message, type Part, type ToolResultPart, textOf, type Usage } from "../protocol/message.ts"
+
+import { unreachable } from "../base/errors.ts"
 import { cut } from "../base/text.ts"
+import { type Message, type Part, type ToolResultPart, textOf, type Usage } from "../protocol/message.ts"
 
 export type HistoryMessage = Record<string, unknown> & { role: string; timestamp: number }
 
@@ -27,7 +29,9 @@ export function historyMessages(message: Message): HistoryMessage[] {
   const base = { timestamp: message.at, id: message.id, ...(message.turnId ? { runId: message.turnId } : {}) }
   switch (message.role) {
     case "tool":
-      return message.content.filter((part) => part.type === "tool.result").map((part) => ({ ...toolResult(part), ...base }))
+      return message.content
+        .filter((part) => part.type === "tool.result")
+        .map((part) => ({ ...toolResult(part), ...base }))
     case "user":
       // What Pincer itself told the model is not the user's words.
       if (message.synthetic)
@@ -60,22 +64,33 @@ function toolResult(part: ToolResultPart) {
 }
 
 function blocks(content: readonly Part[]): Record<string, unknown>[] {
-  return content.flatMap((part): Record<string, unknown>[] => {
-    switch (part.type) {
-      case "text":
-        return [{ type: "text", text: part.text }]
-      case "thinking":
-        return part.text === "" ? [] : [{ type: "thinking", thinking: part.text }]
-      case "image":
-        return [{ type: "image", mimeType: part.mimeType, data: part.data }]
-      case "file":
-        return [{ type: "file", mimeType: part.mimeType, fileName: part.name, bytes: Math.floor((part.data.length / 4) * 3) }]
-      case "tool.call":
-        return [{ type: "toolCall", id: part.callId, name: part.name, arguments: part.args ?? {}, ...(part.args ? {} : { raw: part.raw ?? "" }) }]
-      case "tool.result":
-        return []
+  return content.map(block).filter((shown) => shown !== undefined)
+}
+
+function block(part: Part): Record<string, unknown> | undefined {
+  switch (part.type) {
+    case "text":
+      return { type: "text", text: part.text }
+    case "thinking":
+      return part.text === "" ? undefined : { type: "thinking", thinking: part.text }
+    case "image":
+      return { type: "image", mimeType: part.mimeType, data: part.data }
+    case "file":
+      return {
+        type: "file",
+        mimeType: part.mimeType,
+        fileName: part.name,
+        bytes: Math.floor((part.data.length / 4) * 3),
+      }
+    case "tool.call": {
+      const written = part.args ? {} : { raw: part.raw ?? "" }
+      return { type: "toolCall", id: part.callId, name: part.name, arguments: part.args ?? {}, ...written }
     }
-  })
+    case "tool.result":
+      return undefined
+    default:
+      return unreachable(part)
+  }
 }
 
 const OMITTED = "[chat.history omitted: message too large]"
@@ -103,7 +118,9 @@ export function shortened(message: HistoryMessage, maxChars: number): HistoryMes
   if (!Array.isArray(message["content"])) return message
   const content = message["content"].map((block: Record<string, unknown>) => {
     const text = block["text"]
-    return typeof text === "string" && text.length > maxChars ? { ...block, text: `${cut(text, maxChars)}…`, truncated: true } : block
+    return typeof text === "string" && text.length > maxChars
+      ? { ...block, text: `${cut(text, maxChars)}…`, truncated: true }
+      : block
   })
   return { ...message, content }
 }

@@ -14,9 +14,26 @@ export function failureOf(record: TurnRecord): PincerError | undefined {
   const fallback = record.status === "timeout" ? "TIMEOUT" : "INTERNAL_ERROR"
   const message = error?.message ?? (record.status === "timeout" ? "The turn ran out of time" : "The turn failed")
   return new PincerError(isErrorCode(error?.code) ? error.code : fallback, message, {
-    details: { runId: record.turnId, status: "error", stopReason: record.outcome?.stop, kind: error?.kind, httpStatus: error?.status },
+    details: {
+      runId: record.turnId,
+      status: "error",
+      stopReason: record.outcome?.stop,
+      kind: error?.kind,
+      httpStatus: error?.status,
+    },
     retryAfterMs: error?.retryAfterMs,
   })
+}
+
+/** Nobody waits any more for a turn that has not ended: the connection closed, or the gateway stops. */
+export function unfinished(runId: string): PincerError {
+  return new PincerError(
+    "UNAVAILABLE",
+    `Turn ${runId} has not ended: it goes on without this connection, ask agent.wait for it`,
+    {
+      details: { runId, status: "interrupted" },
+    },
+  )
 }
 
 /** One answer at the end of a turn (protocol §9.5): the simple dialect's `{completed}` and everything else that is known. */

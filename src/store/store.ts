@@ -65,6 +65,8 @@ export interface Transcript {
   messages(key: string, options?: { limit?: number }): Promise<Message[]>
   /** Recorded events after `afterSeq`, oldest first. */
   events(key: string, options: { afterSeq: number; limit: number }): Promise<RecordedEnvelope[]>
+  /** Bytes that the recorded events of these session ids take, for listings. Ids without events are left out. */
+  bytes(sessionIds: readonly string[]): Promise<Map<string, number>>
 }
 
 /** One attempt of one turn; every write through it is refused once a newer attempt has begun. */

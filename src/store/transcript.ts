@@ -18,6 +18,7 @@ export class TranscriptTable implements Transcript {
   readonly #conversation
   readonly #conversationBack
   readonly #count
+  readonly #bytes
 
   constructor(db: Database, sessions: SessionTable) {
     this.#sessions = sessions
@@ -27,6 +28,7 @@ export class TranscriptTable implements Transcript {
       "SELECT data FROM events WHERE session_id=? AND type IN ('message.added','messages.dropped') ORDER BY seq"
     this.#conversation = db.statement(conversation)
     this.#conversationBack = db.statement(`${conversation} DESC`)
+    this.#bytes = db.statement("SELECT coalesce(sum(octet_length(data)),0) AS size FROM events WHERE session_id=?")
     this.#count = db.statement(
       `UPDATE sessions SET last_seq=?,message_count=message_count+?,title=coalesce(title,?),updated_at=?,
        input_tokens=input_tokens+?,output_tokens=output_tokens+?,cache_read_tokens=cache_read_tokens+?,
@@ -53,6 +55,15 @@ export class TranscriptTable implements Transcript {
       at: int(row, "at"),
       event: json<RecordedEvent>(row, "data"),
     }))
+  }
+
+  async bytes(sessionIds: readonly string[]): Promise<Map<string, number>> {
+    const sizes = new Map<string, number>()
+    for (const id of sessionIds) {
+      const size = int(this.#bytes.get(id)!, "size")
+      if (size > 0) sizes.set(id, size)
+    }
+    return sizes
   }
 
   /** Messages that still count, oldest first; with a limit, the newest so many. */

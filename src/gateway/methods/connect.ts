@@ -65,7 +65,8 @@ export const connectionMethods: readonly ConnectionMethod[] = [
   },
   {
     name: "events.resume",
-    summary: "After a reconnect: sends again the events that the earlier connection missed, with their original numbers.",
+    summary:
+      "After a reconnect: sends again the events that the earlier connection missed, with their original numbers.",
     scope: "operator.read",
     params: resume,
     result: z.looseObject({ resumed: z.boolean() }),

@@ -8,11 +8,19 @@ export const sessionFields = {
   sessionKey: z.string().optional().describe('"agent:<agentId>:<rest>", or the rest alone'),
   key: z.string().optional().describe("The same as sessionKey"),
   agentId: z.string().optional(),
-  sessionId: z.string().optional().describe('Id of the transcript, or a name within the agent; "default" is the main session'),
+  sessionId: z
+    .string()
+    .optional()
+    .describe('Id of the transcript, or a name within the agent; "default" is the main session'),
   path: z.string().optional().describe("A path that sessions.list returned"),
 }
 
-export const idempotencyKey = z.string().min(1).max(256).optional().describe("Becomes the run id; a repeat acts only once")
+export const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(256)
+  .optional()
+  .describe("Becomes the run id; a repeat acts only once")
 export const thinking = z.enum(THINKING).optional()
 
 /** Takes the snake_case spelling of every key whose camelCase one is absent, and drops nulls: an absent value, here. */
@@ -27,7 +35,10 @@ export function tidy(params: Record<string, unknown>): Record<string, unknown> {
 }
 
 /** `tidy`, then further spellings: the first of `spellings` that is there becomes `name`. */
-export function renamed(params: Record<string, unknown>, names: Record<string, readonly string[]>): Record<string, unknown> {
+export function renamed(
+  params: Record<string, unknown>,
+  names: Record<string, readonly string[]>,
+): Record<string, unknown> {
   const out = tidy(params)
   for (const [name, spellings] of Object.entries(names)) {
     if (out[name] !== undefined) continue

@@ -1,0 +1,156 @@
+// agents.list, and the two calls that existing command lines use to run one turn: agent (two responses) and agent.wait.
+import { z } from "zod"
+import { MAIN_KEY } from "../../protocol/session.ts"
+import { isFinal, type TurnRecord } from "../../protocol/turn.ts"
+import { attachmentParts, attachments } from "../attachments.ts"
+import { resolveSession, turnRequest } from "../inbound.ts"
+import { agentResult, failureOf, unfinished } from "../outcome.ts"
+import { type Method, method } from "./method.ts"
+import { idempotencyKey, renamed, sessionFields, thinking } from "./params.ts"
+
+const MAX_WAIT_MS = 10 * 60_000
+
+interface AgentRow {
+  id: string
+  name: string
+  model: { primary: string; fallbacks: string[] }
+}
+
+const list = method({
+  name: "agents.list",
+  summary: "The configured agents.",
+  scope: "operator.read",
+  params: z.object({}),
+  result: z.looseObject({
+    defaultId: z.string(),
+    mainKey: z.string(),
+    scope: z.enum(["per-sender", "global"]),
+    agents: z.array(z.looseObject({ id: z.string(), name: z.string(), workspace: z.string() })),
+  }),
+  async run(_params, { parts }) {
+    const chosen = parts.catalogue.chosen()
+    return {
+      defaultId: parts.config.agents.default,
+      mainKey: MAIN_KEY,
+      scope: "per-sender",
+      agents: [...parts.agents.values()].map((agent) => ({
+        id: agent.id,
+        name: agent.name,
+        workspace: agent.workspace,
+        model: { primary: agent.model ?? `${chosen.provider}/${chosen.model}`, fallbacks: agent.fallbacks },
+        tools: agent.tools ?? parts.tools.map((tool) => tool.name),
+      })),
+    }
+  },
+  py: (result): unknown => result.agents.map(({ id, name, model }: AgentRow) => ({ id, name, model: model.primary })),
+})
+
+const agent = method({
+  name: "agent",
+  summary: 'Runs one turn: first {runId, status:"accepted"}, then the result in a second response with the same id.',
+  scope: "operator.write",
+  normalize(params) {
+    const out = renamed(params, { path: ["file"], systemPrompt: ["extraSystemPrompt"] })
+    if (typeof out["timeout"] === "number" && out["timeoutMs"] === undefined)
+      out["timeoutMs"] = Math.round(out["timeout"] * 1000)
+    if (typeof out["thinking"] === "string" && out["thinking"].trim() === "") delete out["thinking"]
+    return out
+  },
+  params: z.object({
+    ...sessionFields,
+    message: z.string().min(1, { error: "message is required" }).max(500_000),
+    attachments,
+    idempotencyKey,
+    model: z.string().min(1).optional(),
+    provider: z.string().min(1).optional(),
+    thinking,
+    systemPrompt: z.string().max(100_000).optional(),
+    cwd: z.string().optional(),
+    label: z.string().min(1).max(64).optional(),
+    timeoutMs: z.number().int().min(0).optional().describe("Also as `timeout`, in seconds"),
+    abortPrevious: z.boolean().optional(),
+    expectFinal: z.boolean().optional().describe("false: only the first response"),
+  }),
+  result: z.looseObject({
+    runId: z.string(),
+    status: z.enum(["accepted", "ok"]),
+    summary: z.string().optional(),
+    result: z
+      .looseObject({
+        payloads: z.array(z.looseObject({ text: z.string() })),
+        meta: z.looseObject({ durationMs: z.number(), agentMeta: z.looseObject({ sessionId: z.string() }) }),
+      })
+      .optional(),
+  }),
+  async run(params, context) {
+    const { caller, parts } = context
+    const session = await resolveSession(params, parts)
+    const input = [{ type: "text" as const, text: params.message }, ...attachmentParts(params.attachments)]
+    const sampling = params.thinking === undefined ? undefined : { thinking: params.thinking }
+    const request = turnRequest(session, { ...params, input, sampling }, caller, parts)
+    if (params.label !== undefined) {
+      await parts.store.sessions.ensure(session.key, session.agentId)
+      await parts.store.sessions.patch(session.key, { label: params.label })
+    }
+    context.follow(request.turnId)
+    const { record } = await parts.lanes.submit(request)
+    const ack = { ...accepted(record), acceptedAt: record.acceptedAt }
+    if (params.expectFinal === false) return ack
+    if (!isFinal(record.status) && caller.dialect !== "py") context.accept(ack)
+    const ended = isFinal(record.status) ? record : await parts.lanes.wait(record.turnId, { signal: caller.signal })
+    if (!ended) throw unfinished(record.turnId)
+    const failure = failureOf(ended)
+    if (failure) throw failure
+    return agentResult(ended)
+  },
+})
+
+function accepted(record: TurnRecord) {
+  return { runId: record.turnId, status: "accepted", sessionKey: record.sessionKey, agentId: record.agentId }
+}
+
+const wait = method({
+  name: "agent.wait",
+  summary: "Waits until a run has ended.",
+  scope: "operator.write",
+  normalize: (params) => renamed(params, { runId: ["id", "idempotencyKey"] }),
+  params: z.object({
+    runId: z.string().min(1),
+    timeoutMs: z.number().min(0).optional().describe("Default 30000, at most ten minutes"),
+  }),
+  result: z.looseObject({
+    runId: z.string(),
+    status: z.enum(["ok", "error", "timeout"]),
+    startedAt: z.number().nullable(),
+    endedAt: z.number().nullable(),
+    error: z.string().optional(),
+    stopReason: z.string().optional(),
+  }),
+  async run(params, { caller, parts }) {
+    const timeoutMs = Math.min(params.timeoutMs ?? 30_000, MAX_WAIT_MS)
+    const record = await parts.lanes.wait(params.runId, { timeoutMs, signal: caller.signal })
+    if (!record) {
+      const now = await parts.store.turns.get(params.runId)
+      return {
+        runId: params.runId,
+        status: "timeout",
+        state: now?.status,
+        startedAt: now?.startedAt ?? null,
+        endedAt: null,
+      }
+    }
+    const failure = failureOf(record)
+    return {
+      runId: record.turnId,
+      status: record.status === "timeout" ? "timeout" : failure ? "error" : "ok",
+      state: record.status,
+      startedAt: record.startedAt,
+      endedAt: record.endedAt,
+      ...(failure ? { error: failure.message } : {}),
+      ...(record.status === "canceled" ? { aborted: true } : {}),
+      stopReason: record.outcome?.stop,
+    }
+  },
+})
+
+export const agentMethods: readonly Method[] = [list, agent, wait]

@@ -1,0 +1,83 @@
+// health and status: how the gateway is.
+import { z } from "zod"
+import { healthPayload, recentSessions } from "../health.ts"
+import { type Method, method } from "./method.ts"
+
+const health = method({
+  name: "health",
+  summary: "How the gateway is: version, uptime, connections, agents, sessions. At most one second old.",
+  scope: "operator.read",
+  params: z.object({ probe: z.boolean().optional().describe("Do not answer from the kept snapshot") }),
+  result: z.looseObject({
+    ok: z.boolean(),
+    status: z.enum(["ok", "degraded"]),
+    ts: z.number(),
+    durationMs: z.number(),
+    version: z.string(),
+    protocol: z.number(),
+    uptime: z.number().describe("Seconds"),
+    uptime_seconds: z.number(),
+    uptimeMs: z.number(),
+    connections: z.number(),
+    defaultAgentId: z.string(),
+    agents: z.array(z.looseObject({ agentId: z.string(), isDefault: z.boolean() })),
+    sessions: z.looseObject({ count: z.number() }),
+    turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
+  }),
+  run: (params, { parts }) => healthPayload(parts, params.probe === true),
+})
+
+const status = method({
+  name: "status",
+  summary: "What the gateway holds and which model answers by default.",
+  scope: "operator.read",
+  params: z.object({}),
+  result: z.looseObject({
+    version: z.string(),
+    bootId: z.string(),
+    uptimeMs: z.number(),
+    connections: z.number(),
+    model: z.object({ provider: z.string(), model: z.string(), why: z.string() }),
+    turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
+    approvals: z.object({ pending: z.number() }),
+    store: z.object({ bytes: z.number() }),
+    memory: z.object({ rssBytes: z.number() }),
+    sessions: z.looseObject({ count: z.number(), recent: z.array(z.unknown()), byAgent: z.array(z.unknown()) }),
+  }),
+  async run(_params, { parts }) {
+    const chosen = parts.catalogue.chosen()
+    const all = await recentSessions(parts)
+    const byAgent = []
+    for (const id of parts.agents.keys()) byAgent.push({ agentId: id, ...(await recentSessions(parts, id)) })
+    const defaultAgentId = parts.config.agents.default
+    return {
+      version: parts.version,
+      bootId: parts.bootId,
+      startedAt: parts.startedAt,
+      uptimeMs: parts.clock.now() - parts.startedAt,
+      home: parts.home,
+      configPath: parts.configPath,
+      logPath: parts.logPath,
+      pid: process.pid,
+      connections: parts.presence.connections,
+      model: chosen,
+      providers: parts.catalogue.providers().map((provider) => provider.id),
+      turns: parts.lanes.counts(),
+      approvals: { pending: (await parts.approvals.pending()).length },
+      store: { bytes: parts.store.size() },
+      memory: { rssBytes: process.memoryUsage.rss() },
+      heartbeat: { defaultAgentId, agents: [...parts.agents.keys()].map((agentId) => ({ agentId, enabled: false })) },
+      channelSummary: [],
+      queuedSystemEvents: [],
+      sessions: {
+        paths: [parts.home],
+        count: all.count,
+        defaults: { model: chosen.model, contextTokens: parts.catalogue.info(chosen)?.contextWindow ?? null },
+        recent: all.recent,
+        byAgent,
+      },
+    }
+  },
+})
+
+export const healthMethods: readonly Method[] = [health, status]

@@ -1,0 +1,43 @@
+// The method table: every control-plane call there is. features.methods, scope checks, docs/protocol.md and the JSON Schema follow
+// from it. `connect` and `events.resume` are answered by the connection itself and are only described here.
+import { agentMethods } from "./agents.ts"
+import { approvalMethods } from "./approvals.ts"
+import { chatMethods } from "./chat.ts"
+import { configMethods } from "./config.ts"
+import { connectionMethods } from "./connect.ts"
+import { healthMethods } from "./health.ts"
+import { logMethods } from "./logs.ts"
+import type { Method } from "./method.ts"
+import { modelMethods } from "./models.ts"
+import { sessionMethods } from "./sessions.ts"
+import { systemMethods } from "./system.ts"
+import { toolMethods } from "./tools.ts"
+import { usageMethods } from "./usage.ts"
+
+export const methods: readonly Method[] = [
+  ...healthMethods,
+  ...chatMethods,
+  ...sessionMethods,
+  ...agentMethods,
+  ...modelMethods,
+  ...configMethods,
+  ...toolMethods,
+  ...logMethods,
+  ...systemMethods,
+  ...usageMethods,
+  ...approvalMethods,
+]
+
+const byName = new Map<string, Method>()
+for (const entry of methods) for (const name of [entry.name, ...(entry.aliases ?? [])]) byName.set(name, entry)
+
+/** The method of this name or alias. */
+export function findMethod(name: string): Method | undefined {
+  return byName.get(name)
+}
+
+/** Every name that a connection may call, sorted: what features.methods announces. */
+export function methodNames(): string[] {
+  const own = connectionMethods.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])])
+  return [...byName.keys(), ...own].sort()
+}
