@@ -3,14 +3,14 @@
 import { z } from "zod"
 
 /** A secret: the text itself, or where to read it. Never resolved here and never printed. */
-export const secretRef = z.union([
-  z.string().min(1),
-  z.strictObject({ env: z.string().min(1) }),
-  z.strictObject({ file: z.string().min(1) }),
-])
+export const secretRef = z.union(
+  [z.string().min(1), z.strictObject({ env: z.string().min(1) }), z.strictObject({ file: z.string().min(1) })],
+  { error: 'must be the secret itself, {"env": "NAME"} or {"file": "path"}' },
+)
 export type SecretRef = z.infer<typeof secretRef>
 
 const port = z.number().int().min(0).max(65535)
+const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL that begins with http:// or https://" })
 const ms = z.number().int().min(0)
 const listener = z.strictObject({ host: z.string().min(1), port })
 
@@ -97,7 +97,7 @@ const provider = z.strictObject({
   /** A row of the built-in table ("openai", "openrouter", "ollama", …). Default: the key itself when it names a row. */
   service: z.string().optional(),
   wire: z.enum(["openai-chat", "openai-responses", "anthropic", "gemini"]).optional(),
-  baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+  baseUrl: httpUrl.optional(),
   apiKey: secretRef.optional(),
   headers: z.record(z.string(), z.string()).default({}),
   models: z.array(z.string()).default([]),
@@ -121,7 +121,7 @@ const models = z.strictObject({
   /** Look for keys in the environment and for model servers on this machine. */
   discover: z.boolean().default(true),
   /** Where local model servers are looked for; the default is the well-known ports. */
-  localServers: z.array(z.strictObject({ id: z.string(), baseUrl: z.url({ protocol: /^https?$/ }) })).optional(),
+  localServers: z.array(z.strictObject({ id: z.string(), baseUrl: httpUrl })).optional(),
 })
 
 const tools = z.strictObject({
@@ -147,7 +147,7 @@ const tools = z.strictObject({
     .strictObject({
       service: z.enum(["duckduckgo", "brave", "tavily"]).default("duckduckgo"),
       apiKey: secretRef.optional(),
-      baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+      baseUrl: httpUrl.optional(),
     })
     .prefault({}),
 })

@@ -1,0 +1,183 @@
+// One gateway to a home, and where to find it. The claim is an exclusive lock on a small SQLite file, held open for the life of
+// the process: the kernel lets it go however the process dies, so it can never be stale. gateway.json beside it is information only.
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { join } from "node:path"
+import type { DatabaseSync } from "node:sqlite"
+import { PincerError } from "../base/errors.ts"
+import { isObject, parseJson } from "../base/json.ts"
+import { pathsIn } from "./paths.ts"
+import { reason } from "./regular-file.ts"
+
+/** What a running gateway says about itself in <home>/gateway.json. */
+export interface GatewayInfo {
+  pid: number
+  port: number
+  /** Where clients connect: "ws://127.0.0.1:18789". */
+  url: string
+  version: string
+  bootId: string
+  /** ms since 1970. */
+  startedAt: number
+  /** Start time of the process in the kernel's own count, where known; tells a reused pid from the real one. Filled in by publish(). */
+  processStart?: string
+}
+
+export interface HomeClaim {
+  /** Tells other programs where this gateway is. Replaces what was said before. */
+  publish(info: GatewayInfo): void
+  /** Withdraws the information and gives the home free. Can be called twice. */
+  release(): void
+}
+
+const require = createRequire(import.meta.url)
+
+/** Locks that this process holds: a database that were collected as garbage would take its lock with it. */
+const held = new Set<DatabaseSync>()
+
+/**
+ * Makes this process the home's only gateway, or refuses at once: CONFLICT naming the gateway that is there; UNAVAILABLE when the
+ * home cannot be written. Creates the home (0700) when it is not there.
+ */
+export function claimHome(home: string): HomeClaim {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw unwritable(home, error)
+  }
+  const unlock = holdLock(join(home, "gateway.lock"), home)
+  if (!unlock) throw taken(home)
+  const file = pathsIn(home).gateway
+  let released = false
+  // What is there was left by a gateway that died: nobody may be sent to it.
+  rmSync(file, { force: true })
+  return {
+    publish: (info) => writeInfo(file, { ...info, processStart: processStart(info.pid) }),
+    release() {
+      if (released) return
+      released = true
+      rmSync(file, { force: true })
+      unlock()
+    },
+  }
+}
+
+/** The gateway that runs on this home now, as far as its own word and the process table tell; undefined when there is none. */
+export function runningGateway(home: string): GatewayInfo | undefined {
+  const info = readGatewayInfo(home)
+  if (!info || !isAlive(info.pid)) return undefined
+  const start = processStart(info.pid)
+  return info.processStart !== undefined && start !== info.processStart ? undefined : info
+}
+
+/** What gateway.json says, whether that gateway still runs or not; undefined when it is absent or not readable as such. */
+export function readGatewayInfo(home: string): GatewayInfo | undefined {
+  try {
+    return decodeInfo(parseJson(readFileSync(pathsIn(home).gateway, "utf8")))
+  } catch (error) {
+    if (error instanceof SyntaxError || ["ENOENT", "ENOTDIR", "EACCES", "EISDIR"].includes(reason(error)))
+      return undefined
+    throw error
+  }
+}
+
+/** Takes an exclusive lock on a file; undefined when another process, or this one, holds it. */
+function holdLock(path: string, home: string): (() => void) | undefined {
+  const { DatabaseSync }: typeof import("node:sqlite") = require("node:sqlite")
+  let database: DatabaseSync | undefined
+  try {
+    createPrivate(path)
+    database = new DatabaseSync(path, { timeout: 0 })
+    database.exec("BEGIN EXCLUSIVE")
+  } catch (error) {
+    database?.close()
+    if (isBusy(error)) return undefined
+    throw unwritable(home, error)
+  }
+  const lock = database
+  held.add(lock)
+  return () => {
+    held.delete(lock)
+    lock.close()
+  }
+}
+
+/**
+ * An empty 0600 file unless there is one. Only ever created, never opened when it exists: closing any descriptor of a file drops
+ * all POSIX locks that the process has on it.
+ */
+function createPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600))
+  } catch (error) {
+    if (reason(error) !== "EEXIST") throw error
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  // SQLITE_BUSY and SQLITE_LOCKED, with or without an extended part.
+  return (
+    error instanceof Error &&
+    "errcode" in error &&
+    typeof error.errcode === "number" &&
+    [5, 6].includes(error.errcode & 0xff)
+  )
+}
+
+function taken(home: string): PincerError {
+  const info = readGatewayInfo(home)
+  const who = info ? `process ${info.pid}, ${info.url}` : "it is still starting"
+  return new PincerError(
+    "CONFLICT",
+    `A gateway is already running on ${home} (${who}): use it, stop it first, or set PINCER_HOME to another directory`,
+    { details: info ? { home, pid: info.pid, url: info.url } : { home } },
+  )
+}
+
+function unwritable(home: string, error: unknown): PincerError {
+  return new PincerError(
+    "UNAVAILABLE",
+    `Cannot use ${home} as home: ${reason(error)}: make it writable or set PINCER_HOME`,
+    {
+      cause: error,
+      retryable: false,
+    },
+  )
+}
+
+function writeInfo(file: string, info: GatewayInfo): void {
+  const draft = `${file}.next`
+  writeFileSync(draft, `${JSON.stringify(info, null, 2)}\n`, { mode: 0o600 })
+  renameSync(draft, file)
+}
+
+function decodeInfo(value: unknown): GatewayInfo | undefined {
+  if (!isObject(value)) return undefined
+  const { pid, port, url, version, bootId, startedAt, processStart: start } = value
+  if (typeof pid !== "number" || !Number.isInteger(pid) || pid <= 0 || typeof port !== "number") return undefined
+  if (typeof url !== "string" || typeof version !== "string" || typeof bootId !== "string") return undefined
+  if (typeof startedAt !== "number") return undefined
+  return { pid, port, url, version, bootId, startedAt, ...(typeof start === "string" ? { processStart: start } : {}) }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // It is there, but somebody else's.
+    return reason(error) === "EPERM"
+  }
+}
+
+/** Field 22 of /proc/<pid>/stat (proc(5)): clock ticks from boot to the start of the process. Linux only. */
+function processStart(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+    // The name in field 2 may hold spaces and parentheses, so count from the last one.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
+  } catch (error) {
+    if (["ENOENT", "ESRCH", "EACCES", "ENOTDIR", "EPERM"].includes(reason(error))) return undefined
+    throw error
+  }
+}
