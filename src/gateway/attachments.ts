@@ -9,21 +9,22 @@ export const MAX_ATTACHMENT_BYTES = 5_000_000
 const MAX_ATTACHMENTS = 20
 
 /** Both shapes at once: `{type, mimeType, fileName, content}` and `{type, mimeType, filename, base64}` (snake_case too). */
-const attachment = z.object({
-  type: z.string().optional(),
-  mimeType: z.string().optional(),
-  mime_type: z.string().optional(),
-  fileName: z.string().optional(),
-  filename: z.string().optional(),
-  content: z.string().optional().describe("Base64, or a data URL"),
-  base64: z.string().optional(),
-  base64_data: z.string().optional(),
-  url: z.string().optional().describe("A data URL only: nothing is fetched"),
-})
+const attachment = () =>
+  z.object({
+    type: z.string().optional(),
+    mimeType: z.string().optional(),
+    mime_type: z.string().optional(),
+    fileName: z.string().optional(),
+    filename: z.string().optional(),
+    content: z.string().optional().describe("Base64, or a data URL"),
+    base64: z.string().optional(),
+    base64_data: z.string().optional(),
+    url: z.string().optional().describe("A data URL only: nothing is fetched"),
+  })
 
-export const attachments = z.array(attachment).max(MAX_ATTACHMENTS).optional()
+export const attachments = () => z.array(attachment()).max(MAX_ATTACHMENTS).optional()
 
-type Attachment = z.infer<typeof attachment>
+type Attachment = z.infer<ReturnType<typeof attachment>>
 
 /** Throws INVALID_PARAMS naming the attachment: not base64, empty, not what it claims; TOO_LARGE above 5 MB. */
 export function attachmentParts(list: readonly Attachment[] = []): Part[] {

@@ -20,13 +20,14 @@ const list = method({
   name: "agents.list",
   summary: "The configured agents.",
   scope: "operator.read",
-  params: z.object({}),
-  result: z.looseObject({
-    defaultId: z.string(),
-    mainKey: z.string(),
-    scope: z.enum(["per-sender", "global"]),
-    agents: z.array(z.looseObject({ id: z.string(), name: z.string(), workspace: z.string() })),
-  }),
+  params: () => z.object({}),
+  result: () =>
+    z.looseObject({
+      defaultId: z.string(),
+      mainKey: z.string(),
+      scope: z.enum(["per-sender", "global"]),
+      agents: z.array(z.looseObject({ id: z.string(), name: z.string(), workspace: z.string() })),
+    }),
   async run(_params, { parts }) {
     const chosen = parts.catalogue.chosen()
     return {
@@ -56,32 +57,34 @@ const agent = method({
     if (typeof out["thinking"] === "string" && out["thinking"].trim() === "") delete out["thinking"]
     return out
   },
-  params: z.object({
-    ...sessionFields,
-    message: z.string().min(1, { error: "message is required" }).max(500_000),
-    attachments,
-    idempotencyKey,
-    model: z.string().min(1).optional(),
-    provider: z.string().min(1).optional(),
-    thinking,
-    systemPrompt: z.string().max(100_000).optional(),
-    cwd: z.string().optional(),
-    label: z.string().min(1).max(64).optional(),
-    timeoutMs: z.number().int().min(0).optional().describe("Also as `timeout`, in seconds"),
-    abortPrevious: z.boolean().optional(),
-    expectFinal: z.boolean().optional().describe("false: only the first response"),
-  }),
-  result: z.looseObject({
-    runId: z.string(),
-    status: z.enum(["accepted", "ok"]),
-    summary: z.string().optional(),
-    result: z
-      .looseObject({
-        payloads: z.array(z.looseObject({ text: z.string() })),
-        meta: z.looseObject({ durationMs: z.number(), agentMeta: z.looseObject({ sessionId: z.string() }) }),
-      })
-      .optional(),
-  }),
+  params: () =>
+    z.object({
+      ...sessionFields(),
+      message: z.string().min(1, { error: "message is required" }).max(500_000),
+      attachments: attachments(),
+      idempotencyKey: idempotencyKey(),
+      model: z.string().min(1).optional(),
+      provider: z.string().min(1).optional(),
+      thinking: thinking(),
+      systemPrompt: z.string().max(100_000).optional(),
+      cwd: z.string().optional(),
+      label: z.string().min(1).max(64).optional(),
+      timeoutMs: z.number().int().min(0).optional().describe("Also as `timeout`, in seconds"),
+      abortPrevious: z.boolean().optional(),
+      expectFinal: z.boolean().optional().describe("false: only the first response"),
+    }),
+  result: () =>
+    z.looseObject({
+      runId: z.string(),
+      status: z.enum(["accepted", "ok"]),
+      summary: z.string().optional(),
+      result: z
+        .looseObject({
+          payloads: z.array(z.looseObject({ text: z.string() })),
+          meta: z.looseObject({ durationMs: z.number(), agentMeta: z.looseObject({ sessionId: z.string() }) }),
+        })
+        .optional(),
+    }),
   async run(params, context) {
     const { caller, parts } = context
     const session = await resolveSession(params, parts)
@@ -114,18 +117,20 @@ const wait = method({
   summary: "Waits until a run has ended.",
   scope: "operator.write",
   normalize: (params) => renamed(params, { runId: ["id", "idempotencyKey"] }),
-  params: z.object({
-    runId: z.string().min(1),
-    timeoutMs: z.number().min(0).optional().describe("Default 30000, at most ten minutes"),
-  }),
-  result: z.looseObject({
-    runId: z.string(),
-    status: z.enum(["ok", "error", "timeout"]),
-    startedAt: z.number().nullable(),
-    endedAt: z.number().nullable(),
-    error: z.string().optional(),
-    stopReason: z.string().optional(),
-  }),
+  params: () =>
+    z.object({
+      runId: z.string().min(1),
+      timeoutMs: z.number().min(0).optional().describe("Default 30000, at most ten minutes"),
+    }),
+  result: () =>
+    z.looseObject({
+      runId: z.string(),
+      status: z.enum(["ok", "error", "timeout"]),
+      startedAt: z.number().nullable(),
+      endedAt: z.number().nullable(),
+      error: z.string().optional(),
+      stopReason: z.string().optional(),
+    }),
   async run(params, { caller, parts }) {
     const timeoutMs = Math.min(params.timeoutMs ?? 30_000, MAX_WAIT_MS)
     const record = await parts.lanes.wait(params.runId, { timeoutMs, signal: caller.signal })

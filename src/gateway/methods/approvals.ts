@@ -5,16 +5,17 @@ import type { Approval, ApprovalDecision } from "../../protocol/approval.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"
 
-const row = z.looseObject({
-  id: z.string(),
-  request: z.looseObject({ command: z.string(), cwd: z.string(), agentId: z.string(), sessionKey: z.string() }),
-  tool: z.string(),
-  summary: z.string(),
-  reason: z.string(),
-  createdAtMs: z.number(),
-  expiresAtMs: z.number(),
-  decision: z.string().nullable(),
-})
+const row = () =>
+  z.looseObject({
+    id: z.string(),
+    request: z.looseObject({ command: z.string(), cwd: z.string(), agentId: z.string(), sessionKey: z.string() }),
+    tool: z.string(),
+    summary: z.string(),
+    reason: z.string(),
+    createdAtMs: z.number(),
+    expiresAtMs: z.number(),
+    decision: z.string().nullable(),
+  })
 
 /** An approval as the wire shows it: what a person is asked, in the original gateway's field names (protocol §6.1). */
 export function approvalRow(approval: Approval) {
@@ -48,7 +49,7 @@ export function approvalRow(approval: Approval) {
 }
 
 const ids = { id: ["requestId", "approvalId"] }
-const id = z.string({ error: "id is required" }).min(1)
+const id = () => z.string({ error: "id is required" }).min(1)
 
 async function pending({ parts }: MethodContext) {
   return (await parts.approvals.pending()).map(approvalRow)
@@ -58,8 +59,8 @@ const list = method({
   name: "exec.approval.list",
   summary: "What waits for a decision, oldest first, as a bare array.",
   scope: "operator.approvals",
-  params: z.object({}),
-  result: z.array(row),
+  params: () => z.object({}),
+  result: () => z.array(row()),
   run: (_params, context) => pending(context),
 })
 
@@ -67,8 +68,8 @@ const listed = method({
   name: "exec.list",
   summary: "The same as {list, count}.",
   scope: "operator.approvals",
-  params: z.object({}),
-  result: z.object({ list: z.array(row), count: z.number() }),
+  params: () => z.object({}),
+  result: () => z.object({ list: z.array(row()), count: z.number() }),
   async run(_params, context) {
     const waiting = await pending(context)
     return { list: waiting, count: waiting.length }
@@ -81,7 +82,7 @@ const get = method({
   summary: "One approval, decided or not.",
   scope: "operator.approvals",
   normalize: (params) => renamed(params, ids),
-  params: z.object({ id }),
+  params: () => z.object({ id: id() }),
   result: row,
   async run(params, { parts }) {
     const approval = await parts.approvals.get(params.id)
@@ -103,7 +104,7 @@ async function decide(approvalId: string, decision: ApprovalDecision, { caller, 
   return { ok: true, id: approval.id, decision: approval.decision }
 }
 
-const decided = z.object({ ok: z.boolean(), id: z.string(), decision: z.string() })
+const decided = () => z.object({ ok: z.boolean(), id: z.string(), decision: z.string() })
 
 const resolve = method({
   name: "exec.approval.resolve",
@@ -117,12 +118,13 @@ const resolve = method({
       out["decision"] = approved ? "allow-once" : "deny"
     return out
   },
-  params: z.object({
-    id,
-    decision: z.enum(["allow-once", "allow-always", "deny"], {
-      error: 'must be "allow-once", "allow-always" or "deny"',
+  params: () =>
+    z.object({
+      id: id(),
+      decision: z.enum(["allow-once", "allow-always", "deny"], {
+        error: 'must be "allow-once", "allow-always" or "deny"',
+      }),
     }),
-  }),
   result: decided,
   run: (params, context) => decide(params.id, params.decision, context),
 })
@@ -133,7 +135,7 @@ function shorthand(name: string, decision: ApprovalDecision): Method {
     summary: `exec.approval.resolve with "${decision}".`,
     scope: "operator.approvals",
     normalize: (params) => renamed(params, ids),
-    params: z.object({ id }),
+    params: () => z.object({ id: id() }),
     result: decided,
     run: (params, context) => decide(params.id, decision, context),
   })

@@ -17,41 +17,43 @@ const MAX_MESSAGE = 500_000
 const HISTORY_BYTES = 6 * 1024 * 1024
 const STOP = "/stop"
 
-const message = z
-  .string({ error: "message is required" })
-  .max(MAX_MESSAGE, { error: `message is too long: at most ${MAX_MESSAGE} characters` })
+const message = () =>
+  z
+    .string({ error: "message is required" })
+    .max(MAX_MESSAGE, { error: `message is too long: at most ${MAX_MESSAGE} characters` })
 
-const sendFields = {
-  ...sessionFields,
-  idempotencyKey,
+const sendFields = () => ({
+  ...sessionFields(),
+  idempotencyKey: idempotencyKey(),
   model: z.string().min(1).optional(),
   provider: z.string().min(1).optional(),
   systemPrompt: z.string().max(100_000).optional(),
-  thinking,
+  thinking: thinking(),
   temperature: z.number().optional().describe("0..2; anything else is ignored"),
   timeoutMs: z.number().int().min(0).optional().describe("Wall time limit of the turn; 0 for the configured one"),
   abortPrevious: z.boolean().optional().describe("Stop what runs and waits in this session first"),
   wait: z.boolean().optional().describe("One response at the end of the turn (always so in the simple dialect)"),
-}
+})
 
-const sendResult = z.union([
-  z.object({
-    runId: z.string(),
-    status: z.enum(["started", "in_flight", "ok", "error"]),
-    summary: z.string().optional(),
-  }),
-  z.looseObject({
-    completed: z.boolean(),
-    aborted: z.literal(true).optional(),
-    runId: z.string(),
-    status: z.string(),
-    sessionKey: z.string(),
-    sessionId: z.string(),
-    text: z.string(),
-    usage: z.unknown(),
-  }),
-  z.object({ ok: z.boolean(), aborted: z.boolean(), runIds: z.array(z.string()) }),
-])
+const sendResult = () =>
+  z.union([
+    z.object({
+      runId: z.string(),
+      status: z.enum(["started", "in_flight", "ok", "error"]),
+      summary: z.string().optional(),
+    }),
+    z.looseObject({
+      completed: z.boolean(),
+      aborted: z.literal(true).optional(),
+      runId: z.string(),
+      status: z.string(),
+      sessionKey: z.string(),
+      sessionId: z.string(),
+      text: z.string(),
+      usage: z.unknown(),
+    }),
+    z.object({ ok: z.boolean(), aborted: z.boolean(), runIds: z.array(z.string()) }),
+  ])
 
 /** Params of every form; a temperature that makes no sense is ignored (PY-RPC-CHAT-02). */
 function normalize(params: Record<string, unknown>, caller: Caller): Record<string, unknown> {
@@ -147,18 +149,19 @@ const send = method({
     "Says something in a session. Answers {runId, status} at once; with wait, or in the simple dialect, at the end.",
   scope: "operator.write",
   normalize,
-  params: z
-    .object({
-      ...sendFields,
-      message: message.default(""),
-      attachments,
-      cwd: z.string().optional(),
-      queueMode: z.string().optional(),
-    })
-    .refine((p) => p.message !== "" || (p.attachments?.length ?? 0) > 0, {
-      path: ["message"],
-      error: "message or attachment required",
-    }),
+  params: () =>
+    z
+      .object({
+        ...sendFields(),
+        message: message().default(""),
+        attachments: attachments(),
+        cwd: z.string().optional(),
+        queueMode: z.string().optional(),
+      })
+      .refine((p) => p.message !== "" || (p.attachments?.length ?? 0) > 0, {
+        path: ["message"],
+        error: "message or attachment required",
+      }),
   result: sendResult,
   async run(params, context) {
     const session = await resolveSession(params, context.parts)
@@ -182,13 +185,14 @@ const abort = method({
   summary: "Stops a run, or whatever runs in a session; answers once it has ended.",
   scope: "operator.write",
   normalize: (params) => renamed(params, { path: ["file"] }),
-  params: z
-    .object({ ...sessionFields, runId: z.string().min(1).optional() })
-    .refine((p) => namesSession(p) || p.runId !== undefined, {
-      path: ["sessionKey"],
-      error: "sessionKey or sessionId is required",
-    }),
-  result: z.object({ ok: z.boolean(), aborted: z.boolean(), runIds: z.array(z.string()) }),
+  params: () =>
+    z
+      .object({ ...sessionFields(), runId: z.string().min(1).optional() })
+      .refine((p) => namesSession(p) || p.runId !== undefined, {
+        path: ["sessionKey"],
+        error: "sessionKey or sessionId is required",
+      }),
+  result: () => z.object({ ok: z.boolean(), aborted: z.boolean(), runIds: z.array(z.string()) }),
   async run(params, { parts }) {
     const runIds = await aborted(params, parts)
     return { ok: true, aborted: runIds.length > 0, runIds }
@@ -210,23 +214,25 @@ const history = method({
   summary: "The newest messages of a session, oldest first, at most 6 MiB, and the answer that is being written now.",
   scope: "operator.read",
   normalize: (params) => renamed(params, { path: ["file"] }),
-  params: z
-    .object({ ...sessionFields, limit: count(1000), maxChars: count(500_000) })
-    .refine(namesSession, { path: ["sessionKey"], error: "sessionKey or sessionId is required" }),
-  result: z.looseObject({
-    sessionKey: z.string(),
-    sessionId: z.string().nullable(),
-    messages: z.array(
-      z.looseObject({ role: z.string(), content: z.array(z.unknown()).optional(), timestamp: z.number() }),
-    ),
-    thinkingLevel: z.string(),
-    hasMore: z.boolean(),
-    totalMessages: z.number(),
-    lastSeq: z.number().describe("Number of the last recorded event"),
-    inFlightRun: z
-      .looseObject({ runId: z.string(), status: z.string(), text: z.string(), thinking: z.string() })
-      .nullable(),
-  }),
+  params: () =>
+    z
+      .object({ ...sessionFields(), limit: count(1000), maxChars: count(500_000) })
+      .refine(namesSession, { path: ["sessionKey"], error: "sessionKey or sessionId is required" }),
+  result: () =>
+    z.looseObject({
+      sessionKey: z.string(),
+      sessionId: z.string().nullable(),
+      messages: z.array(
+        z.looseObject({ role: z.string(), content: z.array(z.unknown()).optional(), timestamp: z.number() }),
+      ),
+      thinkingLevel: z.string(),
+      hasMore: z.boolean(),
+      totalMessages: z.number(),
+      lastSeq: z.number().describe("Number of the last recorded event"),
+      inFlightRun: z
+        .looseObject({ runId: z.string(), status: z.string(), text: z.string(), thinking: z.string() })
+        .nullable(),
+    }),
   async run(params, { parts }) {
     const name = await resolveSession(params, parts)
     const row = await parts.store.sessions.get(name.key)
@@ -277,7 +283,7 @@ const resend = method({
   summary: "Takes back the last answer and asks again.",
   scope: "operator.write",
   normalize,
-  params: z.object(sendFields),
+  params: () => z.object(sendFields()),
   result: sendResult,
   async run(params, context) {
     const session = await resolveSession(params, context.parts)
@@ -291,7 +297,12 @@ const edit = method({
   summary: "Takes back the last exchange and says something else instead.",
   scope: "operator.write",
   normalize,
-  params: z.object({ ...sendFields, message: message.min(1, { error: "message is required" }), attachments }),
+  params: () =>
+    z.object({
+      ...sendFields(),
+      message: message().min(1, { error: "message is required" }),
+      attachments: attachments(),
+    }),
   result: sendResult,
   async run(params, context) {
     const session = await resolveSession(params, context.parts)

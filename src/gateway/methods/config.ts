@@ -8,18 +8,19 @@ const get = method({
   name: "config.get",
   summary: "The configuration with its secrets replaced, or the value at one key.",
   scope: "operator.read",
-  params: z.object({ key: z.string().min(1).optional().describe("Dotted path, for example gateway.port") }),
-  result: z.looseObject({
-    path: z.string(),
-    exists: z.boolean(),
-    raw: z.string().nullable().describe("Text of the file, secrets replaced"),
-    parsed: z.unknown().describe("What the file says"),
-    valid: z.boolean(),
-    config: z.unknown().describe("With defaults filled in"),
-    hash: z.string().describe("SHA-256 of the file, hex"),
-    issues: z.array(z.unknown()),
-    value: z.unknown().describe("What stands at `key`; without a key the whole configuration"),
-  }),
+  params: () => z.object({ key: z.string().min(1).optional().describe("Dotted path, for example gateway.port") }),
+  result: () =>
+    z.looseObject({
+      path: z.string(),
+      exists: z.boolean(),
+      raw: z.string().nullable().describe("Text of the file, secrets replaced"),
+      parsed: z.unknown().describe("What the file says"),
+      valid: z.boolean(),
+      config: z.unknown().describe("With defaults filled in"),
+      hash: z.string().describe("SHA-256 of the file, hex"),
+      issues: z.array(z.unknown()),
+      value: z.unknown().describe("What stands at `key`; without a key the whole configuration"),
+    }),
   async run(params, { parts }) {
     const config = await shownConfig(parts)
     const { getPath } = await import("../../config/edit.ts")

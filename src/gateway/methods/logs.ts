@@ -96,27 +96,29 @@ const tailMethod = method({
   summary: "Lines of the gateway's log: the last ones, or those after a byte cursor.",
   scope: "operator.read",
   normalize: (params) => renamed(params, { limit: ["lines"] }),
-  params: z.object({
-    cursor: z.number().int().min(0).optional(),
-    limit: count(5000),
-    maxBytes: count(MAX_BYTES),
-    level: z
-      .enum(["trace", "debug", "info", "warn", "error", "fatal"])
-      .optional()
-      .describe("Only lines of this level or above"),
-    json: z.boolean().optional().describe("Lines as {time, line}"),
-    localTime: z.boolean().optional(),
-  }),
-  result: z.looseObject({
-    file: z.string(),
-    path: z.string(),
-    cursor: z.number(),
-    size: z.number(),
-    lines: z.array(z.union([z.string(), z.object({ time: z.string().nullable(), line: z.string() })])),
-    count: z.number(),
-    truncated: z.boolean(),
-    reset: z.boolean(),
-  }),
+  params: () =>
+    z.object({
+      cursor: z.number().int().min(0).optional(),
+      limit: count(5000),
+      maxBytes: count(MAX_BYTES),
+      level: z
+        .enum(["trace", "debug", "info", "warn", "error", "fatal"])
+        .optional()
+        .describe("Only lines of this level or above"),
+      json: z.boolean().optional().describe("Lines as {time, line}"),
+      localTime: z.boolean().optional(),
+    }),
+  result: () =>
+    z.looseObject({
+      file: z.string(),
+      path: z.string(),
+      cursor: z.number(),
+      size: z.number(),
+      lines: z.array(z.union([z.string(), z.object({ time: z.string().nullable(), line: z.string() })])),
+      count: z.number(),
+      truncated: z.boolean(),
+      reset: z.boolean(),
+    }),
   async run(params, { parts }) {
     const { level, json } = params
     const limit = params.limit ?? LINES

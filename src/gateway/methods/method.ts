@@ -42,9 +42,31 @@ export interface Method<P = unknown, R = unknown> {
   py?(result: R): unknown
 }
 
+type Lazily<T> = Omit<T, "params" | "result"> & {
+  params: T extends { params: infer P } ? () => P : never
+  result: () => z.ZodType
+}
+
+/** Schemas are made when first looked at: building them all would cost every start some twenty milliseconds. */
+export function withSchemas<T extends { params: z.ZodType; result: z.ZodType }>(entry: Lazily<T>): T {
+  let params: z.ZodType | undefined
+  let result: z.ZodType | undefined
+  const schemas = {
+    get params() {
+      params ??= entry.params()
+      return params
+    },
+    get result() {
+      result ??= entry.result()
+      return result
+    },
+  }
+  return Object.defineProperties({ ...entry }, Object.getOwnPropertyDescriptors(schemas)) as unknown as T
+}
+
 /** Infers params from the schema, so that an entry is written without casts. */
-export function method<P, R>(entry: Method<P, R>): Method {
-  return entry as unknown as Method
+export function method<P, R>(entry: Lazily<Method<P, R>>): Method {
+  return withSchemas<Method<P, R>>(entry) as unknown as Method
 }
 
 /** A payload that is JSON text already (hot paths); the codec splices it in unparsed. */

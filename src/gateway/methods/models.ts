@@ -5,16 +5,17 @@ import type { ModelInfo } from "../../providers/provider.ts"
 import { type Method, method } from "./method.ts"
 import { tidy } from "./params.ts"
 
-const model = z.looseObject({
-  id: z.string(),
-  key: z.string().describe("provider/id: what other calls take as `model`"),
-  name: z.string(),
-  provider: z.string(),
-  contextWindow: z.number().optional(),
-  reasoning: z.boolean().optional(),
-  input: z.array(z.enum(["text", "image"])),
-  default: z.boolean(),
-})
+const model = () =>
+  z.looseObject({
+    id: z.string(),
+    key: z.string().describe("provider/id: what other calls take as `model`"),
+    name: z.string(),
+    provider: z.string(),
+    contextWindow: z.number().optional(),
+    reasoning: z.boolean().optional(),
+    input: z.array(z.enum(["text", "image"])),
+    default: z.boolean(),
+  })
 
 function shown(info: ModelInfo, isDefault: boolean) {
   return {
@@ -36,8 +37,8 @@ const list = method({
   summary: "Models of all configured and discovered services.",
   scope: "operator.read",
   normalize: tidy,
-  params: z.object({ provider: z.string().min(1).optional() }),
-  result: z.object({ models: z.array(model) }),
+  params: () => z.object({ provider: z.string().min(1).optional() }),
+  result: () => z.object({ models: z.array(model()) }),
   async run(params, { caller, parts }) {
     const chosen = parts.catalogue.chosen()
     const all = await parts.catalogue.models(caller.signal)
@@ -52,26 +53,28 @@ const probe = method({
   summary: "Makes one tiny real request to a model and says how it went.",
   scope: "operator.admin",
   normalize: tidy,
-  params: z
-    .object({
-      provider: z.string().min(1).optional(),
-      model: z.string().min(1).optional(),
-      timeoutMs: z.number().int().min(100).max(120_000).optional(),
-    })
-    .refine((p) => p.provider !== undefined || p.model !== undefined, {
-      path: ["model"],
-      error: "model or provider is required",
+  params: () =>
+    z
+      .object({
+        provider: z.string().min(1).optional(),
+        model: z.string().min(1).optional(),
+        timeoutMs: z.number().int().min(100).max(120_000).optional(),
+      })
+      .refine((p) => p.provider !== undefined || p.model !== undefined, {
+        path: ["model"],
+        error: "model or provider is required",
+      }),
+  result: () =>
+    z.looseObject({
+      provider: z.string(),
+      model: z.string(),
+      status: z.enum(["ok", "auth", "rate_limit", "billing", "timeout", "format", "unknown", "no_model"]),
+      available: z.boolean(),
+      latencyMs: z.number(),
+      latency: z.number().describe("The same, ms"),
+      error: z.string().optional(),
+      results: z.array(z.unknown()),
     }),
-  result: z.looseObject({
-    provider: z.string(),
-    model: z.string(),
-    status: z.enum(["ok", "auth", "rate_limit", "billing", "timeout", "format", "unknown", "no_model"]),
-    available: z.boolean(),
-    latencyMs: z.number(),
-    latency: z.number().describe("The same, ms"),
-    error: z.string().optional(),
-    results: z.array(z.unknown()),
-  }),
   async run(params, { parts }) {
     if (params.provider !== undefined && !parts.catalogue.provider(params.provider))
       throw new PincerError("NOT_FOUND", `Unknown provider "${params.provider}": run "pincer models list"`)

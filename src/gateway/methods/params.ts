@@ -4,7 +4,7 @@ import { z } from "zod"
 export const THINKING = ["off", "minimal", "low", "medium", "high", "xhigh"] as const
 
 /** The ways in which a caller may name a session (protocol §9.3); inbound.ts makes one canonical key of them. */
-export const sessionFields = {
+export const sessionFields = () => ({
   sessionKey: z.string().optional().describe('"agent:<agentId>:<rest>", or the rest alone'),
   key: z.string().optional().describe("The same as sessionKey"),
   agentId: z.string().optional(),
@@ -13,15 +13,11 @@ export const sessionFields = {
     .optional()
     .describe('Id of the transcript, or a name within the agent; "default" is the main session'),
   path: z.string().optional().describe("A path that sessions.list returned"),
-}
+})
 
-export const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(256)
-  .optional()
-  .describe("Becomes the run id; a repeat acts only once")
-export const thinking = z.enum(THINKING).optional()
+export const idempotencyKey = () =>
+  z.string().min(1).max(256).optional().describe("Becomes the run id; a repeat acts only once")
+export const thinking = () => z.enum(THINKING).optional()
 
 /** Takes the snake_case spelling of every key whose camelCase one is absent, and drops nulls: an absent value, here. */
 export function tidy(params: Record<string, unknown>): Record<string, unknown> {

@@ -19,21 +19,22 @@ import { type Method, method } from "./method.ts"
 import { count, renamed, sessionFields, THINKING } from "./params.ts"
 
 const byName = (params: Record<string, unknown>) => renamed(params, { path: ["file"] })
-const named = z.object(sessionFields).refine(namesSession, { path: ["key"], error: "key or path is required" })
+const named = () => z.object(sessionFields()).refine(namesSession, { path: ["key"], error: "key or path is required" })
 
-const row = z.looseObject({
-  key: z.string(),
-  kind: z.enum(["direct", "group"]),
-  sessionId: z.string(),
-  agentId: z.string(),
-  updatedAt: z.number(),
-  file: z.string(),
-  path: z.string(),
-  size: z.number().optional().describe("Bytes of the recorded events; in the simple dialect or with includeSize"),
-  label: z.string().optional(),
-  totalTokens: z.number(),
-  hasActiveRun: z.boolean(),
-})
+const row = () =>
+  z.looseObject({
+    key: z.string(),
+    kind: z.enum(["direct", "group"]),
+    sessionId: z.string(),
+    agentId: z.string(),
+    updatedAt: z.number(),
+    file: z.string(),
+    path: z.string(),
+    size: z.number().optional().describe("Bytes of the recorded events; in the simple dialect or with includeSize"),
+    label: z.string().optional(),
+    totalTokens: z.number(),
+    hasActiveRun: z.boolean(),
+  })
 
 /** Which model a session talks to now. */
 function modelOf(session: SessionRow, parts: Parts) {
@@ -94,27 +95,29 @@ const list = method({
     const out = byName(params)
     return caller.dialect === "py" ? { includeSize: true, ...out } : out
   },
-  params: z.object({
-    limit: count(1000),
-    offset: z.number().int().min(0).optional(),
-    activeMinutes: z.number().min(0).optional(),
-    agentId: z.string().optional(),
-    label: z.string().optional(),
-    search: z.string().optional().describe("Part of key, label or title"),
-    includeDerivedTitles: z.boolean().optional(),
-    includeLastMessage: z.boolean().optional(),
-    includeSize: z.boolean().optional(),
-  }),
-  result: z.looseObject({
-    ts: z.number(),
-    path: z.string(),
-    count: z.number(),
-    totalCount: z.number(),
-    hasMore: z.boolean(),
-    nextOffset: z.number().nullable(),
-    defaults: z.looseObject({ modelProvider: z.string(), model: z.string() }),
-    sessions: z.array(row),
-  }),
+  params: () =>
+    z.object({
+      limit: count(1000),
+      offset: z.number().int().min(0).optional(),
+      activeMinutes: z.number().min(0).optional(),
+      agentId: z.string().optional(),
+      label: z.string().optional(),
+      search: z.string().optional().describe("Part of key, label or title"),
+      includeDerivedTitles: z.boolean().optional(),
+      includeLastMessage: z.boolean().optional(),
+      includeSize: z.boolean().optional(),
+    }),
+  result: () =>
+    z.looseObject({
+      ts: z.number(),
+      path: z.string(),
+      count: z.number(),
+      totalCount: z.number(),
+      hasMore: z.boolean(),
+      nextOffset: z.number().nullable(),
+      defaults: z.looseObject({ modelProvider: z.string(), model: z.string() }),
+      sessions: z.array(row()),
+    }),
   async run(params, { parts }) {
     const now = parts.clock.now()
     const offset = params.offset ?? 0
@@ -169,25 +172,27 @@ const preview = method({
   summary: "The last words of some sessions.",
   scope: "operator.read",
   normalize: byName,
-  params: z
-    .object({
-      keys: z.array(z.string()).max(64).optional(),
-      ...sessionFields,
-      limit: count(200),
-      maxChars: count(10_000),
-    })
-    .refine((p) => p.keys !== undefined || namesSession(p), { path: ["keys"], error: "keys or path is required" }),
-  result: z.looseObject({
-    ts: z.number(),
-    previews: z.array(
-      z.object({
-        key: z.string(),
-        status: z.enum(["ok", "empty", "missing", "error"]),
-        items: z.array(z.object({ role: z.string(), text: z.string() })),
-      }),
-    ),
-    messages: z.array(z.unknown()).optional(),
-  }),
+  params: () =>
+    z
+      .object({
+        keys: z.array(z.string()).max(64).optional(),
+        ...sessionFields(),
+        limit: count(200),
+        maxChars: count(10_000),
+      })
+      .refine((p) => p.keys !== undefined || namesSession(p), { path: ["keys"], error: "keys or path is required" }),
+  result: () =>
+    z.looseObject({
+      ts: z.number(),
+      previews: z.array(
+        z.object({
+          key: z.string(),
+          status: z.enum(["ok", "empty", "missing", "error"]),
+          items: z.array(z.object({ role: z.string(), text: z.string() })),
+        }),
+      ),
+      messages: z.array(z.unknown()).optional(),
+    }),
   async run(params, { parts }) {
     const ts = parts.clock.now()
     if (params.keys !== undefined) {
@@ -219,18 +224,20 @@ const get = method({
   summary: "One session with its newest messages.",
   scope: "operator.read",
   normalize: byName,
-  params: z
-    .object({ ...sessionFields, limit: count(1000) })
-    .refine(namesSession, { path: ["key"], error: "key or sessionId is required" }),
-  result: z.looseObject({
-    key: z.string(),
-    id: z.string(),
-    sessionId: z.string(),
-    agentId: z.string(),
-    path: z.string(),
-    session: row,
-    messages: z.array(z.unknown()),
-  }),
+  params: () =>
+    z
+      .object({ ...sessionFields(), limit: count(1000) })
+      .refine(namesSession, { path: ["key"], error: "key or sessionId is required" }),
+  result: () =>
+    z.looseObject({
+      key: z.string(),
+      id: z.string(),
+      sessionId: z.string(),
+      agentId: z.string(),
+      path: z.string(),
+      session: row(),
+      messages: z.array(z.unknown()),
+    }),
   async run(params, { parts }) {
     const session = await requireSession(params, parts)
     const messages = await parts.store.transcript.messages(session.key, { limit: params.limit ?? 200 })
@@ -252,7 +259,8 @@ const remove = method({
   scope: "operator.admin",
   normalize: byName,
   params: named,
-  result: z.looseObject({ ok: z.boolean(), key: z.string(), deleted: z.boolean(), archived: z.array(z.string()) }),
+  result: () =>
+    z.looseObject({ ok: z.boolean(), key: z.string(), deleted: z.boolean(), archived: z.array(z.string()) }),
   async run(params, { parts }) {
     const name = await resolveIfThere(params, parts)
     if (name === undefined) return { ok: true, key: params.path ?? "", deleted: false, archived: [] }
@@ -279,7 +287,7 @@ const reset = method({
   scope: "operator.admin",
   normalize: byName,
   params: named,
-  result: z.looseObject({ ok: z.boolean(), key: z.string(), reset: z.boolean(), entry: row }),
+  result: () => z.looseObject({ ok: z.boolean(), key: z.string(), reset: z.boolean(), entry: row() }),
   async run(params, { parts }) {
     const { key } = await requireSession(params, parts)
     await parts.lanes.cancel({ sessionKey: key, queued: true })
@@ -297,30 +305,31 @@ const SETTINGS = {
   groupActivation: ["mention", "always"],
 } as const
 
-const settingFields = Object.fromEntries(
-  Object.entries(SETTINGS).map(([name, values]) => [name, z.enum(values).nullable().optional()]),
-)
+const settingFields = () =>
+  Object.fromEntries(Object.entries(SETTINGS).map(([name, values]) => [name, z.enum(values).nullable().optional()]))
 
 const patch = method({
   name: "sessions.patch",
   summary: "Changes label, model, working directory or settings of a session; null clears.",
   scope: "operator.admin",
-  params: z
-    .object({
-      ...sessionFields,
-      label: z.string().trim().min(1).max(64).nullable().optional(),
-      model: z.string().min(1).nullable().optional(),
-      cwd: z.string().min(1).nullable().optional(),
-      ...settingFields,
-    })
-    .refine(namesSession, { path: ["key"], error: "key is required" }),
-  result: z.looseObject({
-    ok: z.boolean(),
-    path: z.string(),
-    key: z.string(),
-    entry: row,
-    resolved: z.looseObject({ modelProvider: z.string(), model: z.string() }),
-  }),
+  params: () =>
+    z
+      .object({
+        ...sessionFields(),
+        label: z.string().trim().min(1).max(64).nullable().optional(),
+        model: z.string().min(1).nullable().optional(),
+        cwd: z.string().min(1).nullable().optional(),
+        ...settingFields(),
+      })
+      .refine(namesSession, { path: ["key"], error: "key is required" }),
+  result: () =>
+    z.looseObject({
+      ok: z.boolean(),
+      path: z.string(),
+      key: z.string(),
+      entry: row(),
+      resolved: z.looseObject({ modelProvider: z.string(), model: z.string() }),
+    }),
   async run(params, { parts }) {
     const name = await resolveSession(params, parts)
     requireAgent(name.agentId, parts)
@@ -364,13 +373,14 @@ const resolve = method({
   summary: "The key of a session that is named by key, id, label or path.",
   scope: "operator.read",
   normalize: byName,
-  params: z
-    .object({ ...sessionFields, label: z.string().min(1).optional() })
-    .refine((p) => namesSession(p) || p.label !== undefined, {
-      path: ["key"],
-      error: "key, sessionId or label is required",
-    }),
-  result: z.object({ ok: z.boolean(), key: z.string(), sessionId: z.string(), agentId: z.string() }),
+  params: () =>
+    z
+      .object({ ...sessionFields(), label: z.string().min(1).optional() })
+      .refine((p) => namesSession(p) || p.label !== undefined, {
+        path: ["key"],
+        error: "key, sessionId or label is required",
+      }),
+  result: () => z.object({ ok: z.boolean(), key: z.string(), sessionId: z.string(), agentId: z.string() }),
   async run(params, { parts }) {
     const { label } = params
     const found = label === undefined ? await requireSession(params, parts) : await parts.store.sessions.byLabel(label)

@@ -9,23 +9,24 @@ const info = method({
   name: "system.info",
   summary: "The machine that the gateway runs on.",
   scope: "operator.read",
-  params: z.object({}),
-  result: z.looseObject({
-    platform: z.string(),
-    python: z.null().describe("Always null: the gateway runs on Node"),
-    runtime: z.object({ name: z.string(), version: z.string() }),
-    version: z.string(),
-    hostname: z.string(),
-    uptime: z.number().describe("Seconds that the gateway runs"),
-    uptimeMs: z.number(),
-    memory: z.object({
-      rssBytes: z.number(),
-      heapUsedBytes: z.number(),
-      totalBytes: z.number(),
-      freeBytes: z.number(),
+  params: () => z.object({}),
+  result: () =>
+    z.looseObject({
+      platform: z.string(),
+      python: z.null().describe("Always null: the gateway runs on Node"),
+      runtime: z.object({ name: z.string(), version: z.string() }),
+      version: z.string(),
+      hostname: z.string(),
+      uptime: z.number().describe("Seconds that the gateway runs"),
+      uptimeMs: z.number(),
+      memory: z.object({
+        rssBytes: z.number(),
+        heapUsedBytes: z.number(),
+        totalBytes: z.number(),
+        freeBytes: z.number(),
+      }),
+      disk: z.object({ path: z.string(), totalBytes: z.number(), availableBytes: z.number() }).nullable(),
     }),
-    disk: z.object({ path: z.string(), totalBytes: z.number(), availableBytes: z.number() }).nullable(),
-  }),
   async run(_params, { parts }) {
     const uptimeMs = parts.clock.now() - parts.startedAt
     const disk = await diskOf(parts.home)
@@ -67,14 +68,14 @@ async function diskOf(path: string) {
   return { path, totalBytes: stats.blocks * stats.bsize, availableBytes: stats.bavail * stats.bsize }
 }
 
-const entry = z.looseObject({ host: z.string().optional(), mode: z.string().optional(), ts: z.number() })
+const entry = () => z.looseObject({ host: z.string().optional(), mode: z.string().optional(), ts: z.number() })
 
 const presence = method({
   name: "system-presence",
   summary: "Who is connected, as a bare array; the gateway itself first.",
   scope: "operator.read",
-  params: z.object({}),
-  result: z.array(entry),
+  params: () => z.object({}),
+  result: () => z.array(entry()),
   run: async (_params, { parts }) => parts.presence.list(),
 })
 
@@ -92,8 +93,8 @@ const listed = method({
   name: "system.presence",
   summary: "The same as {entries, count}.",
   scope: "operator.read",
-  params: z.object({}),
-  result: z.object({ entries: z.array(entry), count: z.number() }),
+  params: () => z.object({}),
+  result: () => z.object({ entries: z.array(entry()), count: z.number() }),
   async run(_params, { parts }) {
     const entries = parts.presence.list().map(component)
     return { entries, count: entries.length }

@@ -28,19 +28,20 @@ const list = method({
   summary: "The tools that models may call, with the JSON Schema of their arguments.",
   scope: "operator.read",
   normalize: tidy,
-  params: z.object({ agentId: z.string().optional().describe("Only the tools of this agent") }),
-  result: z.object({
-    tools: z.array(
-      z.object({
-        name: z.string(),
-        description: z.string(),
-        class: z.string(),
-        effect: z.string(),
-        aliases: z.array(z.string()),
-        schema: z.unknown(),
-      }),
-    ),
-  }),
+  params: () => z.object({ agentId: z.string().optional().describe("Only the tools of this agent") }),
+  result: () =>
+    z.object({
+      tools: z.array(
+        z.object({
+          name: z.string(),
+          description: z.string(),
+          class: z.string(),
+          effect: z.string(),
+          aliases: z.array(z.string()),
+          schema: z.unknown(),
+        }),
+      ),
+    }),
   async run(params, { parts }) {
     const only = params.agentId === undefined ? undefined : requireAgent(params.agentId, parts).tools
     const tools = parts.tools.filter((tool) => only === undefined || only.includes(tool.name))

@@ -42,16 +42,17 @@ function shown({ turns, usage, missingCostEntries }: Sum) {
   }
 }
 
-const totals = z.looseObject({
-  turns: z.number(),
-  input: z.number(),
-  output: z.number(),
-  cacheRead: z.number(),
-  cacheWrite: z.number(),
-  totalTokens: z.number(),
-  totalCost: z.number().nullable().describe("US dollars; null when no price is known"),
-  missingCostEntries: z.number().describe("Turns whose price is not known"),
-})
+const totals = () =>
+  z.looseObject({
+    turns: z.number(),
+    input: z.number(),
+    output: z.number(),
+    cacheRead: z.number(),
+    cacheWrite: z.number(),
+    totalTokens: z.number(),
+    totalCost: z.number().nullable().describe("US dollars; null when no price is known"),
+    missingCostEntries: z.number().describe("Turns whose price is not known"),
+  })
 
 const get = method({
   name: "usage.get",
@@ -59,17 +60,18 @@ const get = method({
   summary: "Tokens and money of the last days.",
   scope: "operator.read",
   normalize: tidy,
-  params: z.object({ days: z.number().int().min(1).max(3660).optional().describe("Default 30") }),
-  result: z.looseObject({
-    updatedAt: z.number(),
-    days: z.number(),
-    daily: z.array(totals),
-    totals,
-    byProvider: z.record(z.string(), totals),
-    byModel: z.record(z.string(), totals),
-    totalTokens: z.number(),
-    estimatedCost: z.number().nullable(),
-  }),
+  params: () => z.object({ days: z.number().int().min(1).max(3660).optional().describe("Default 30") }),
+  result: () =>
+    z.looseObject({
+      updatedAt: z.number(),
+      days: z.number(),
+      daily: z.array(totals()),
+      totals: totals(),
+      byProvider: z.record(z.string(), totals()),
+      byModel: z.record(z.string(), totals()),
+      totalTokens: z.number(),
+      estimatedCost: z.number().nullable(),
+    }),
   async run(params, { parts }) {
     const now = parts.clock.now()
     const days = params.days ?? 30
