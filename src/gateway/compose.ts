@@ -1,0 +1,199 @@
+// The only place where rooms are introduced to one another: it constructs, connects, starts in order and stops in reverse, and
+// holds no product decision. Nothing is half-started: when a step fails, those before it are undone and the error is thrown.
+import { readFileSync } from "node:fs"
+import type { AddressInfo } from "node:net"
+import { hostname, userInfo } from "node:os"
+import { Desk } from "../agent/approvals.ts"
+import { TurnLanes } from "../agent/lanes.ts"
+import type { Checkpoint, Ports } from "../agent/ports.ts"
+import { buildProfiles } from "../agent/profile.ts"
+import { type Clock, systemClock } from "../base/clock.ts"
+import { PincerError } from "../base/errors.ts"
+import { uuid } from "../base/id.ts"
+import { claimHome } from "../config/gateway-file.ts"
+import { type ConfigFlags, type LoadedConfig, loadConfig } from "../config/load.ts"
+import type { Env } from "../config/paths.ts"
+import type { Config } from "../config/schema.ts"
+import { secretReader, serverToken } from "../config/secrets.ts"
+import { openStore } from "../store/open.ts"
+import { tools } from "../tools/index.ts"
+import type { ToolSettings } from "../tools/tool.ts"
+import { openAuth } from "./auth.ts"
+import { openHttpDoor } from "./http/door.ts"
+import { Hub } from "./hub.ts"
+import { openLog } from "./logging.ts"
+import { methods } from "./methods/index.ts"
+import { openModels } from "./models.ts"
+import type { Parts } from "./parts.ts"
+import { Presence } from "./presence.ts"
+import { startServer } from "./server.ts"
+import { openControlDoor } from "./sockets/control.ts"
+
+export interface GatewayOptions {
+  env: Env
+  flags?: ConfigFlags
+  /** Where people read along; undefined for a gateway in the background. */
+  terminal?: (line: string) => void
+  clock?: Clock
+  /** Told each point between two facts: where crash tests kill the process. */
+  checkpoint?: (point: Checkpoint) => void
+}
+
+export interface Gateway {
+  parts: Parts
+  /** "http://127.0.0.1:18789" */
+  url: string
+  addresses: AddressInfo[]
+  /** Which model answers, why, and how to change it: one line. */
+  chosen(): string
+  warnings: string[]
+  /** No new turns; running ones get `graceMs` (default from the config), then everything stops in reverse order. */
+  close(graceMs?: number): Promise<void>
+}
+
+/** What has been started and how to undo it, last first. */
+class Undo {
+  readonly #steps: (() => void | Promise<void>)[] = []
+
+  add(step: () => void | Promise<void>): void {
+    this.#steps.push(step)
+  }
+
+  async run(): Promise<void> {
+    for (const step of this.#steps.reverse()) await step()
+    this.#steps.length = 0
+  }
+}
+
+/** Starts a gateway. Throws PincerError when it cannot: bad config, home taken or unwritable, port taken. */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const undo = new Undo()
+  try {
+    return await assemble(options, loadConfig({ env: options.env, flags: options.flags ?? {} }), undo)
+  } catch (error) {
+    await undo.run()
+    throw error
+  }
+}
+
+async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Undo): Promise<Gateway> {
+  const { env } = options
+  const { config, paths } = loaded
+  const clock = options.clock ?? systemClock
+  const claim = claimHome(paths.home)
+  undo.add(() => claim.release())
+  const token = serverToken({ env, config, home: paths.home, flag: options.flags?.token })
+  const logging = openLog({ path: paths.log, ...config.log, terminal: options.terminal })
+  undo.add(() => logging.close())
+  const { log } = logging
+  const store = openStore({ path: paths.db, durability: config.store.durability }, clock, log)
+  undo.add(() => store.close())
+  const hub = new Hub(log)
+  const models = openModels({ config, env, base: paths.home, clock, log })
+  const agents = buildProfiles(config.agents, paths.home)
+  const desk = new Desk(store.approvals, clock, log)
+  undo.add(() => desk.close())
+  const ports: Ports = {
+    books: store,
+    catalogue: models.catalogue,
+    tools,
+    toolSettings: toolSettings(config, env, paths.home),
+    agents,
+    settings: config.turns,
+    clock,
+    log,
+    publish: (envelope) => hub.publish(envelope),
+    canAsk: (sessionKey) => desk.canAsk(sessionKey),
+    asked: (approval) => desk.watch(approval),
+    checkpoint: options.checkpoint ?? (() => undefined),
+  }
+  const lanes = new TurnLanes(ports)
+  desk.onResolved = (approval) => lanes.settle(approval)
+  const version = ownVersion()
+  const startedAt = clock.now()
+  const parts: Parts = {
+    version,
+    bootId: uuid(),
+    startedAt,
+    home: paths.home,
+    configPath: paths.config,
+    configText: loaded.text,
+    logPath: paths.log,
+    config,
+    clock,
+    log,
+    store,
+    hub,
+    presence: new Presence(clock, {
+      host: hostname(),
+      version,
+      platform: process.platform,
+      mode: "gateway",
+      reason: "self",
+      ts: startedAt,
+    }),
+    lanes,
+    approvals: desk,
+    catalogue: models.catalogue,
+    tools,
+    agents,
+    token: token.token,
+  }
+  const auth = openAuth(parts)
+  const control = openControlDoor(parts, auth, methods)
+  desk.canAsk = (sessionKey) => control.canAsk(sessionKey)
+  await lanes.start()
+  await desk.start()
+  const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth), control })
+  undo.add(() => server.close())
+  const port = server.addresses[0]!.port
+  const host = config.gateway.host.includes(":") ? `[${config.gateway.host}]` : config.gateway.host
+  const url = `http://${host}:${port}`
+  claim.publish({ pid: process.pid, port, url: url.replace(/^http/, "ws"), version, bootId: parts.bootId, startedAt })
+  const warnings = [...loaded.warnings, ...token.warnings, ...server.warnings]
+  for (const warning of warnings) log.warn({}, warning)
+  log.info({ url, home: paths.home, version }, "The gateway is ready")
+  const stopLooking = models.lookAround()
+  undo.add(stopLooking)
+  return {
+    parts,
+    url,
+    addresses: server.addresses,
+    chosen: () => models.catalogue.chosen().why,
+    warnings,
+    async close(graceMs = config.gateway.drainMs) {
+      log.info({ ...lanes.counts() }, "The gateway is stopping")
+      await lanes.drain(graceMs)
+      await undo.run()
+    },
+  }
+}
+
+function toolSettings(config: Config, env: Env, base: string): ToolSettings {
+  const { exec, search } = config.tools
+  const path = env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+  const home = env["HOME"] ?? userInfo().homedir
+  return {
+    maxOutputChars: config.tools.maxOutputChars,
+    exec: { ...exec, env: { PATH: path, HOME: home, LANG: env["LANG"] ?? "C.UTF-8", ...exec.env } },
+    fetch: config.tools.fetch,
+    search: {
+      service: search.service,
+      apiKey: secretReader(search.apiKey, { env, base, name: "tools.search.apiKey" }),
+      ...(search.baseUrl === undefined ? {} : { baseUrl: search.baseUrl }),
+    },
+  }
+}
+
+let version: string | undefined
+
+/** The version in package.json, two folders up from src/gateway or dist/gateway. */
+export function ownVersion(): string {
+  if (version === undefined) {
+    const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8")
+    const found = /"version":\s*"([^"]+)"/.exec(text)?.[1]
+    if (!found) throw new PincerError("INTERNAL_ERROR", "package.json has no version")
+    version = found
+  }
+  return version
+}
