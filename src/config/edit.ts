@@ -16,6 +16,7 @@ import {
   writeSync,
 } from "node:fs"
 import { dirname } from "node:path"
+import type { Edit } from "jsonc-parser"
 import { type Clock, systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
@@ -23,6 +24,7 @@ import { checkText, invalidConfig } from "./check.ts"
 import { formatPath, jsonc, parseDocument } from "./document.ts"
 import { readConfigFile } from "./load.ts"
 import { reason } from "./regular-file.ts"
+import { insertion, removal } from "./splice.ts"
 
 /** Keys from the root: names, and numbers for list items that were written in brackets. */
 export type ConfigPath = (string | number)[]
@@ -82,27 +84,53 @@ export function unsetPath(text: string | undefined, path: string): string {
 }
 
 function change(text: string | undefined, path: ConfigPath, value: unknown): string {
-  const before = text === undefined || text.trim() === "" ? "{}\n" : text
-  const { modify, applyEdits } = jsonc()
+  const before = withRoot(text ?? "")
   const steps = asIndexes(readable(before), path)
-  let after: string
+  const after = jsonc().applyEdits(before, editsFor(before, steps, value))
+  const checked = checkText(after)
+  if (checked.ok) return after
+  throw invalidConfig(
+    value === undefined ? `Without ${formatPath(path)}` : `With ${formatPath(path)} set so`,
+    checked.issues,
+  )
+}
+
+/** A text with at least an empty object in it, below the remarks that may be all there is. */
+function withRoot(text: string): string {
+  if (text.trim() === "") return "{}\n"
+  if (jsonc().parseTree(text, [], { allowTrailingComma: true }) !== undefined) return text
+  return `${text.trimEnd()}\n{}\n`
+}
+
+function editsFor(text: string, path: ConfigPath, value: unknown): Edit[] {
+  const { findNodeAtLocation, modify, parseTree } = jsonc()
+  const root = parseTree(text, [], { allowTrailingComma: true })
+  const formattingOptions = formattingOf(text)
+  const node = root && findNodeAtLocation(root, path)
+  if (root && node && value === undefined) return removal(text, node.parent?.type === "property" ? node.parent : node)
+  if (root && !node) {
+    // The deepest object of the path that is there gets what is missing below it as one value.
+    let depth = path.length - 1
+    while (depth > 0 && !findNodeAtLocation(root, path.slice(0, depth))) depth -= 1
+    const parent = findNodeAtLocation(root, path.slice(0, depth))
+    const missing = path.slice(depth + 1).reduceRight<unknown>((inner, step) => ({ [step]: inner }), value)
+    const unit = formattingOptions.insertSpaces ? " ".repeat(formattingOptions.tabSize) : "\t"
+    const edits =
+      parent?.type === "object" && insertion(text, parent, String(path[depth]), missing, unit, formattingOptions.eol)
+    if (edits) return edits
+  }
   try {
-    after = applyEdits(before, modify(before, steps, value, { formattingOptions: formattingOf(before) }))
+    return modify(text, path, value, { formattingOptions })
   } catch (error) {
     // jsonc-parser refuses to put a key into something that is neither object nor list.
     throw new PincerError(
       "INVALID_PARAMS",
       `Cannot set ${formatPath(path)}: a value without keys of its own stands above it`,
-      { cause: error },
+      {
+        cause: error,
+      },
     )
   }
-  const checked = checkText(after)
-  if (!checked.ok)
-    throw invalidConfig(
-      value === undefined ? `Without ${formatPath(path)}` : `With ${formatPath(path)} set so`,
-      checked.issues,
-    )
-  return after
 }
 
 /** The value of a text that may fail the schema (that is what an edit may repair) but must be JSONC. */
