@@ -13,7 +13,12 @@ export interface Answer {
 }
 
 /** One streamed chat completion. */
-export function complete(base: string, model: string, headers: Record<string, string> = {}, content = "hi"): Promise<Answer> {
+export function complete(
+  base: string,
+  model: string,
+  headers: Record<string, string> = {},
+  content = "hi",
+): Promise<Answer> {
   const url = new URL(base)
   const body = JSON.stringify({ model, stream: true, messages: [{ role: "user", content }] })
   const began = performance.now()
@@ -39,7 +44,9 @@ export function complete(base: string, model: string, headers: Record<string, st
           bytes += chunk.length
           if (firstMs === 0 && chunk.includes('"content":"')) firstMs = performance.now() - began
         })
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, firstMs, totalMs: performance.now() - began, bytes }))
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, firstMs, totalMs: performance.now() - began, bytes }),
+        )
         response.on("error", reject)
       },
     )

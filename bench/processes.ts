@@ -70,14 +70,23 @@ export function makeHome(fakeUrl: string): string {
 
 /** The environment of a bench process: built code, its own home, none of the user's keys. */
 export function benchEnv(home: string): Record<string, string> {
-  return { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, PINCER_GATEWAY_TOKEN: TOKEN, PINCER_DIST: "1" }
+  return {
+    PATH: process.env["PATH"] ?? "",
+    HOME: home,
+    PINCER_HOME: home,
+    PINCER_GATEWAY_TOKEN: TOKEN,
+    PINCER_DIST: "1",
+  }
 }
 
 /** Starts a gateway; resolves when an authenticated RPC has been answered, with how long that took (ms). */
 export async function startGateway(home: string): Promise<Running & { readyMs: number }> {
   const info = join(home, "gateway.json")
   const began = performance.now()
-  const child = spawn(process.execPath, [ENTRY, "gateway", "run"], { env: benchEnv(home), stdio: ["ignore", "ignore", "inherit"] })
+  const child = spawn(process.execPath, [ENTRY, "gateway", "run"], {
+    env: benchEnv(home),
+    stdio: ["ignore", "ignore", "inherit"],
+  })
   while (!existsSync(info)) {
     if (child.exitCode !== null) throw new Error(`The gateway ended with ${child.exitCode}`)
     await new Promise((resolve) => setTimeout(resolve, 1))
@@ -101,7 +110,13 @@ export async function connect(url: string): Promise<Caller> {
   const waiting = new Map<string, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   let next = 0
   socket.on("message", (data: Buffer) => {
-    const frame = JSON.parse(data.toString()) as { type: string; id: string; ok: boolean; payload: unknown; error?: { message: string } }
+    const frame = JSON.parse(data.toString()) as {
+      type: string
+      id: string
+      ok: boolean
+      payload: unknown
+      error?: { message: string }
+    }
     if (frame.type !== "res") return
     const one = waiting.get(frame.id)
     waiting.delete(frame.id)
@@ -120,6 +135,13 @@ export async function connect(url: string): Promise<Caller> {
     socket.once("error", reject)
   })
   const client = { id: "test", version: "1", platform: "linux", mode: "test" }
-  await call("connect", { minProtocol: 4, maxProtocol: 4, client, role: "operator", scopes: ["operator.admin"], auth: { token: TOKEN } })
+  await call("connect", {
+    minProtocol: 4,
+    maxProtocol: 4,
+    client,
+    role: "operator",
+    scopes: ["operator.admin"],
+    auth: { token: TOKEN },
+  })
   return { call, close: () => socket.close() }
 }

@@ -5,7 +5,17 @@ import { rmSync, writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { join } from "node:path"
 import { complete, flood, median } from "./load.ts"
-import { benchEnv, connect, cpuMs, ENTRY, makeHome, type Running, rssMiB, startGateway, startScript } from "./processes.ts"
+import {
+  benchEnv,
+  connect,
+  cpuMs,
+  ENTRY,
+  makeHome,
+  type Running,
+  rssMiB,
+  startGateway,
+  startScript,
+} from "./processes.ts"
 
 const quick = process.argv.includes("--quick")
 const FAKE = join(import.meta.dirname, "..", "test", "fakes", "model-service.ts")
@@ -39,7 +49,12 @@ async function startUp(fake: Running): Promise<void> {
     rmSync(home, { recursive: true, force: true })
   }
   const ready = median(times.slice(1))
-  note("spawn to first answered authenticated RPC", "≤ 8 × `node -e 0`", `${(ready / plain).toFixed(1)} × (${ready.toFixed(0)} ms; plain ${plain.toFixed(0)} ms)`, "13 s")
+  note(
+    "spawn to first answered authenticated RPC",
+    "≤ 8 × `node -e 0`",
+    `${(ready / plain).toFixed(1)} × (${ready.toFixed(0)} ms; plain ${plain.toFixed(0)} ms)`,
+    "13 s",
+  )
 }
 
 async function commands(gateway: Running, home: string): Promise<void> {
@@ -113,7 +128,12 @@ async function firstToken(gateway: Running, fake: Running): Promise<void> {
     through.push((await complete(gateway.url, "pincer")).firstMs)
   }
   const extra = median(through) - median(direct)
-  note("time to first token over the model service itself, 1 client, median", "≤ 2 ms", `${extra.toFixed(2)} ms (${median(direct).toFixed(2)} ms direct)`, "305 ms")
+  note(
+    "time to first token over the model service itself, 1 client, median",
+    "≤ 2 ms",
+    `${extra.toFixed(2)} ms (${median(direct).toFixed(2)} ms direct)`,
+    "305 ms",
+  )
 }
 
 async function stream(gateway: Running, fake: Running): Promise<void> {

@@ -65,7 +65,13 @@ export function makeHome(options: Pick<HouseOptions, "config" | "fake">): { home
 
 export async function startHouse(options: HouseOptions = {}): Promise<House> {
   const made = options.home === undefined ? makeHome(options) : { home: options.home, work: join(options.home, "work") }
-  const env = { PATH: process.env["PATH"] ?? "", HOME: made.home, PINCER_HOME: made.home, PINCER_GATEWAY_TOKEN: TEST_TOKEN, ...options.env }
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: made.home,
+    PINCER_HOME: made.home,
+    PINCER_GATEWAY_TOKEN: TEST_TOKEN,
+    ...options.env,
+  }
   const gateway = await openGateway({ env, ...(options.checkpoint ? { checkpoint: options.checkpoint } : {}) })
   let open = true
   const stop = async () => {

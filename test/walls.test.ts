@@ -59,7 +59,10 @@ test("rooms import only what lies below them", () => {
     const allowed = MAY_IMPORT[room]
     assert.ok(allowed, `${from} is in a room "${room}" that the table in test/walls.test.ts does not know`)
     if (dynamic && STARTERS.test(from)) continue
-    assert.ok(allowed.includes(other), `${from} imports ${to}: ${room} may import only ${allowed.join(", ") || "nothing of ours"}`)
+    assert.ok(
+      allowed.includes(other),
+      `${from} imports ${to}: ${room} may import only ${allowed.join(", ") || "nothing of ours"}`,
+    )
   }
 })
 
@@ -104,7 +107,10 @@ test("only the gateway's composition and the command line read the environment",
 test("only the store writes SQL", () => {
   for (const file of production) {
     if (file.startsWith("src/store/")) continue
-    assert.ok(!/node:sqlite/.test(readFileSync(file, "utf8")) || file === "src/config/claim.ts", `${file} imports node:sqlite: SQL lives in src/store/`)
+    assert.ok(
+      !/node:sqlite/.test(readFileSync(file, "utf8")) || file === "src/config/claim.ts",
+      `${file} imports node:sqlite: SQL lives in src/store/`,
+    )
   }
 })
 
@@ -129,7 +135,9 @@ test("files are kebab-case nouns, none is a drawer, none is too long", () => {
 
 test("each file opens by saying what it is for", () => {
   for (const file of production) {
-    const first = readFileSync(file, "utf8").split("\n").find((line) => !line.startsWith("#!"))
+    const first = readFileSync(file, "utf8")
+      .split("\n")
+      .find((line) => !line.startsWith("#!"))
     assert.ok(first?.startsWith("//") || first?.startsWith("/*"), `${file} does not open with a comment`)
   }
 })
