@@ -1,0 +1,87 @@
+// An agent room with everything else that a method is handed, so that the method table can be called without a socket: params go
+// through normalize and the schema, results through the dialect's shape, as the doors do it.
+import { join } from "node:path"
+import { silentLogger } from "../../src/base/log.ts"
+import { parseWith } from "../../src/base/schema.ts"
+import { configSchema } from "../../src/config/schema.ts"
+import { Hub } from "../../src/gateway/hub.ts"
+import { findMethod } from "../../src/gateway/methods/index.ts"
+import { type Caller, RawJson } from "../../src/gateway/methods/method.ts"
+import type { Parts } from "../../src/gateway/parts.ts"
+import { Presence } from "../../src/gateway/presence.ts"
+import { type AgentRoom, openAgentRoom, type RoomOptions } from "./agent-room.ts"
+
+export interface MethodRoom {
+  room: AgentRoom
+  parts: Parts
+  /** First responses of two-stage calls. */
+  accepted: unknown[]
+  followed: string[]
+  /** Calls as the claw dialect with all scopes, unless `caller` says otherwise. */
+  call(name: string, params?: Record<string, unknown>, caller?: Partial<Caller>): Promise<unknown>
+  py(name: string, params?: Record<string, unknown>): Promise<unknown>
+  close(): Promise<void>
+}
+
+export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Parts> }): Promise<MethodRoom> {
+  const room = await openAgentRoom(options)
+  const { books, catalogue, clock, tools, agents } = room.ports
+  const parts: Parts = {
+    version: "0.0.0-test",
+    bootId: "boot",
+    startedAt: clock.now(),
+    home: room.home,
+    configPath: join(room.home, "pincer.json"),
+    configText: undefined,
+    logPath: join(room.home, "gateway.log"),
+    config: configSchema.parse({}),
+    clock,
+    log: silentLogger,
+    store: books,
+    hub: new Hub(silentLogger),
+    presence: new Presence(clock, { host: "test", ts: 0, reason: "self" }),
+    lanes: room.lanes,
+    approvals: room.desk,
+    catalogue,
+    tools,
+    agents,
+    token: "t",
+    ...options.parts,
+  }
+  const accepted: unknown[] = []
+  const followed: string[] = []
+  async function call(name: string, params: Record<string, unknown> = {}, as: Partial<Caller> = {}): Promise<unknown> {
+    const entry = findMethod(name)
+    if (!entry) throw new TypeError(`No method ${name}`)
+    const caller: Caller = {
+      connId: "c",
+      dialect: "claw",
+      protocol: 4,
+      role: "operator",
+      scopes: ["operator.admin"],
+      caps: [],
+      clientId: "test",
+      signal: new AbortController().signal,
+      ...as,
+    }
+    const canonical = parseWith(entry.params, entry.normalize ? entry.normalize(params, caller) : params, name)
+    const result = await entry.run(canonical, {
+      caller,
+      parts,
+      accept: (payload) => accepted.push(payload),
+      follow: (turnId) => followed.push(turnId),
+    })
+    const plain: unknown = result instanceof RawJson ? JSON.parse(result.text) : result
+    parseWith(entry.result, plain, `result of ${name}`)
+    return caller.dialect === "py" && entry.py ? entry.py(plain) : plain
+  }
+  return {
+    room,
+    parts,
+    accepted,
+    followed,
+    call,
+    py: (name, params) => call(name, params, { dialect: "py", protocol: 3 }),
+    close: () => room.close(),
+  }
+}
