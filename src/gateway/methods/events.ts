@@ -1,0 +1,98 @@
+// The events of the control plane: who hears them and what they carry. features.events, audience checks and the docs follow from
+// this list (protocol §5, §6, §9.6).
+import type { Scope } from "../../protocol/frame.ts"
+
+export interface EventKind {
+  name: string
+  /** Right that a connection needs to hear it; null for every connection. */
+  scope: Scope | null
+  /** Sent to connections of this dialect; both when absent. */
+  dialect?: "claw" | "py"
+  summary: string
+  /** Shape of the payload. */
+  payload: string
+}
+
+const run = "runId, sessionKey, agentId, seq"
+const simple = "sessionId, sessionKey, agentId, runId, seq"
+
+export const events: readonly EventKind[] = [
+  { name: "connect.challenge", scope: null, summary: "First frame of every connection.", payload: "{ nonce, ts }" },
+  { name: "tick", scope: null, summary: "Sign of life, every policy.tickIntervalMs.", payload: "{ ts }" },
+  {
+    name: "shutdown",
+    scope: null,
+    summary: "The gateway stops; close code 1012 follows.",
+    payload: "{ reason, restartExpectedMs? }",
+  },
+  { name: "health", scope: null, summary: "The health object.", payload: "the result of `health`" },
+  {
+    name: "presence",
+    scope: "operator.read",
+    summary: "Who is connected, whole list each time.",
+    payload: "{ presence: PresenceEntry[] }",
+  },
+  {
+    name: "chat",
+    scope: "operator.read",
+    dialect: "claw",
+    summary:
+      "An answer as it grows, then exactly one of final, aborted, error. `message` is the whole text so far, `deltaText` what is new.",
+    payload: `{ ${run}, state: "status" | "delta" | "final" | "aborted" | "error", deltaText?, message?, stopReason?, usage?, errorMessage?, errorKind? }`,
+  },
+  {
+    name: "agent",
+    scope: "operator.read",
+    dialect: "claw",
+    summary:
+      "The run in detail. Streams: lifecycle, assistant, thinking, tool, usage, run_status. `tool` needs the cap tool-events.",
+    payload: `{ ${run}, stream, ts, data }`,
+  },
+  {
+    name: "chat.delta",
+    scope: "operator.read",
+    dialect: "py",
+    summary: "More of an answer.",
+    payload: `{ ${simple}, delta, role: "assistant" }`,
+  },
+  {
+    name: "chat.tool_call",
+    scope: "operator.read",
+    dialect: "py",
+    summary: "A tool is called.",
+    payload: `{ ${simple}, tool, args, toolCallId }`,
+  },
+  {
+    name: "chat.tool_result",
+    scope: "operator.read",
+    dialect: "py",
+    summary: "What a tool gave.",
+    payload: `{ ${simple}, tool, result, toolCallId, isError }`,
+  },
+  {
+    name: "chat.done",
+    scope: "operator.read",
+    dialect: "py",
+    summary: "The run ended well, or was aborted.",
+    payload: `{ ${simple}, usage, stopReason, text, aborted? }`,
+  },
+  {
+    name: "chat.error",
+    scope: "operator.read",
+    dialect: "py",
+    summary: "The run failed.",
+    payload: `{ ${simple}, error, code }`,
+  },
+  {
+    name: "exec.approval.requested",
+    scope: "operator.approvals",
+    summary: "A tool call waits for a human. Never dropped.",
+    payload: "the row of `exec.approval.get`",
+  },
+  {
+    name: "exec.approval.resolved",
+    scope: "operator.approvals",
+    summary: "An approval was decided, or expired (`decision: null`). Never dropped.",
+    payload: '{ id, decision, resolvedBy?, ts, reason?: "expired" }',
+  },
+]
