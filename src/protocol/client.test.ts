@@ -250,6 +250,12 @@ test("refusalOf() takes the most precise word that it knows", () => {
   assert.equal(refusalOf({ code: "INVALID_REQUEST", message: "m" }).code, "INVALID_PARAMS")
   assert.equal(refusalOf({ code: "INVALID_REQUEST", message: "m", details: { code: "NOT_FOUND" } }).code, "NOT_FOUND")
   assert.equal(refusalOf({ code: "AGENT_TIMEOUT", message: "m", details: { code: "X" } }).code, "TIMEOUT")
+  for (const [finer, code] of [
+    ["AUTH_TOKEN_MISMATCH", "AUTH_REQUIRED"],
+    ["MISSING_SCOPE", "PERMISSION_DENIED"],
+    ["UNKNOWN_AGENT_ID", "NOT_FOUND"],
+  ] as const)
+    assert.equal(refusalOf({ code: "INVALID_REQUEST", message: "m", details: { code: finer } }).code, code)
   assert.equal(refusalOf({ code: "toString", message: "m" }).code, "INTERNAL_ERROR")
   assert.equal(refusalOf({ code: "UNAVAILABLE", message: "m", retryAfterMs: 5 }).retryAfterMs, 5)
 })

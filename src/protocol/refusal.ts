@@ -11,15 +11,27 @@ const WORDS: ReadonlyMap<string, ErrorCode> = new Map([
   ["APPROVAL_NOT_FOUND", "NOT_FOUND"],
 ])
 
+/** Finer words in details.code whose own word says too little. */
+const FINER: readonly [RegExp, ErrorCode][] = [
+  [/^(AUTH|DEVICE_AUTH|DEVICE_IDENTITY|CONTROL_UI)_/, "AUTH_REQUIRED"],
+  [/^(MISSING_SCOPE|ROLE_NOT_ALLOWED)$/, "PERMISSION_DENIED"],
+  [/^(UNKNOWN_AGENT_ID|APPROVAL_NOT_FOUND)$/, "NOT_FOUND"],
+]
+
+function finerCode(word: unknown): ErrorCode | undefined {
+  if (typeof word !== "string" || isErrorCode(word)) return undefined
+  return FINER.find(([pattern]) => pattern.test(word))?.[1]
+}
+
 function isErrorCode(word: unknown): word is ErrorCode {
   return typeof word === "string" && Object.hasOwn(ERROR_TABLE, word)
 }
 
-/** What a response with ok:false says. The most precise of `details.kind`, `details.code` and `code` decides. */
+/** What a response with ok:false says. The more precise of `details.code` and `code` decides. */
 export function refusalOf(shape: ErrorShape): PincerError {
   const { details } = shape
-  const code =
-    [details?.["kind"], details?.["code"], shape.code].find(isErrorCode) ?? WORDS.get(shape.code) ?? "INTERNAL_ERROR"
+  const finer = details?.["code"]
+  const code = [finer, finerCode(finer), shape.code, WORDS.get(shape.code)].find(isErrorCode) ?? "INTERNAL_ERROR"
   return new PincerError(code, shape.message, {
     details: details === undefined ? { word: shape.code } : { ...details, word: shape.code },
     retryable: shape.retryable,

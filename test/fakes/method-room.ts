@@ -1,11 +1,12 @@
-// An agent room with everything else that a method is handed, so that the method table can be called without a socket: params go
-// through normalize and the schema, results through the dialect's shape, as the doors do it.
+// An agent room with everything else that a method is handed, so that the method table can be called without a socket, through the
+// doors' own dispatch. Every result is held against the schema that the table promises.
 import { join } from "node:path"
 import { silentLogger } from "../../src/base/log.ts"
 import { parseWith } from "../../src/base/schema.ts"
 import { configSchema } from "../../src/config/schema.ts"
+import { dispatch, methodTable } from "../../src/gateway/dispatch.ts"
 import { Hub } from "../../src/gateway/hub.ts"
-import { findMethod } from "../../src/gateway/methods/index.ts"
+import { methods } from "../../src/gateway/methods/index.ts"
 import { type Caller, RawJson } from "../../src/gateway/methods/method.ts"
 import type { Parts } from "../../src/gateway/parts.ts"
 import { Presence } from "../../src/gateway/presence.ts"
@@ -22,6 +23,8 @@ export interface MethodRoom {
   py(name: string, params?: Record<string, unknown>): Promise<unknown>
   close(): Promise<void>
 }
+
+const table = methodTable(methods)
 
 export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Parts> }): Promise<MethodRoom> {
   const room = await openAgentRoom(options)
@@ -51,8 +54,6 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
   const accepted: unknown[] = []
   const followed: string[] = []
   async function call(name: string, params: Record<string, unknown> = {}, as: Partial<Caller> = {}): Promise<unknown> {
-    const entry = findMethod(name)
-    if (!entry) throw new TypeError(`No method ${name}`)
     const caller: Caller = {
       connId: "c",
       dialect: "claw",
@@ -64,16 +65,16 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
       signal: new AbortController().signal,
       ...as,
     }
-    const canonical = parseWith(entry.params, entry.normalize ? entry.normalize(params, caller) : params, name)
-    const result = await entry.run(canonical, {
+    const result = await dispatch(table, name, params, {
       caller,
       parts,
       accept: (payload) => accepted.push(payload),
       follow: (turnId) => followed.push(turnId),
     })
     const plain: unknown = result instanceof RawJson ? JSON.parse(result.text) : result
-    parseWith(entry.result, plain, `result of ${name}`)
-    return caller.dialect === "py" && entry.py ? entry.py(plain) : plain
+    const entry = table.get(name)!
+    if (caller.dialect === "claw" || !entry.py) parseWith(entry.result, plain, `result of ${name}`)
+    return plain
   }
   return {
     room,

@@ -28,16 +28,7 @@ export const methods: readonly Method[] = [
   ...approvalMethods,
 ]
 
-const byName = new Map<string, Method>()
-for (const entry of methods) for (const name of [entry.name, ...(entry.aliases ?? [])]) byName.set(name, entry)
-
-/** The method of this name or alias. */
-export function findMethod(name: string): Method | undefined {
-  return byName.get(name)
-}
-
 /** Every name that a connection may call, sorted: what features.methods announces. */
 export function methodNames(): string[] {
-  const own = connectionMethods.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])])
-  return [...byName.keys(), ...own].sort()
+  return [...methods, ...connectionMethods].flatMap((entry) => [entry.name, ...(entry.aliases ?? [])]).sort()
 }

@@ -1,0 +1,171 @@
+// The method table through the whole house: real sockets, real store, real lanes, both dialects.
+import assert from "node:assert/strict"
+import { once } from "node:events"
+import { type TestContext, test } from "node:test"
+import { WebSocket } from "ws"
+import { PincerError } from "../src/base/errors.ts"
+import { events } from "../src/gateway/methods/events.ts"
+import { methodNames, methods } from "../src/gateway/methods/index.ts"
+import { connectGateway, type GatewayClient, newKey } from "../src/protocol/client.ts"
+import { ALL_SCOPES, grants } from "../src/protocol/frame.ts"
+import { type House, startHouse } from "./house.ts"
+
+async function open(t: TestContext, options: Parameters<typeof startHouse>[0] = {}): Promise<House> {
+  const house = await startHouse(options)
+  t.after(() => house.close())
+  return house
+}
+
+async function client(t: TestContext, house: House, scopes?: readonly string[]): Promise<GatewayClient> {
+  const info = { id: "cli", version: "1", platform: "linux", mode: "cli" }
+  const gateway = await connectGateway({ url: house.wsUrl, token: house.token, client: info, scopes })
+  t.after(() => gateway.close())
+  return gateway
+}
+
+interface Answer {
+  [key: string]: unknown
+  id?: string
+  ok?: boolean
+  payload?: Answer
+  error?: { code: string; message: string; details?: Record<string, unknown> }
+}
+
+/** A client of the simple dialect, frame by frame. */
+async function simple(t: TestContext, house: House) {
+  const socket = new WebSocket(house.wsUrl)
+  t.after(() => socket.terminate())
+  const waiting = new Map<string, (frame: Answer) => void>()
+  socket.on("message", (data) => {
+    const frame = JSON.parse(String(data)) as Answer
+    if (frame.id !== undefined) waiting.get(frame.id)?.(frame)
+  })
+  await once(socket, "open")
+  const ask = (method: string, params: Record<string, unknown> = {}): Promise<Answer> => {
+    const id = newKey()
+    const answer = new Promise<Answer>((resolve) => waiting.set(id, resolve))
+    socket.send(JSON.stringify({ type: "req", id, method, params }))
+    return answer
+  }
+  const hello = await ask("connect", {
+    minProtocol: 1,
+    maxProtocol: 3,
+    clientName: "test",
+    auth: { token: house.token },
+  })
+  assert.equal(hello.ok, true, JSON.stringify(hello.error))
+  return ask
+}
+
+/** What a call was refused with, or undefined. */
+async function refusal(call: Promise<unknown>): Promise<PincerError | undefined> {
+  try {
+    await call
+    return undefined
+  } catch (error) {
+    assert.ok(error instanceof PincerError, String(error))
+    return error
+  }
+}
+
+test("hello-ok announces exactly the methods and events of the table", async (t) => {
+  const house = await open(t)
+  const { hello } = await client(t, house)
+  assert.deepEqual([...(hello.features?.methods ?? [])].sort(), methodNames())
+  for (const name of hello.features?.events ?? [])
+    assert.ok(
+      events.some((kind) => kind.name === name),
+      `${name} is not described`,
+    )
+})
+
+test("every method asks for exactly its own scope, for every set of rights", async (t) => {
+  const house = await open(t)
+  for (const held of [...ALL_SCOPES.map((scope) => [scope]), ["operator.read", "operator.approvals"]]) {
+    const gateway = await client(t, house, held)
+    for (const entry of methods)
+      for (const name of [entry.name, ...(entry.aliases ?? [])]) {
+        const refused = await refusal(gateway.request(name, {}))
+        const missing = refused?.details?.["code"] === "MISSING_SCOPE"
+        assert.equal(missing, !grants(held, entry.scope), `${name} for ${held.join(", ")}: ${refused?.message}`)
+        if (missing) assert.equal(refused?.message, `missing scope: ${entry.scope}`)
+        else if (refused) assert.notEqual(refused.code, "INTERNAL_ERROR", `${name}: ${refused.message}`)
+      }
+    gateway.close()
+  }
+})
+
+test("an unknown method is refused under its own word in each dialect", async (t) => {
+  const house = await open(t)
+  const gateway = await client(t, house)
+  assert.equal((await refusal(gateway.request("no.such")))?.message, "unknown method: no.such")
+  const ask = await simple(t, house)
+  assert.equal((await ask("no.such")).error?.code, "METHOD_NOT_FOUND")
+  assert.equal((await ask("chat.send", { message: " " })).error?.code, "INVALID_PARAMS")
+  assert.equal((await ask("sessions.get", { sessionId: "never" })).error?.code, "NOT_FOUND")
+})
+
+test("one turn is visible in every list of both dialects", async (t) => {
+  const house = await open(t)
+  const gateway = await client(t, house)
+  const ask = await simple(t, house)
+  const said = (await ask("chat.send", { message: "Hello", sessionId: "work" })).payload
+  assert.equal(said?.["completed"], true, JSON.stringify(said))
+  const listed = await gateway.request<{ sessions: { key: string; path: string }[] }>("sessions.list")
+  assert.equal(listed.sessions[0]?.key, "agent:main:work")
+  const history = await gateway.request<{ messages: { role: string }[] }>("chat.history", { sessionKey: "work" })
+  assert.deepEqual(
+    history.messages.map((message) => message.role),
+    ["user", "assistant"],
+  )
+  const rows = (await ask("sessions.list")).payload?.["sessions"] as { path: string; size: number }[]
+  assert.ok((rows[0]?.size ?? 0) > 0)
+  const preview = (await ask("sessions.preview", { path: rows[0]?.path })).payload
+  assert.equal((preview?.["messages"] as unknown[]).length, 2)
+  const usage = await gateway.request<{ totals: { turns: number } }>("usage.get")
+  assert.equal(usage.totals.turns, 1)
+  const health = await gateway.request<{ status: string; connections: number }>("health", { probe: true })
+  assert.equal(health.status, "ok")
+  assert.equal(health.connections, 2)
+  assert.ok(Array.isArray((await ask("tools.list")).payload))
+  assert.ok(Array.isArray((await ask("agents.list")).payload))
+  assert.ok(!Array.isArray((await ask("agents.list", { envelope: true })).payload))
+})
+
+test("an idempotency key is known after a restart", async (t) => {
+  const house = await open(t)
+  const first = await client(t, house)
+  const params = { sessionKey: "work", message: "Hello", idempotencyKey: newKey() }
+  const done = await first.request<{ text: string }>("chat.send", { ...params, wait: true })
+  await house.stop()
+  await first.closed
+  const again = await open(t, { home: house.home })
+  const second = await client(t, again)
+  assert.deepEqual(await second.request("chat.send", params), { runId: params.idempotencyKey, status: "ok" })
+  const repeated = await second.request<{ text: string }>("chat.send", { ...params, wait: true })
+  assert.equal(repeated.text, done.text)
+  const history = await second.request<{ messages: unknown[] }>("chat.history", { sessionKey: "work" })
+  assert.equal(history.messages.length, 2)
+})
+
+test("agent answers twice on one id, and agent.wait finds the run", async (t) => {
+  const house = await open(t)
+  const gateway = await client(t, house)
+  const stages: unknown[] = []
+  const final = await gateway.request<{ status: string; runId: string; result: { payloads: { text: string }[] } }>(
+    "agent",
+    { message: "Hello", sessionKey: "work", idempotencyKey: newKey() },
+    { expectFinal: true, onAccepted: (payload) => stages.push(payload) },
+  )
+  assert.equal(stages.length, 1)
+  assert.equal(final.status, "ok")
+  assert.ok((final.result.payloads[0]?.text.length ?? 0) > 0)
+  assert.equal((await gateway.request<{ status: string }>("agent.wait", { runId: final.runId })).status, "ok")
+})
+
+test("config.get does not show the token or a key over the wire", async (t) => {
+  const secret = "sk-test-0123456789abcdefghij"
+  const house = await open(t, { config: { providers: { mine: { service: "openai", apiKey: secret, models: ["m"] } } } })
+  const shown = JSON.stringify(await (await client(t, house, ["operator.read"])).request("config.get"))
+  assert.ok(!shown.includes(secret) && !shown.includes(house.token))
+})
