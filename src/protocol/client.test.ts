@@ -256,6 +256,8 @@ test("refusalOf() takes the most precise word that it knows", () => {
     ["UNKNOWN_AGENT_ID", "NOT_FOUND"],
   ] as const)
     assert.equal(refusalOf({ code: "INVALID_REQUEST", message: "m", details: { code: finer } }).code, code)
+  const unpaired = { code: "NOT_PAIRED", message: "m", details: { code: "DEVICE_IDENTITY_REQUIRED" } }
+  assert.equal(refusalOf(unpaired).code, "NOT_PAIRED")
   assert.equal(refusalOf({ code: "toString", message: "m" }).code, "INTERNAL_ERROR")
   assert.equal(refusalOf({ code: "UNAVAILABLE", message: "m", retryAfterMs: 5 }).retryAfterMs, 5)
 })

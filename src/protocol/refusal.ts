@@ -31,7 +31,9 @@ function isErrorCode(word: unknown): word is ErrorCode {
 export function refusalOf(shape: ErrorShape): PincerError {
   const { details } = shape
   const finer = details?.["code"]
-  const code = [finer, finerCode(finer), shape.code, WORDS.get(shape.code)].find(isErrorCode) ?? "INTERNAL_ERROR"
+  const pairing = shape.code === "NOT_PAIRED" ? shape.code : undefined
+  const code =
+    [pairing, finer, finerCode(finer), shape.code, WORDS.get(shape.code)].find(isErrorCode) ?? "INTERNAL_ERROR"
   return new PincerError(code, shape.message, {
     details: details === undefined ? { word: shape.code } : { ...details, word: shape.code },
     retryable: shape.retryable,
