@@ -1,7 +1,10 @@
-// Who is this, and may they. One constant-time check for every door; Host and Origin are judged here too.
+// Who is this, and may they. One constant-time check for every door; Host and Origin are judged here too, before anything is read.
+import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
-import type { PincerError } from "../base/errors.ts"
-import type { Scope } from "../protocol/frame.ts"
+import { PincerError } from "../base/errors.ts"
+import { ALL_SCOPES, type Scope } from "../protocol/frame.ts"
+import { Limiter } from "./limiter.ts"
+import type { Parts } from "./parts.ts"
 
 /** The outcome of a credential check on HTTP. */
 export type HttpIdentity = { ok: true; subject: string; scopes: readonly Scope[] } | { ok: false; error: PincerError }
@@ -9,8 +12,123 @@ export type HttpIdentity = { ok: true; subject: string; scopes: readonly Scope[]
 export interface Auth {
   /** `Authorization: Bearer <shared token or device token>`; limited per address. */
   bearer(request: IncomingMessage): Promise<HttpIdentity>
+  /** Whether a secret is the shared token. Takes the same time for every wrong one. */
+  isToken(secret: string | undefined): boolean
   /** Undefined when the Host header names this gateway, else the refusal (DNS rebinding, A3). */
   hostRefusal(request: IncomingMessage): PincerError | undefined
   /** Undefined when there is no Origin header or it is allowed, else the refusal (A1). `Origin: null` is refused. */
   originRefusal(request: IncomingMessage): PincerError | undefined
+  /** Loopback peer, loopback Host, nothing forwarded: somebody on this machine. */
+  isLocal(request: IncomingMessage): boolean
+  /** Failed attempts per address. Loopback is exempt unless a browser page asks. */
+  readonly limiter: Limiter
+}
+
+type Slice = Pick<Parts, "token" | "config" | "store" | "clock">
+
+const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
+const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"]
+
+export function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest()
+}
+
+/** The hash under which a device token is stored. */
+export function tokenHash(token: string): string {
+  return sha256(token).toString("hex")
+}
+
+/** Hashing first makes lengths equal, so that neither length nor content shows in the time it takes. */
+export function sameSecret(a: string, b: string): boolean {
+  return timingSafeEqual(sha256(a), sha256(b))
+}
+
+export function isLoopbackAddress(address: string | undefined): boolean {
+  if (address === undefined) return false
+  return address === "::1" || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address)
+}
+
+export function openAuth(parts: Slice): Auth {
+  const { config, clock, store, token } = parts
+  const { gateway } = config
+  const limiter = new Limiter(gateway.auth.rateLimit, clock)
+  const hosts = hostNames(config)
+  const isToken = (secret: string | undefined) =>
+    token === undefined ? gateway.auth.mode === "none" : secret !== undefined && sameSecret(secret, token)
+  const exempt = (request: IncomingMessage) =>
+    isLoopbackAddress(request.socket.remoteAddress) && request.headers.origin === undefined
+  return {
+    limiter,
+    isToken,
+    isLocal: (request) =>
+      isLoopbackAddress(request.socket.remoteAddress) &&
+      LOOPBACK_NAMES.includes(hostOf(request.headers.host) ?? "") &&
+      !FORWARDED.some((name) => request.headers[name] !== undefined),
+    hostRefusal(request) {
+      const host = hostOf(request.headers.host)
+      if (host !== undefined && hosts.has(host)) return undefined
+      return new PincerError(
+        "PERMISSION_DENIED",
+        `Host "${printable(request.headers.host)}" is not this gateway: add it to gateway.allowedHosts`,
+      )
+    },
+    originRefusal(request) {
+      const { origin } = request.headers
+      if (origin === undefined || originAllowed(origin, request.headers.host, gateway.allowedOrigins, hosts))
+        return undefined
+      return new PincerError(
+        "PERMISSION_DENIED",
+        `Origin "${printable(origin)}" may not use this gateway: add it to gateway.allowedOrigins`,
+      )
+    },
+    async bearer(request) {
+      const address = request.socket.remoteAddress ?? ""
+      const limited = exempt(request) ? undefined : limiter.refusal(address)
+      if (limited) return { ok: false, error: limited }
+      const secret = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
+      if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES }
+      const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
+      if (device?.role === "operator")
+        return { ok: true, subject: device.device.deviceId, scopes: device.scopes as Scope[] }
+      if (!exempt(request)) limiter.fail(address)
+      return { ok: false, error: new PincerError("AUTH_REQUIRED", "Unauthorized") }
+    },
+  }
+}
+
+/** Names under which this gateway may be addressed, without ports. A wildcard address is no name. */
+function hostNames(config: Slice["config"]): Set<string> {
+  const { gateway } = config
+  const bound = [gateway.host, ...gateway.listeners.map((one) => one.host)].filter(
+    (host) => host !== "0.0.0.0" && host !== "::",
+  )
+  const names = [
+    ...LOOPBACK_NAMES,
+    ...bound.map((host) => (host.includes(":") ? `[${host}]` : host)),
+    ...gateway.allowedHosts,
+  ]
+  return new Set(names.map((name) => hostOf(name) ?? name.toLowerCase()))
+}
+
+/** The name in a Host header, lower case, without port and trailing dot; undefined when it is not one plain host. */
+export function hostOf(header: string | undefined): string | undefined {
+  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::\d{1,5})?$/i.exec(header ?? "")
+  return match?.[1]?.toLowerCase()
+}
+
+/** Allowed: listed ones, and pages that this gateway itself serves (same scheme-less host and port as the request's Host). */
+export function originAllowed(
+  origin: string,
+  host: string | undefined,
+  listed: readonly string[],
+  own: ReadonlySet<string>,
+): boolean {
+  if (listed.includes(origin)) return true
+  const match = /^https?:\/\/([^/?#@]+)$/i.exec(origin)
+  const name = hostOf(match?.[1])
+  return match !== null && name !== undefined && own.has(name) && match[1]!.toLowerCase() === host?.toLowerCase()
+}
+
+function printable(text: string | undefined): string {
+  return (text ?? "").slice(0, 100).replace(/[^\x20-\x7e]/g, "?")
 }

@@ -19,6 +19,7 @@ import { openStore } from "../store/open.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
 import { openAuth } from "./auth.ts"
+import { methodTable } from "./dispatch.ts"
 import { openHttpDoor } from "./http/door.ts"
 import { Hub } from "./hub.ts"
 import { openLog } from "./logging.ts"
@@ -27,7 +28,7 @@ import { openModels } from "./models.ts"
 import type { Parts } from "./parts.ts"
 import { Presence } from "./presence.ts"
 import { startServer } from "./server.ts"
-import { openControlDoor } from "./sockets/control.ts"
+import { ControlDoor } from "./sockets/control.ts"
 
 export interface GatewayOptions {
   env: Env
@@ -140,8 +141,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     token: token.token,
   }
   const auth = openAuth(parts)
-  const control = openControlDoor(parts, auth, methods)
-  desk.canAsk = (sessionKey) => control.canAsk(sessionKey)
+  const control = new ControlDoor(parts, auth, methodTable(methods))
+  desk.canAsk = () => control.canAsk()
   await lanes.start()
   await desk.start()
   const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth), control })

@@ -36,7 +36,12 @@ export function openLog(options: LogOptions): GatewayLog {
   file.on("error", (error: Error) => options.terminal?.(`The log file cannot be written: ${error.message}`))
   const paths = SECRET_FIELDS.flatMap((field) => [field, `*.${field}`])
   const log = pino(
-    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: "[redacted]" } },
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths, censor: "[redacted]" },
+    },
     {
       write(line: string) {
         file.write(line)
@@ -55,8 +60,12 @@ const LEVELS: Readonly<Record<number, string>> = { 20: "debug", 30: "info", 40: 
 /** A log line as people like it: time, level, sentence, the fields that matter. Control characters are made visible. */
 function short(line: string): string {
   const { level, time, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown>
-  const details = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+  const details = Object.entries(fields).map(
+    ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  )
   const cause = typeof err === "object" && err !== null && "message" in err ? `(${String(err.message)})` : ""
-  const text = [String(time).slice(11, 19), LEVELS[Number(level)] ?? "", String(msg), ...details, cause].filter(Boolean).join(" ")
+  const text = [String(time).slice(11, 19), LEVELS[Number(level)] ?? "", String(msg), ...details, cause]
+    .filter(Boolean)
+    .join(" ")
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`)
 }

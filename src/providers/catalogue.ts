@@ -43,6 +43,4 @@ export interface Catalogue {
   fallbacks(ref: ModelRef, configured: readonly string[]): ModelRef[]
 }
 
-export type CatalogueEvent =
-  | ModelEvent
-  | { type: "attempt"; ref: ModelRef; after?: { ref: ModelRef; message: string } }
+export type CatalogueEvent = ModelEvent | { type: "attempt"; ref: ModelRef; after?: { ref: ModelRef; message: string } }

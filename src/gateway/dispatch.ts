@@ -1,0 +1,75 @@
+// From a request to its answer: method, right, params, handler, and the words of the caller's dialect.
+import { asPincerError, ERROR_TABLE, PincerError } from "../base/errors.ts"
+import { isObject } from "../base/json.ts"
+import { parseWith } from "../base/schema.ts"
+import { type ErrorShape, grants } from "../protocol/frame.ts"
+import { type Caller, type Method, type MethodContext, RawJson } from "./methods/method.ts"
+
+export type MethodTable = ReadonlyMap<string, Method>
+
+/** By name and alias. */
+export function methodTable(methods: readonly Method[]): MethodTable {
+  const table = new Map<string, Method>()
+  for (const method of methods) for (const name of [method.name, ...(method.aliases ?? [])]) table.set(name, method)
+  return table
+}
+
+/** Runs a method for a caller; the payload as its dialect has it. Throws PincerError. */
+export async function dispatch(
+  table: MethodTable,
+  name: string,
+  params: unknown,
+  context: MethodContext,
+  strict = false,
+): Promise<unknown> {
+  const { caller } = context
+  const method = table.get(name)
+  if (!method) throw new PincerError("METHOD_NOT_FOUND", `unknown method: ${name}`, { details: { method: name } })
+  if (caller.role !== "operator")
+    throw new PincerError("PERMISSION_DENIED", `unauthorized role: ${caller.role}`, {
+      details: { code: "ROLE_NOT_ALLOWED" },
+    })
+  if (!grants(caller.scopes, method.scope))
+    throw new PincerError("PERMISSION_DENIED", `missing scope: ${method.scope}`, {
+      details: { code: "MISSING_SCOPE", missingScope: method.scope, requiredScopes: [method.scope] },
+    })
+  if (params !== undefined && !isObject(params))
+    throw new PincerError("INVALID_PARAMS", `invalid ${name} params: must be an object`)
+  const given = params ?? {}
+  if (strict) refuseUnknown(method, given)
+  const canonical = method.normalize ? method.normalize(given, caller) : given
+  const result = await method.run(parseWith(method.params, canonical, `invalid ${name} params`), context)
+  if (caller.dialect === "py" && method.py && !(result instanceof RawJson) && !wantsObject(caller, given))
+    return method.py(result)
+  return result
+}
+
+/** The simple dialect's bare lists, unless its client asked for objects. */
+function wantsObject(caller: Caller, params: Record<string, unknown>): boolean {
+  return params["envelope"] === true || caller.caps.includes("lists:object")
+}
+
+function refuseUnknown(method: Method, params: Record<string, unknown>): void {
+  const schema: unknown = method.params
+  if (!isObject(schema) || !isObject(schema["shape"])) return
+  const known = Object.keys(schema["shape"])
+  const unknown = Object.keys(params).find((key) => !known.includes(key))
+  if (unknown !== undefined)
+    throw new PincerError("INVALID_PARAMS", `invalid ${method.name} params: unexpected property '${unknown}'`)
+}
+
+/** An error in the words of a dialect (protocol §9.8). Unexpected errors keep their details to the log. */
+export function errorShape(error: unknown, dialect: Caller["dialect"], protocol: Caller["protocol"]): ErrorShape {
+  const known = asPincerError(error)
+  const row = ERROR_TABLE[known.code]
+  const finer = known.details?.["code"]
+  const code =
+    dialect === "py" ? row.py : protocol === 4 ? (finer === "APPROVAL_NOT_FOUND" ? finer : row.claw4) : row.claw3
+  return {
+    code,
+    message: known.message,
+    details: { code: known.code, ...known.details },
+    retryable: known.retryable,
+    ...(known.retryAfterMs === undefined ? {} : { retryAfterMs: known.retryAfterMs }),
+  }
+}

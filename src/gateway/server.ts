@@ -1,0 +1,134 @@
+// The one HTTP server: every route on every address. Host and Origin are judged before anything else; slow and silent peers are
+// cut off by node:http's own deadlines; upgrades become control-plane sockets.
+import http from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Duplex } from "node:stream"
+import { WebSocketServer } from "ws"
+import { ERROR_TABLE, PincerError } from "../base/errors.ts"
+import type { Auth } from "./auth.ts"
+import type { Parts } from "./parts.ts"
+import { MAX_PENDING_PAYLOAD } from "./sockets/connection.ts"
+import type { ControlDoor } from "./sockets/control.ts"
+
+export interface ServerOptions {
+  parts: Parts
+  auth: Auth
+  http: (request: http.IncomingMessage, response: http.ServerResponse) => void
+  control: ControlDoor
+}
+
+export interface Server {
+  /** The primary address first. */
+  addresses: AddressInfo[]
+  warnings: string[]
+  close(): Promise<void>
+}
+
+const HEADERS_MS = 10_000
+const REQUEST_MS = 60_000
+const MAX_HEADER_BYTES = 16 * 1024
+
+/** Listens. Throws UNAVAILABLE naming the address when the primary one is taken; extra ones only give a warning. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { gateway } = options.parts.config
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_PENDING_PAYLOAD,
+    perMessageDeflate: false,
+    clientTracking: false,
+  })
+  const servers: http.Server[] = []
+  const warnings: string[] = []
+  const addresses: AddressInfo[] = []
+  for (const [i, { host, port }] of [{ host: gateway.host, port: gateway.port }, ...gateway.listeners].entries()) {
+    const server = createServer(options, sockets)
+    try {
+      addresses.push(await listen(server, host, port))
+      servers.push(server)
+    } catch (error) {
+      const refusal = describe(error, host, port)
+      if (i === 0) throw refusal
+      warnings.push(refusal.message)
+    }
+  }
+  return {
+    addresses,
+    warnings,
+    async close() {
+      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+      options.control.close()
+      sockets.close()
+      for (const server of servers) server.closeIdleConnections()
+      const patience = setTimeout(() => {
+        for (const server of servers) server.closeAllConnections()
+      }, 500)
+      await Promise.all(closed)
+      clearTimeout(patience)
+    },
+  }
+}
+
+function createServer(options: ServerOptions, sockets: WebSocketServer): http.Server {
+  const { auth, control } = options
+  const server = http.createServer(
+    {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: 2_000,
+      keepAliveTimeout: 30_000,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      noDelay: true,
+    },
+    (request, response) => {
+      const refusal = auth.hostRefusal(request) ?? auth.originRefusal(request)
+      if (!refusal) {
+        options.http(request, response)
+        return
+      }
+      const body = JSON.stringify({ error: { message: refusal.message, type: "permission_error", code: refusal.code } })
+      response.writeHead(403, { "content-type": "application/json", connection: "close" }).end(body)
+    },
+  )
+  server.maxConnections = options.parts.config.gateway.maxConnections + options.parts.config.gateway.maxPending
+  server.on("upgrade", (request, socket, head) => {
+    const refusal = auth.hostRefusal(request) ?? auth.originRefusal(request)
+    if (refusal) refuseUpgrade(socket, refusal)
+    else sockets.handleUpgrade(request, socket, head, (ws) => control.accept(ws, request))
+  })
+  server.on("clientError", (_, socket) => socket.destroy())
+  return server
+}
+
+function refuseUpgrade(socket: Duplex, refusal: PincerError): void {
+  const { http: status } = ERROR_TABLE[refusal.code]
+  socket.end(
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\ncontent-type: text/plain\r\ncontent-length: ${Buffer.byteLength(refusal.message)}\r\nconnection: close\r\n\r\n${refusal.message}`,
+  )
+}
+
+function listen(server: http.Server, host: string, port: number): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(port, host, () => {
+      server.off("error", reject)
+      const address = server.address()
+      if (address === null || typeof address === "string") reject(new TypeError("The server has no address"))
+      else resolve(address)
+    })
+  })
+}
+
+function describe(error: unknown, host: string, port: number): PincerError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
+  const where = `${host}:${port}`
+  const words: Record<string, string> = {
+    EADDRINUSE: `Port ${port} on ${host} is taken: stop what listens there, or choose another with --port`,
+    EACCES: `Port ${port} on ${host} may not be opened by this user: choose one above 1023 with --port`,
+    EADDRNOTAVAIL: `The address ${host} is not one of this machine: choose another with --host`,
+    ENOTFOUND: `The host ${host} is not known: choose another with --host`,
+  }
+  return new PincerError("UNAVAILABLE", words[code] ?? `Cannot listen on ${where} (${code})`, {
+    cause: error,
+    retryable: false,
+  })
+}

@@ -1,0 +1,69 @@
+// hello-ok: everything that any client of protocol 3, protocol 4 or the simple dialect looks for (protocol §2.2, §9.2).
+import { hostname } from "node:os"
+import { MAIN_KEY } from "../../protocol/session.ts"
+import { MAX_ATTACHMENT_BYTES } from "../attachments.ts"
+import { healthSnapshot } from "../health.ts"
+import { events } from "../methods/events.ts"
+import { methodNames } from "../methods/index.ts"
+import { type Connection, MAX_PAYLOAD } from "./connection.ts"
+import type { ControlDoor } from "./control.ts"
+import type { Welcome } from "./handshake.ts"
+import { MAX_BUFFERED_BYTES } from "./outbox.ts"
+import { REPLAY } from "./ring.ts"
+
+const CAPABILITIES = ["events-resume", "connect-resume", "idempotency-durable", "tool-events", "approvals"]
+
+export async function helloOk(
+  door: ControlDoor,
+  connection: Connection,
+  guest: Welcome,
+): Promise<Record<string, unknown>> {
+  const { parts } = door
+  const { caller } = guest
+  const { config } = parts
+  const admin = caller.scopes.includes("operator.admin")
+  const agentId = config.agents.default
+  const now = parts.clock.now()
+  return {
+    type: "hello-ok",
+    protocol: caller.protocol,
+    server: {
+      name: "pincer",
+      version: parts.version,
+      buildId: parts.version,
+      host: hostname(),
+      platform: process.platform,
+      connId: connection.connId,
+      bootId: parts.bootId,
+    },
+    features: { methods: methodNames(), events: events.map((event) => event.name), capabilities: CAPABILITIES },
+    snapshot: {
+      presence: parts.presence.list(),
+      health: await healthSnapshot(parts),
+      stateVersion: door.stateVersion,
+      uptimeMs: now - parts.startedAt,
+      ...(admin ? { configPath: parts.configPath, stateDir: parts.home } : {}),
+      sessionDefaults: {
+        defaultAgentId: agentId,
+        mainKey: MAIN_KEY,
+        mainSessionKey: `agent:${agentId}:${MAIN_KEY}`,
+        scope: "per-sender",
+        modelConfigured: parts.catalogue.chosen().provider !== "offline",
+      },
+      authMode: config.gateway.auth.mode,
+    },
+    auth: {
+      method: guest.method,
+      role: caller.role,
+      scopes: [...caller.scopes].sort(),
+      ...(guest.deviceToken === undefined ? {} : { deviceToken: guest.deviceToken, issuedAtMs: now }),
+    },
+    policy: {
+      maxPayload: MAX_PAYLOAD,
+      maxBufferedBytes: MAX_BUFFERED_BYTES,
+      tickIntervalMs: config.gateway.tickIntervalMs,
+      attachments: { maxBytes: MAX_ATTACHMENT_BYTES, maxImageBytes: MAX_ATTACHMENT_BYTES },
+      replay: { maxEvents: REPLAY.maxEvents, maxAgeMs: REPLAY.maxAgeMs },
+    },
+  }
+}

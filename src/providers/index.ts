@@ -1,0 +1,18 @@
+// The wires, one line each.
+
+import { offline } from "./offline/index.ts"
+import { openaiChat } from "./openai-chat/index.ts"
+import type { Provider } from "./provider.ts"
+import type { ProviderSettings } from "./settings.ts"
+
+const wires: Readonly<Record<ProviderSettings["wire"], (settings: ProviderSettings) => Provider>> = {
+  "openai-chat": openaiChat,
+  "openai-responses": openaiResponses,
+  anthropic,
+  gemini,
+  offline,
+}
+
+export function openProvider(settings: ProviderSettings): Provider {
+  return wires[settings.wire](settings)
+}
