@@ -207,7 +207,8 @@ test("with reconnect the client comes back, asks for what it missed and lets wai
       if (method === "events.resume") {
         resumed.push(params)
         event(socket, "chat", "missed", 8)
-        ok(socket, id, { resumed: true })
+        if (resumed.length === 2) socket.terminate()
+        else ok(socket, id, { resumed: true, seq: 20 })
       }
       if (method === "health") ok(socket, id, { ok: true })
     }),
@@ -231,6 +232,15 @@ test("with reconnect the client comes back, asks for what it missed and lets wai
   assert.deepEqual(await gateway.request("health"), { ok: true })
   assert.deepEqual(resumed, [{ bootId: "b1", connId: "c1", lastSeq: 7 }])
   assert.deepEqual(told, ["chat", "connection.lost", "chat", "connection.restored"])
+  sockets.at(-1)!.terminate()
+  const again = new Promise((resolve) => gateway.on("connection.restored", resolve))
+  await again
+  assert.deepEqual(
+    resumed.slice(1),
+    Array(2).fill({ bootId: "b1", connId: "c1", lastSeq: 20 }),
+    "lost once more while restoring",
+  )
+  assert.deepEqual(await gateway.request("health"), { ok: true })
   assert.ok(delays[0]! >= 125 && delays[0]! <= 250, `waited ${delays[0]} ms`)
 })
 

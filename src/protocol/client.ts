@@ -92,7 +92,6 @@ class Client implements GatewayClient {
   #restored: PromiseWithResolvers<void> | undefined
   #hello: Hello = { protocol: 0, server: {} }
   #lastSeq = 0
-  #replaying = false
   #closed: PincerError | undefined
   #stopTimer: (() => void) | undefined
 
@@ -177,7 +176,7 @@ class Client implements GatewayClient {
   }
 
   #receive(frame: EventFrame): void {
-    if (frame.seq !== undefined && !this.#replaying) this.#lastSeq = frame.seq
+    if (frame.seq !== undefined) this.#lastSeq = frame.seq
     this.#deliver(frame)
   }
 
@@ -193,7 +192,8 @@ class Client implements GatewayClient {
 
   #lost(reason: PincerError): void {
     this.#connection = undefined
-    if (this.#closed) return
+    // Lost again while restoring: #restore() fails by itself and the next try follows.
+    if (this.#closed || this.#restored) return
     if (!this.#reconnect || !worthRetrying(reason)) {
       this.#finish(reason, true)
       return
@@ -227,15 +227,18 @@ class Client implements GatewayClient {
 
   async #restore(): Promise<void> {
     const missed = { bootId: this.#hello.server.bootId, connId: this.#hello.server.connId, lastSeq: this.#lastSeq }
-    this.#replaying = true
+    // A new connection numbers its events anew, unless it takes the earlier one's numbers up.
+    this.#lastSeq = 0
     try {
       await this.open()
       const resumed = missed.connId === undefined ? false : await this.#resume(missed)
       this.#restored?.resolve()
       this.#restored = undefined
       this.#deliver({ type: "event", event: "connection.restored", payload: { resumed } })
-    } finally {
-      this.#replaying = false
+    } catch (error) {
+      this.#hello = { ...this.#hello, server: { ...this.#hello.server, bootId: missed.bootId, connId: missed.connId } }
+      this.#lastSeq = missed.lastSeq
+      throw error
     }
   }
 
@@ -243,7 +246,9 @@ class Client implements GatewayClient {
   async #resume(missed: Record<string, unknown>): Promise<boolean> {
     try {
       const result = await this.#connection?.request("events.resume", missed)
-      return isObject(result) && result["resumed"] === true
+      if (!isObject(result) || result["resumed"] !== true) return false
+      if (typeof result["seq"] === "number") this.#lastSeq = result["seq"]
+      return true
     } catch (error) {
       if (error instanceof PincerError && this.#connection) return false
       throw error
