@@ -74,6 +74,7 @@ export const connectionMethods: readonly ConnectionMethod[] = [
       "After a reconnect: sends again the events that the earlier connection missed, with their original numbers.",
     scope: "operator.read",
     params: resume,
-    result: () => z.looseObject({ resumed: z.boolean() }),
+    result: () =>
+      z.looseObject({ resumed: z.boolean(), seq: z.number().optional().describe("Events go on from this number") }),
   }),
 ]
