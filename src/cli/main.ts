@@ -1,0 +1,12 @@
+// The program's entry. Asking for the version must cost next to nothing, so nothing is imported before that is ruled out.
+import { readFileSync } from "node:fs"
+
+const args = process.argv.slice(2)
+
+if (args.length === 1 && (args[0] === "--version" || args[0] === "-v" || args[0] === "-V")) {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8")
+  process.stdout.write(`${/"version":\s*"([^"]+)"/.exec(text)?.[1]}\n`)
+} else {
+  const { run } = await import("./program.ts")
+  await run(args)
+}
