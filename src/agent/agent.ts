@@ -34,6 +34,8 @@ export interface Lanes {
   wait(turnId: string, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<TurnRecord | undefined>
   /** Turns of a session that have not ended, the running one first. */
   active(sessionKey: string): ActiveTurn[]
+  /** Set once it takes no new turns. */
+  readonly draining: boolean
   counts(): { running: number; queued: number; waiting: number }
   /** Takes up what an earlier life of the gateway left: queued turns run; interrupted ones resume or are marked. */
   start(): Promise<void>

@@ -45,6 +45,10 @@ export class TurnLanes implements Lanes {
     this.#ports = ports
   }
 
+  get draining(): boolean {
+    return this.#draining
+  }
+
   async submit(request: TurnRequest): Promise<Accepted> {
     this.#check(request)
     const lane = this.#lane(request.sessionKey)

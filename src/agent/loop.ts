@@ -315,7 +315,8 @@ const FAILURE_CODES: Readonly<Record<ModelFailure["kind"], string>> = {
   server: "UNAVAILABLE",
 }
 
-function describe(failure: ModelFailure, ref: ModelRef): TurnError {
+/** A model's failure in the words of a turn's error. */
+export function describe(failure: ModelFailure, ref: ModelRef): TurnError {
   return {
     code: FAILURE_CODES[failure.kind],
     message: `${ref.provider}/${ref.model}: ${failure.message}`,

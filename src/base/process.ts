@@ -25,8 +25,8 @@ export interface RunResult {
   output: string
   timedOut: boolean
   canceled: boolean
-  /** Background children still held the output open; they were left behind or ended with the group. */
-  detached: boolean
+  /** It had left processes in the background; they were ended. */
+  leftBehind: boolean
 }
 
 const TERM_GRACE_MS = 2_000
@@ -117,8 +117,8 @@ export async function runProgram(file: string, args: readonly string[], options:
   try {
     const { code, signal } = await exited
     const drained = await Promise.race([closed.then(() => true), after(DRAIN_MS).then(() => false)])
-    const stopped = timedOut || options.signal.aborted
-    if (stopped && child.pid !== undefined) signalGroup(child.pid, "SIGKILL")
+    // What it left in the background ends with it: nobody would watch or stop it.
+    const left = child.pid !== undefined && signalGroup(child.pid, "SIGKILL")
     if (!drained) for (const stream of [child.stdout, child.stderr]) stream?.destroy()
     return {
       exitCode: code,
@@ -126,7 +126,7 @@ export async function runProgram(file: string, args: readonly string[], options:
       output: output.toString(),
       timedOut,
       canceled: options.signal.aborted,
-      detached: !drained,
+      leftBehind: left,
     }
   } finally {
     clearTimeout(timer)

@@ -41,7 +41,8 @@ export const bash: Tool<z.infer<typeof args>> = {
         context.progress(seen)
       },
     })
-    const output = printable(result.output)
+    const note = result.leftBehind ? "\n[processes left in the background were stopped]" : ""
+    const output = printable(result.output) + note
     const details = { exitCode: result.exitCode, killedBy: result.killedBy, timedOut: result.timedOut }
     if (result.canceled)
       return errorResult(
