@@ -167,7 +167,42 @@ test("agent answers twice on one id, and agent.wait finds the run", async (t) =>
 
 test("config.get does not show the token or a key over the wire", async (t) => {
   const secret = "sk-test-0123456789abcdefghij"
-  const house = await open(t, { config: { providers: { mine: { service: "openai", apiKey: secret, models: ["m"] } } } })
+  const mine = { wire: "openai-chat", baseUrl: "http://127.0.0.1:9/v1", apiKey: secret, models: ["m"] }
+  const house = await open(t, { config: { providers: { mine } } })
   const shown = JSON.stringify(await (await client(t, house, ["operator.read"])).request("config.get"))
   assert.ok(!shown.includes(secret) && !shown.includes(house.token))
+})
+
+test("a client that loses its socket in the middle of a turn still hears how it ended", async (t) => {
+  const house = await open(t)
+  const sockets: WebSocket[] = []
+  class Watched extends WebSocket {
+    constructor(url: string) {
+      super(url)
+      sockets.push(this)
+    }
+  }
+  const info = { id: "cli", version: "1", platform: "linux", mode: "cli" }
+  const reconnect = { minDelayMs: 1, maxDelayMs: 5, maxAttempts: 100 }
+  const gateway = await connectGateway({
+    url: house.wsUrl,
+    token: house.token,
+    client: info,
+    reconnect,
+    WebSocket: Watched,
+  })
+  t.after(() => gateway.close())
+  const restored = new Promise<unknown>((resolve) =>
+    gateway.on("connection.restored", (frame) => resolve(frame.payload)),
+  )
+  const final = new Promise<unknown>((resolve) => {
+    gateway.on("chat", (frame) => {
+      const payload = frame.payload as { state: string; runId: string }
+      if (payload.state === "final") resolve(payload.runId)
+    })
+  })
+  const { runId } = await gateway.request<{ runId: string }>("chat.send", { sessionKey: "work", message: "Hello" })
+  sockets[0]!.terminate()
+  assert.deepEqual(await restored, { resumed: true })
+  assert.equal(await final, runId)
 })
