@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net"
 import { type TestContext, test } from "node:test"
 import { type WebSocket, WebSocketServer } from "ws"
 import { PincerError } from "../base/errors.ts"
-import { connectGateway, type GatewayOptions, newKey } from "./client.ts"
-import { after } from "./connection.ts"
+import { type ConnectOptions, connectGateway, newKey } from "./client.ts"
+import { after } from "./link.ts"
 import { closeRefusal, refusalOf } from "./refusal.ts"
 
 type Request = { id: string; method: string; params?: Record<string, unknown> }
@@ -44,7 +44,7 @@ const greets =
   (socket, request) =>
     request.method === "connect" ? ok(socket, request.id, hello) : then(socket, request)
 
-const client: GatewayOptions["client"] = { id: "test", version: "1", platform: "linux", mode: "test" }
+const client: ConnectOptions["client"] = { id: "test", version: "1", platform: "linux", mode: "test" }
 const isCode = (code: string, text?: RegExp) => (error: unknown) => {
   assert.ok(error instanceof PincerError, String(error))
   assert.equal(error.code, code)

@@ -3,12 +3,12 @@
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { Pipe } from "../base/pipe.ts"
-import { type After, after, Connection, type Hello, type RequestOptions, type SocketConstructor } from "./connection.ts"
 import type { EventFrame } from "./frame.ts"
+import { type After, after, type Hello, Link, type RequestOptions, type SocketConstructor } from "./link.ts"
 
-export type { After, Hello, RequestOptions, Socket, SocketConstructor } from "./connection.ts"
+export type { After, Hello, RequestOptions, Socket, SocketConstructor } from "./link.ts"
 
-export interface ClientInfo {
+export interface ClientName {
   /** "cli", "webchat-ui", "pincer-…" */
   id: string
   version: string
@@ -19,11 +19,11 @@ export interface ClientInfo {
   instanceId?: string
 }
 
-export interface GatewayOptions {
+export interface ConnectOptions {
   /** "ws://127.0.0.1:18789" */
   url: string
   token?: string
-  client: ClientInfo
+  client: ClientName
   caps?: readonly string[]
   /** Rights asked for; default all that the token grants. */
   scopes?: readonly string[]
@@ -69,7 +69,7 @@ const EVENTS_LIMIT = 10_000
  * With `reconnect`, two events of the client's own tell of the connection: "connection.lost" {message} and
  * "connection.restored" {resumed}; when `resumed` is false, events may be missing and state should be read anew.
  */
-export async function connectGateway(options: GatewayOptions): Promise<GatewayClient> {
+export async function connectGateway(options: ConnectOptions): Promise<GatewayClient> {
   const client = new Client(options)
   await client.open()
   return client
@@ -82,20 +82,20 @@ export function newKey(): string {
 }
 
 class Client implements GatewayClient {
-  readonly #options: GatewayOptions
+  readonly #options: ConnectOptions
   readonly #reconnect: Reconnect | undefined
   readonly #after: After
   readonly #listeners = new Map<string, Set<(frame: EventFrame) => void>>()
   readonly #pipes = new Set<Pipe<EventFrame>>()
   readonly #end = Promise.withResolvers<PincerError>()
-  #connection: Connection | undefined
+  #link: Link | undefined
   #restored: PromiseWithResolvers<void> | undefined
   #hello: Hello = { protocol: 0, server: {} }
   #lastSeq = 0
   #closed: PincerError | undefined
   #stopTimer: (() => void) | undefined
 
-  constructor(options: GatewayOptions) {
+  constructor(options: ConnectOptions) {
     this.#options = options
     this.#after = options.after ?? after
     const { reconnect } = options
@@ -113,7 +113,7 @@ class Client implements GatewayClient {
   async open(): Promise<void> {
     const { url, device } = this.#options
     const Socket = this.#options.WebSocket ?? globalSocket()
-    const { connection, hello } = await Connection.open({
+    const { link, hello } = await Link.open({
       url,
       WebSocket: Socket,
       after: this.#after,
@@ -125,19 +125,19 @@ class Client implements GatewayClient {
       onClose: (reason) => this.#lost(reason),
     })
     if (this.#closed) {
-      connection.close()
+      link.close()
       throw this.#closed
     }
-    this.#connection = connection
+    this.#link = link
     this.#hello = hello
   }
 
   async request<T>(method: string, params?: Record<string, unknown>, options?: RequestOptions): Promise<T> {
     if (this.#closed) throw this.#closed
     if (this.#restored) await this.#restored.promise
-    if (!this.#connection) throw this.#closed ?? new TypeError("The client is not connected")
+    if (!this.#link) throw this.#closed ?? new TypeError("The client is not connected")
     // What the caller says it expects: results are described by the method table, not checked here.
-    return (await this.#connection.request(method, params, options)) as T
+    return (await this.#link.request(method, params, options)) as T
   }
 
   on(event: string, listener: (frame: EventFrame) => void): () => void {
@@ -156,9 +156,9 @@ class Client implements GatewayClient {
   }
 
   close(): void {
-    const connection = this.#connection
+    const link = this.#link
     this.#finish(new PincerError("UNAVAILABLE", "The client was closed", { retryable: false }), false)
-    connection?.close()
+    link?.close()
   }
 
   async #params(nonce: string | undefined): Promise<Record<string, unknown>> {
@@ -191,7 +191,7 @@ class Client implements GatewayClient {
   }
 
   #lost(reason: PincerError): void {
-    this.#connection = undefined
+    this.#link = undefined
     // Lost again while restoring: #restore() fails by itself and the next try follows.
     if (this.#closed || this.#restored) return
     if (!this.#reconnect || !worthRetrying(reason)) {
@@ -245,12 +245,12 @@ class Client implements GatewayClient {
   /** The missed events arrive as events, before the answer. False when the gateway has them no more. */
   async #resume(missed: Record<string, unknown>): Promise<boolean> {
     try {
-      const result = await this.#connection?.request("events.resume", missed)
+      const result = await this.#link?.request("events.resume", missed)
       if (!isObject(result) || result["resumed"] !== true) return false
       if (typeof result["seq"] === "number") this.#lastSeq = result["seq"]
       return true
     } catch (error) {
-      if (error instanceof PincerError && this.#connection) return false
+      if (error instanceof PincerError && this.#link) return false
       throw error
     }
   }
@@ -258,7 +258,7 @@ class Client implements GatewayClient {
   #finish(reason: PincerError, failed: boolean): void {
     if (this.#closed) return
     this.#closed = reason
-    this.#connection = undefined
+    this.#link = undefined
     this.#stopTimer?.()
     this.#restored?.reject(reason)
     for (const pipe of this.#pipes) {

@@ -49,7 +49,7 @@ export interface RequestOptions {
   signal?: AbortSignal
 }
 
-export interface ConnectionOptions {
+export interface LinkOptions {
   url: string
   WebSocket: SocketConstructor
   after: After
@@ -73,8 +73,8 @@ interface Waiting {
 /** Silent intervals after which the gateway counts as dead. */
 const SILENT_INTERVALS = 2
 
-export class Connection {
-  readonly #options: ConnectionOptions
+export class Link {
+  readonly #options: LinkOptions
   readonly #socket: Socket
   readonly #waiting = new Map<string, Waiting>()
   readonly #hello = Promise.withResolvers<Hello>()
@@ -85,7 +85,7 @@ export class Connection {
   #silent = 0
   #stopTimer: () => void
 
-  private constructor(options: ConnectionOptions) {
+  private constructor(options: LinkOptions) {
     this.#options = options
     this.#socket = new options.WebSocket(options.url)
     this.#stopTimer = options.after(options.connectTimeoutMs, () =>
@@ -107,9 +107,9 @@ export class Connection {
   }
 
   /** Connects and greets. Throws the gateway's refusal, or UNAVAILABLE when none answers. */
-  static async open(options: ConnectionOptions): Promise<{ connection: Connection; hello: Hello }> {
-    const connection = new Connection(options)
-    return { connection, hello: await connection.#hello.promise }
+  static async open(options: LinkOptions): Promise<{ link: Link; hello: Hello }> {
+    const link = new Link(options)
+    return { link, hello: await link.#hello.promise }
   }
 
   request(method: string, params: unknown, options: RequestOptions = {}): Promise<unknown> {
