@@ -1,0 +1,100 @@
+// The HTTP door. Order: a known path, its method, the bearer token with the scope that the route needs, then the body. Routes that
+// stream are written on the raw response; the small JSON ones go through hono, which is loaded when one is first asked for.
+// Host and Origin have been judged before.
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { PincerError } from "../../base/errors.ts"
+import { grants, type Scope } from "../../protocol/frame.ts"
+import type { Auth } from "../auth.ts"
+import type { Parts } from "../parts.ts"
+import { discard, readJsonBody } from "./body.ts"
+import type { Exchange } from "./exchange.ts"
+import { HEALTH_PATHS, health } from "./health.ts"
+import { httpRefusal, sendRefusal } from "./refusal.ts"
+import { KeepAlive } from "./sse.ts"
+
+/** What an unknown path is told that there is. */
+const ROUTES =
+  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; WebSocket at /"
+
+interface Route {
+  methods: Readonly<Record<string, Scope>>
+  /** "json": answered through hono. */
+  kind: "chat" | "responses" | "json"
+}
+
+const CHAT: Route = { methods: { POST: "operator.write" }, kind: "chat" }
+const RESPONSES: Route = { methods: { POST: "operator.write" }, kind: "responses" }
+const EMBEDDINGS: Route = { methods: { POST: "operator.write" }, kind: "json" }
+const MODELS: Route = { methods: { GET: "operator.read", HEAD: "operator.read" }, kind: "json" }
+const RESPONSE: Route = { methods: { GET: "operator.read", DELETE: "operator.write" }, kind: "json" }
+
+function routeOf(path: string): Route | undefined {
+  if (path === "/v1/chat/completions") return CHAT
+  if (path === "/v1/responses") return RESPONSES
+  if (path === "/v1/embeddings") return EMBEDDINGS
+  if (path === "/v1/models" || path.startsWith("/v1/models/")) return MODELS
+  if (/^\/v1\/responses\/[^/]+$/.test(path)) return RESPONSE
+  return undefined
+}
+
+export function openHttpDoor(parts: Parts, auth: Auth): (request: IncomingMessage, response: ServerResponse) => void {
+  const keepAlive = new KeepAlive(parts.clock)
+  return (request, response) => {
+    answer({ request, response, parts, keepAlive, subject: "" }, auth).catch((error: unknown) => {
+      if (response.headersSent && !response.writableEnded) response.destroy()
+      sendRefusal(response, error, parts.log)
+      // A body that nobody will read must not hold the connection.
+      discard(request, parts.clock)
+    })
+  }
+}
+
+async function answer(exchange: Exchange, auth: Auth): Promise<void> {
+  const { request, response, parts } = exchange
+  const path = pathOf(request.url ?? "/")
+  const method = request.method ?? "GET"
+  if (HEALTH_PATHS.has(path)) {
+    if (method !== "GET" && method !== "HEAD") throw wrongMethod(method, path, "GET, HEAD")
+    await health(path, request, response, parts)
+    return
+  }
+  const route = routeOf(path)
+  if (!route) throw new PincerError("NOT_FOUND", `Unknown path "${path}": there are ${ROUTES}`)
+  const scope = route.methods[method]
+  if (scope === undefined) throw wrongMethod(method, path, Object.keys(route.methods).join(", "))
+  exchange.subject = await identify(request, scope, auth)
+  if (route.kind === "json") {
+    const { jsonRoutes } = await import("./json-routes.ts")
+    await jsonRoutes(exchange)
+    return
+  }
+  const body = await readJsonBody(request, parts.clock)
+  if (response.destroyed) return
+  if (route.kind === "chat") {
+    const { chatCompletions } = await import("./chat.ts")
+    await chatCompletions(exchange, body)
+  } else {
+    const { createResponse } = await import("./responses.ts")
+    await createResponse(exchange, body)
+  }
+}
+
+function pathOf(url: string): string {
+  const path = url.split(/[?#]/, 1)[0]!
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
+}
+
+function wrongMethod(method: string, path: string, allow: string): PincerError {
+  return httpRefusal(405, `${method} is not accepted at ${path}: use ${allow}`, { allow })
+}
+
+/** Who is asking. Throws AUTH_REQUIRED, RATE_LIMITED after too many failures, PERMISSION_DENIED without the scope. */
+async function identify(request: IncomingMessage, scope: Scope, auth: Auth): Promise<string> {
+  const identity = await auth.bearer(request)
+  if (!identity.ok) throw identity.error
+  if (!grants(identity.scopes, scope))
+    throw new PincerError("PERMISSION_DENIED", `This needs the scope ${scope}, which the token does not have`, {
+      details: { code: "missing_scope" },
+    })
+  return identity.subject
+}

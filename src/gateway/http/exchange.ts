@@ -1,0 +1,13 @@
+// One authenticated HTTP request with all that its route needs.
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Parts } from "../parts.ts"
+import type { KeepAlive } from "./sse.ts"
+
+export interface Exchange {
+  request: IncomingMessage
+  response: ServerResponse
+  parts: Parts
+  keepAlive: KeepAlive
+  /** Who is asking, as auth established it. */
+  subject: string
+}
