@@ -1,11 +1,10 @@
-// One gateway to a home, and where to find it. The claim is an exclusive lock on a small SQLite file, held open for the life of
-// the process: the kernel lets it go however the process dies, so it can never be stale. gateway.json beside it is information only.
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
+// One gateway to a home, and where to find it. What counts is the lock (claim.ts), which cannot be stale; gateway.json beside it is
+// information only.
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import type { DatabaseSync } from "node:sqlite"
 import { PincerError } from "../base/errors.ts"
 import { isObject, parseJson } from "../base/json.ts"
+import { holdLock } from "./claim.ts"
 import { pathsIn } from "./paths.ts"
 import { reason } from "./regular-file.ts"
 
@@ -30,22 +29,18 @@ export interface HomeClaim {
   release(): void
 }
 
-const require = createRequire(import.meta.url)
-
-/** Locks that this process holds: a database that were collected as garbage would take its lock with it. */
-const held = new Set<DatabaseSync>()
-
 /**
  * Makes this process the home's only gateway, or refuses at once: CONFLICT naming the gateway that is there; UNAVAILABLE when the
  * home cannot be written. Creates the home (0700) when it is not there.
  */
 export function claimHome(home: string): HomeClaim {
+  let unlock: (() => void) | undefined
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 })
+    unlock = holdLock(join(home, "gateway.lock"))
   } catch (error) {
     throw unwritable(home, error)
   }
-  const unlock = holdLock(join(home, "gateway.lock"), home)
   if (!unlock) throw taken(home)
   const file = pathsIn(home).gateway
   let released = false
@@ -79,49 +74,6 @@ export function readGatewayInfo(home: string): GatewayInfo | undefined {
       return undefined
     throw error
   }
-}
-
-/** Takes an exclusive lock on a file; undefined when another process, or this one, holds it. */
-function holdLock(path: string, home: string): (() => void) | undefined {
-  const { DatabaseSync }: typeof import("node:sqlite") = require("node:sqlite")
-  let database: DatabaseSync | undefined
-  try {
-    createPrivate(path)
-    database = new DatabaseSync(path, { timeout: 0 })
-    database.exec("BEGIN EXCLUSIVE")
-  } catch (error) {
-    database?.close()
-    if (isBusy(error)) return undefined
-    throw unwritable(home, error)
-  }
-  const lock = database
-  held.add(lock)
-  return () => {
-    held.delete(lock)
-    lock.close()
-  }
-}
-
-/**
- * An empty 0600 file unless there is one. Only ever created, never opened when it exists: closing any descriptor of a file drops
- * all POSIX locks that the process has on it.
- */
-function createPrivate(path: string): void {
-  try {
-    closeSync(openSync(path, "wx", 0o600))
-  } catch (error) {
-    if (reason(error) !== "EEXIST") throw error
-  }
-}
-
-function isBusy(error: unknown): boolean {
-  // SQLITE_BUSY and SQLITE_LOCKED, with or without an extended part.
-  return (
-    error instanceof Error &&
-    "errcode" in error &&
-    typeof error.errcode === "number" &&
-    [5, 6].includes(error.errcode & 0xff)
-  )
 }
 
 function taken(home: string): PincerError {

@@ -4,7 +4,7 @@ import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { PincerError } from "../base/errors.ts"
 
-/** Environment variables, as `process.env` has them. An empty value counts as not set. */
+/** Environment variables by name, handed in by whoever starts the program. An empty value counts as not set. */
 export type Env = Readonly<Record<string, string | undefined>>
 
 /** What the command line says about places; each beats its environment variable. */

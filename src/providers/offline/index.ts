@@ -198,7 +198,7 @@ function* deltas(text: string): Generator<string> {
   if (delta !== "") yield delta
 }
 
-/** Honours stop sequences and the output limit, as any model does. */
+/** Honours stop sequences and the output limit, like every model. */
 function bounded(text: string, { stop = [], maxOutputTokens }: Sampling): { text: string; stop: "stop" | "length" } {
   const ends = stop
     .filter((end) => end !== "")

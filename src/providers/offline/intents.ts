@@ -137,6 +137,30 @@ const read: Intent = {
   },
 }
 
+const lines: Intent = {
+  name: "lines",
+  wordings: [
+    wording(
+      "(?:read|show|display|print|see)(?: me)?(?: the)? lines? (?<first>\\d{1,7})(?:~(?:-|–|to|through)~(?<last>\\d{1,7}))? (?:of|in|from)(?: the)?(?: file)? {path}",
+    ),
+    wording(
+      "(?:read|show|display|print|see)(?: me)?(?: the)? first (?<limit>\\d{1,5}) lines (?:of|in|from)(?: the)?(?: file)? {path}",
+    ),
+    wording(
+      "(?:读取|读|查看|显示|看看|看)~(?:一下)?~{zpath}~的?~第?~(?<first>\\d{1,7})~(?:行?~(?:到|至|-|–)~第?~(?<last>\\d{1,7})~)?行",
+    ),
+    wording("(?:读取|读|查看|显示|看看|看)~(?:一下)?~{zpath}~的?~前~(?<limit>\\d{1,5})~行"),
+  ],
+  build: (caught, quoted) => {
+    const raw = caught.path ?? caught.zpath
+    if (raw === undefined || !isPath(raw, quoted, false)) return undefined
+    const first = Number(caught.first ?? 1)
+    const limit = caught.limit === undefined ? Number(caught.last ?? first) - first + 1 : Number(caught.limit)
+    if (first < 1 || limit < 1 || limit > 20_000) return undefined
+    return [call("Read", { path: name(raw, quoted), offset: first, limit })]
+  },
+}
+
 const webSearch: Intent = {
   name: "webSearch",
   wordings: [
@@ -399,6 +423,7 @@ export const INTENTS: readonly Intent[] = [
   edit,
   write,
   webSearch,
+  lines,
   read,
   glob,
   list,

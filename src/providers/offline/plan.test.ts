@@ -66,6 +66,12 @@ const UNDERSTOOD: Readonly<Record<string, readonly string[]>> = {
     "read the files a.txt, b.txt",
   ],
   'Read{"path":"my own notes"}': ['read "my own notes"', "读取「my own notes」"],
+  'Read{"path":"a.txt","offset":5,"limit":3}': [
+    "read lines 5-7 of a.txt",
+    "show me lines 5 to 7 of a.txt",
+    "读取 a.txt 的第 5 到 7 行",
+  ],
+  'Read{"path":"a.txt","offset":1,"limit":20}': ["show the first 20 lines of a.txt", "查看 a.txt 的前 20 行"],
   [TODO]: [
     "search for TODO",
     "grep TODO",
@@ -228,7 +234,7 @@ test("makePlan() takes quoted words to the letter", () => {
     'Write{"path":"a.txt","content":"run `ls` and read b.txt"}',
   )
   assert.equal(planOf("把「读取 b.txt，然后运行」写入 a.txt"), 'Write{"path":"a.txt","content":"读取 b.txt，然后运行"}')
-  assert.equal(planOf("read \ue0000\ue003"), "", "placeholders cannot be forged")
+  assert.equal(planOf('\ue0000\ue003, read "rm x"'), "", "placeholders cannot be forged")
 })
 
 test("makePlan() answers in the language of the request, quoted words aside", () => {

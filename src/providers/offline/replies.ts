@@ -139,10 +139,13 @@ export function showResult(
   if (result.isError) {
     const failed =
       language === "zh" ? `${tool} ${it} 没有成功：` : `${tool}${it === "" ? "" : ` ${it}`} did not succeed:`
-    return text.includes("\n") ? `${failed}\n\n${fenced(text, language)}` : `${failed} ${text}`
+    return text.includes("\n")
+      ? `${failed}\n\n${fenced(text, language)}`
+      : `${failed}${language === "zh" ? "" : " "}${text}`
   }
   const heading = HEADINGS[tool]?.[language](it) ?? (language === "zh" ? `${tool} 的结果：` : `${tool} answered:`)
   if (text.trim() === "") return `${heading} ${language === "zh" ? "（没有内容）" : "(nothing)"}`
+  if (tool === "Write" && !text.includes("\n")) return `${heading} ${text}`
   return `${heading}\n\n${fenced(text, language)}`
 }
 
