@@ -55,6 +55,11 @@ export class AnswerParts {
     return [...this.#calls.keys()].at(-1)
   }
 
+  /** The slots of all calls that were opened. */
+  slots(): string[] {
+    return [...this.#calls.keys()]
+  }
+
   get hasCalls(): boolean {
     return this.#calls.size > 0
   }

@@ -185,6 +185,17 @@ async function* readEvents(
   }
 }
 
+/** One data line as an object. Throws FailureError for anything else. */
+export function parseEvent(data: string): Record<string, unknown> {
+  try {
+    const event: unknown = JSON.parse(data)
+    if (isObject(event)) return event
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw failureOf("format", "the stream holds something that is not JSON")
+}
+
 /** The body as text, at most `max` bytes. */
 export async function readText(response: http.IncomingMessage, max: number): Promise<string> {
   const chunks: Buffer[] = []

@@ -1,7 +1,9 @@
 // The wires, one line each.
-
+import { anthropic } from "./anthropic/index.ts"
+import { gemini } from "./gemini/index.ts"
 import { offline } from "./offline/index.ts"
 import { openaiChat } from "./openai-chat/index.ts"
+import { openaiResponses } from "./openai-responses/index.ts"
 import type { Provider } from "./provider.ts"
 import type { ProviderSettings } from "./settings.ts"
 

@@ -3,14 +3,15 @@
 
 import { uuid } from "../../base/id.ts"
 import { isObject } from "../../base/json.ts"
-import { NO_USAGE, type StopReason, type Usage } from "../../protocol/message.ts"
+import { NO_USAGE, type Part, type StopReason, type Usage } from "../../protocol/message.ts"
 import { AnswerParts, estimateUsage } from "../collect.ts"
-import { errorText, type FailureError, failureOf, kindOf } from "../http.ts"
+import { errorText, type FailureError, failureOf, kindOf, parseEvent } from "../http.ts"
 import type { ModelEvent, ModelRequest } from "../provider.ts"
 import type { Quirks } from "../settings.ts"
+import type { Decoder } from "../stream.ts"
 
-export class ChatDecoder {
-  readonly answer = new AnswerParts()
+export class ChatDecoder implements Decoder {
+  readonly #answer = new AnswerParts()
   readonly #request: ModelRequest
   readonly #reasoningField: string | undefined
   #finish: string | undefined
@@ -26,7 +27,7 @@ export class ChatDecoder {
   /** Adds the events of one data line to `out`. Throws FailureError for an error event or text that is not a chunk. */
   push(data: string, out: ModelEvent[]): void {
     if (data === "[DONE]") return
-    const chunk = parse(data)
+    const chunk = parseEvent(data)
     if (chunk["error"] !== undefined && chunk["error"] !== null) throw streamError(data)
     if (typeof chunk["model"] === "string") this.#model = chunk["model"]
     const usage = chunk["usage"]
@@ -43,18 +44,18 @@ export class ChatDecoder {
     const thinking =
       (this.#reasoningField && delta[this.#reasoningField]) || delta["reasoning_content"] || delta["reasoning"]
     if (typeof thinking === "string" && thinking !== "") {
-      this.answer.thinking(thinking)
+      this.#answer.thinking(thinking)
       out.push({ type: "thinking.delta", text: thinking })
     }
     const text = delta["content"]
     if (typeof text === "string" && text !== "") {
-      this.answer.text(text)
+      this.#answer.text(text)
       out.push({ type: "text.delta", text })
     }
     const refusal = delta["refusal"]
     if (typeof refusal === "string" && refusal !== "") {
       this.#refused = true
-      this.answer.text(refusal)
+      this.#answer.text(refusal)
       out.push({ type: "text.delta", text: refusal })
     }
     const calls = delta["tool_calls"]
@@ -66,8 +67,8 @@ export class ChatDecoder {
     const id = typeof wire["id"] === "string" ? wire["id"] : ""
     const name = typeof fn["name"] === "string" ? fn["name"] : ""
     const slot = this.#slot(wire, id, name)
-    const known = this.answer.openCall(slot)
-    const call = known ?? this.answer.call(slot, id || `call_${uuid()}`, name)
+    const known = this.#answer.openCall(slot)
+    const call = known ?? this.#answer.call(slot, id || `call_${uuid()}`, name)
     if (!known) out.push({ type: "tool.started", callId: call.callId, name })
     else if (call.name === "" && name !== "") call.name = name
     const args = fn["arguments"]
@@ -77,16 +78,20 @@ export class ChatDecoder {
 
   /** By index where there is one; a new id or a new name opens a new call, anything else goes on with the last one. */
   #slot(wire: Record<string, unknown>, id: string, name: string): string {
-    const last = this.answer.lastSlot
+    const last = this.#answer.lastSlot
     if (typeof wire["index"] === "number") {
       const slot = `i${wire["index"]}`
-      const known = this.answer.openCall(slot)
+      const known = this.#answer.openCall(slot)
       // Some servers number every call 0: another id means another call.
       return known && id !== "" && known.callId !== id ? `i${wire["index"]}:${id}` : slot
     }
     if (id !== "") return `id:${id}`
     if (name === "" && last !== undefined) return last
     return `n:${uuid()}`
+  }
+
+  received(): Part[] {
+    return this.#answer.received()
   }
 
   /** The end of the stream as the closing event. Throws FailureError when no finish reason came. */
@@ -96,8 +101,8 @@ export class ChatDecoder {
     return {
       type: "done",
       stop,
-      content: this.answer.content(!cut),
-      usage: this.#usage ?? estimateUsage(this.#request, this.answer.size()),
+      content: this.#answer.content(!cut),
+      usage: this.#usage ?? estimateUsage(this.#request, this.#answer.size()),
       ...(this.#model === undefined ? {} : { model: this.#model }),
     }
   }
@@ -112,20 +117,10 @@ export class ChatDecoder {
       case "content_filter":
         return "content_filter"
       default:
-        if (this.answer.hasCalls) return "tool_calls"
+        if (this.#answer.hasCalls) return "tool_calls"
         return this.#refused ? "refusal" : "stop"
     }
   }
-}
-
-function parse(data: string): Record<string, unknown> {
-  try {
-    const chunk: unknown = JSON.parse(data)
-    if (isObject(chunk)) return chunk
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  throw failureOf("format", "the stream holds something that is not JSON")
 }
 
 function streamError(data: string): FailureError {
