@@ -85,8 +85,8 @@ const chatSchema = z.looseObject({
   logprobs: z.literal(false, { error: "log probabilities are not available" }).nullish(),
   top_logprobs: z.literal(0, { error: "log probabilities are not available" }).nullish(),
   logit_bias: z.record(z.string(), z.never({ error: "is not supported" })).nullish(),
-  functions: z.undefined({ error: "is outdated: use tools" }),
-  function_call: z.undefined({ error: "is outdated: use tool_choice" }),
+  functions: z.null({ error: "is outdated: use tools" }).optional(),
+  function_call: z.null({ error: "is outdated: use tool_choice" }).optional(),
   modalities: z.array(z.literal("text", { error: "only text is given" })).nullish(),
 })
 

@@ -8,6 +8,7 @@ import type { TurnRequest } from "../../protocol/turn.ts"
 import type { ResponseRow } from "../../store/store.ts"
 import type { Parts } from "../parts.ts"
 import { doorTurn, onGone, turnHeaders } from "./chat.ts"
+import { headerText } from "./chat-writer.ts"
 import { nameResults, splitInput } from "./conversation.ts"
 import type { Exchange } from "./exchange.ts"
 import { badField, sendJson, sendRefusal } from "./refusal.ts"
@@ -194,7 +195,10 @@ async function whole(exchange: Exchange, turn: TurnRequest, head: ResponseHead, 
     head,
     async (body, end) => {
       await keep(parts, turn, asked, body, end)
-      sendJson(response, 200, body, turnHeaders(turn))
+      const { provider, model } = end.outcome
+      const answered: Record<string, string> =
+        model === undefined ? {} : { "x-pincer-model": headerText(`${provider}/${model}`) }
+      sendJson(response, 200, body, { ...turnHeaders(turn), ...answered })
     },
     (error) => sendRefusal(response, error, parts.log),
   )
