@@ -1,0 +1,62 @@
+// kill -9 at named points: a seeded sample here, hundreds of rounds in test/long/crash.long.ts (npm run test:crash).
+import assert from "node:assert/strict"
+import { once } from "node:events"
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { test } from "node:test"
+import { systemClock } from "../src/base/clock.ts"
+import { textOf } from "../src/protocol/message.ts"
+import { ANSWER, connectApprover, crashModel, crashRound, POINTS, readBack, startChild } from "./fakes/crash-rounds.ts"
+import { startFakeModel } from "./fakes/model-service.ts"
+import { makeHome } from "./house.ts"
+
+for (const point of POINTS)
+  test(`a turn with a tool call survives kill -9 at ${point}`, async () => {
+    const fake = await startFakeModel()
+    fake.otherwise(crashModel)
+    await crashRound(fake, { point, nth: 1, kind: "act" })
+    await fake.close()
+  })
+
+test("an answer cut off by kill -9 is kept, shown, and gone on with", async () => {
+  const fake = await startFakeModel()
+  const gate = Promise.withResolvers<void>()
+  fake.script({ text: "The first half. ", deltaSize: 100, gate: gate.promise })
+  fake.otherwise({ text: ANSWER })
+  const { home, work } = makeHome({ fake: fake.url })
+  const first = await startChild(home)
+  const gone = once(first.process, "exit")
+  const client = await connectApprover(first.url)
+  const said = { sessionKey: "agent:main:crash", message: "say it", idempotencyKey: "half", cwd: work }
+  await client.request("chat.send", said)
+  await waitForDraft(join(home, "pincer.db"))
+  first.process.kill("SIGKILL")
+  await gone
+  client.close()
+  gate.resolve()
+  const second = await startChild(home)
+  const next = await connectApprover(second.url)
+  await next.request("agent.wait", { runId: "half", timeoutMs: 20_000 })
+  const history = await next.request<{ messages: unknown[] }>("chat.history", { sessionKey: "agent:main:crash" })
+  assert.match(JSON.stringify(history.messages), /The first half/)
+  next.close()
+  const ended = once(second.process, "exit")
+  second.process.kill("SIGTERM")
+  await ended
+  const { record, messages } = await readBack(home, "half")
+  assert.equal(record.outcome?.text, `The first half. ${ANSWER}`)
+  assert.equal(textOf(messages.find((one) => one.partial)!.content), "The first half. ")
+  rmSync(home, { recursive: true, force: true })
+  await fake.close()
+})
+
+async function waitForDraft(path: string): Promise<void> {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
+  const deadline = Date.now() + 10_000
+  while (Number(db.prepare("SELECT count(*) AS n FROM drafts").get()?.["n"]) === 0) {
+    assert.ok(Date.now() < deadline, "No draft was stored")
+    await systemClock.sleep(20)
+  }
+  db.close()
+}
