@@ -1,8 +1,10 @@
 // Running programs: in a process group of their own, so that everything they start can be ended with them; output capped as it
 // comes; a deadline on every wait. A program that fails is a result, not an exception.
 import { type ChildProcess, spawn } from "node:child_process"
+import { readdir, readFile } from "node:fs/promises"
 import { StringDecoder } from "node:string_decoder"
 import { PincerError } from "./errors.ts"
+import { cut } from "./text.ts"
 
 export interface RunOptions {
   cwd: string
@@ -13,11 +15,14 @@ export interface RunOptions {
   /** Characters of output that are kept; from the middle the rest is left out. */
   maxChars: number
   stdin?: string
+  /** Between SIGTERM and SIGKILL; default 2,000. */
+  graceMs?: number
   /** Told of output as it comes (decoded, not capped). */
   onOutput?: (text: string) => void
 }
 
 export interface RunResult {
+  /** null when a signal ended it, or it was never started because it was canceled before. */
   exitCode: number | null
   /** Name of the signal that ended it, when one did. */
   killedBy: string | null
@@ -30,52 +35,54 @@ export interface RunResult {
 }
 
 const TERM_GRACE_MS = 2_000
+const POLL_MS = 20
 /** How long output may stay open after the program has ended. */
 const DRAIN_MS = 250
+/** How long a killed program may take to go: one that hangs in the kernel is given up. */
+const KILL_WAIT_MS = 5_000
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** Text that keeps its beginning and its end when it grows beyond the limit. */
 export class CappedText {
-  readonly #max: number
+  readonly #half: number
   #head = ""
+  #headFull = false
   #tail = ""
   #left = 0
 
+  /** `max`: UTF-16 units kept; the line that says what is missing comes on top. */
   constructor(max: number) {
-    this.#max = max
+    this.#half = Math.floor(max / 2)
   }
 
   add(text: string): void {
-    const half = Math.floor(this.#max / 2)
-    const room = half - this.#head.length
-    if (room > 0) {
-      this.#head += text.slice(0, room)
-      text = text.slice(room)
+    if (!this.#headFull) {
+      const part = cut(text, this.#half - this.#head.length)
+      this.#head += part
+      if (part.length === text.length) return
+      this.#headFull = true
+      text = text.slice(part.length)
     }
-    if (text === "") return
     this.#tail += text
-    if (this.#tail.length > half * 2) {
-      this.#left += this.#tail.length - half
-      this.#tail = this.#tail.slice(-half)
-    }
+    if (this.#tail.length > this.#half * 2) this.#trim()
+  }
+
+  #trim(): void {
+    let tail = this.#tail.slice(-this.#half)
+    const first = tail.charCodeAt(0)
+    if (first >= 0xdc00 && first <= 0xdfff) tail = tail.slice(1)
+    this.#left += this.#tail.length - tail.length
+    this.#tail = tail
   }
 
   toString(): string {
-    const half = Math.floor(this.#max / 2)
-    const tail = this.#tail.slice(-half)
-    const left = this.#left + this.#tail.length - tail.length
-    return left === 0 ? this.#head + tail : `${this.#head}\n[… ${left} characters left out …]\n${tail}`
+    if (this.#tail.length > this.#half) this.#trim()
+    if (this.#left === 0) return this.#head + this.#tail
+    return `${this.#head}\n[… ${this.#left} characters left out …]\n${this.#tail}`
   }
 }
 
-/** Ends a process group: SIGTERM, then SIGKILL when it is still there after the grace period. Works when its leader is gone. */
-export function killGroup(pid: number, graceMs: number = TERM_GRACE_MS): () => void {
-  signalGroup(pid, "SIGTERM")
-  const timer = setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs)
-  timer.unref()
-  return () => clearTimeout(timer)
-}
-
-/** False when there is no such group any more. */
+/** Sends a signal to a process group (0 only looks). False when there is no such group any more. */
 export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-pid, signal)
@@ -87,55 +94,127 @@ export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Runs a program to its end. Throws UNAVAILABLE only when it cannot be started. */
+/** Ends a process group, also one whose leader is gone: SIGTERM, then SIGKILL for what is still there after the grace period. */
+export async function endGroup(pid: number, graceMs: number = TERM_GRACE_MS): Promise<void> {
+  if (!signalGroup(pid, "SIGTERM")) return
+  for (let waited = 0, pause = POLL_MS; waited < graceMs; waited += pause, pause = Math.min(pause * 2, 200)) {
+    await after(pause)
+    if (!(await groupLives(pid))) return
+  }
+  signalGroup(pid, "SIGKILL")
+}
+
+/**
+ * True while a process of the group runs. Where process 1 collects no dead (many containers), orphans of the group stay in the table
+ * for good; on Linux, where that can be seen, they do not count.
+ */
+async function groupLives(pid: number): Promise<boolean> {
+  if (!signalGroup(pid, 0)) return false
+  if (process.platform !== "linux") return true
+  const entries = await readdir("/proc").catch(() => [])
+  if (!entries.includes(String(process.pid))) return true
+  for (const entry of entries) {
+    if (!/^\d+$/.test(entry)) continue
+    // "pid (name) state parent group …"; the name may hold anything.
+    const stat = await readFile(`/proc/${entry}/stat`, "latin1").catch(() => "")
+    const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    if (Number(group) === pid && state !== "Z" && state !== "X") return true
+  }
+  return false
+}
+
+/**
+ * Runs a program to its end, or until it is canceled or out of time. Throws UNAVAILABLE only when it cannot be started. What it
+ * leaves in the background ends with it: nobody would watch or stop it.
+ */
 export async function runProgram(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const child = spawn(file, args, {
-    cwd: options.cwd,
-    env: options.env,
-    detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
-  })
+  const { signal } = options
+  const result: RunResult = {
+    exitCode: null,
+    killedBy: null,
+    output: "",
+    timedOut: false,
+    canceled: signal.aborted,
+    leftBehind: false,
+  }
+  if (signal.aborted) return result
+  const child = await start(file, args, options)
   const output = new CappedText(options.maxChars)
   const closed = collect(child, output, options.onOutput)
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
-    child.once("error", (error) => reject(cannotStart(file, error)))
-    child.once("exit", (code, signal) => resolve({ code, signal }))
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", (code, killedBy) => {
+      result.exitCode = code
+      result.killedBy = killedBy
+      resolve()
+    })
   })
-  // A program that reads nothing closes its input early; that is its right.
-  child.stdin?.on("error", () => undefined)
-  child.stdin?.end(options.stdin ?? "")
-  let timedOut = false
+  const stopped = Promise.withResolvers<void>()
+  let ending: Promise<void> | undefined
   const stop = () => {
-    if (child.pid !== undefined) killGroup(child.pid)
+    ending ??= endGroup(child.pid!, options.graceMs)
+    void ending.then(stopped.resolve)
   }
-  const timer = setTimeout(() => {
-    timedOut = true
+  const onTimeout = () => {
+    result.timedOut = true
     stop()
-  }, options.timeoutMs)
-  if (options.signal.aborted) stop()
-  else options.signal.addEventListener("abort", stop, { once: true })
+  }
+  const onAbort = () => {
+    result.canceled = true
+    stop()
+  }
+  const timer = setTimeout(onTimeout, Math.min(options.timeoutMs, MAX_TIMER_MS))
+  signal.addEventListener("abort", onAbort, { once: true })
   try {
-    const { code, signal } = await exited
-    const drained = await Promise.race([closed.then(() => true), after(DRAIN_MS).then(() => false)])
-    // What it left in the background ends with it: nobody would watch or stop it.
-    const left = child.pid !== undefined && signalGroup(child.pid, "SIGKILL")
-    if (!drained) for (const stream of [child.stdout, child.stderr]) stream?.destroy()
-    return {
-      exitCode: code,
-      killedBy: signal,
-      output: output.toString(),
-      timedOut,
-      canceled: options.signal.aborted,
-      leftBehind: left,
-    }
+    await Promise.race([exited, stopped.promise.then(() => within(exited, KILL_WAIT_MS))])
   } finally {
     clearTimeout(timer)
-    options.signal.removeEventListener("abort", stop)
+    signal.removeEventListener("abort", onAbort)
+  }
+  await within(closed, DRAIN_MS)
+  if (await groupLives(child.pid!)) {
+    result.leftBehind = true
+    stop()
+  }
+  if (ending) {
+    await ending
+    await within(closed, DRAIN_MS)
+  }
+  for (const stream of [child.stdout, child.stderr]) stream?.destroy()
+  return { ...result, output: output.toString() }
+}
+
+/** Resolves once the program runs. */
+async function start(file: string, args: readonly string[], options: RunOptions): Promise<ChildProcess> {
+  try {
+    const child = spawn(file, args, { cwd: options.cwd, env: options.env, detached: true, stdio: "pipe" })
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve)
+      child.once("error", reject)
+    })
+    // A signal that cannot be delivered, and a program that reads nothing and closes its input: neither is a failure of ours.
+    child.on("error", () => undefined)
+    child.stdin.on("error", () => undefined)
+    child.stdin.end(options.stdin ?? "")
+    return child
+  } catch (error) {
+    throw cannotStart(file, error)
   }
 }
 
 function after(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Waits for `promise`, but no longer than `ms`. */
+function within(promise: Promise<void>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    // One more round of input and output before giving up: after a busy moment the timer is due before the data is read.
+    const timer = setTimeout(() => setImmediate(() => setImmediate(resolve)), ms)
+    void promise.then(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
 /** Resolves when both outputs are closed. A character split between two chunks is put together. */
@@ -148,20 +227,32 @@ function collect(child: ChildProcess, output: CappedText, onOutput?: (text: stri
           return
         }
         const decoder = new StringDecoder("utf8")
-        stream.on("data", (chunk: Buffer) => {
-          const text = decoder.write(chunk)
+        const take = (text: string) => {
+          if (text === "") return
           output.add(text)
           onOutput?.(text)
-        })
-        stream.once("close", () => resolve())
+        }
+        stream.on("data", (chunk: Buffer) => take(decoder.write(chunk)))
         stream.on("error", () => resolve())
+        stream.once("close", () => {
+          take(decoder.end())
+          resolve()
+        })
       }),
   )
   return Promise.all(streams).then(() => undefined)
 }
 
-function cannotStart(file: string, error: Error): PincerError {
-  const code = "code" in error ? String(error.code) : error.message
-  const why = code === "ENOENT" ? "it or the working directory does not exist" : code
-  return new PincerError("UNAVAILABLE", `Cannot start ${file}: ${why}`, { cause: error, retryable: false })
+function cannotStart(file: string, error: unknown): PincerError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
+  const words: Record<string, string> = {
+    ENOENT: "it or the working directory does not exist",
+    EACCES: "permission denied",
+    E2BIG: "its arguments are too long: put them into a file",
+    ERR_INVALID_ARG_VALUE: "an argument holds a NUL character",
+  }
+  return new PincerError("UNAVAILABLE", `Cannot start ${file}: ${words[code] ?? code}`, {
+    cause: error,
+    retryable: false,
+  })
 }
