@@ -4,11 +4,13 @@ import type { Logger } from "../base/log.ts"
 import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { resolveSecret } from "../config/secrets.ts"
-import { baseUrlOf, type Discovered, discover, fromRow, type LocalServer, probeLocal } from "../providers/discovery.ts"
+import { baseUrlOf, discover, probeLocal, withLocal } from "../providers/discovery.ts"
 import { OpenCatalogue } from "../providers/open-catalogue.ts"
 import { services } from "../providers/services.ts"
 
 const PROBE_MS = 400
+/** Servers that the user named may be further away. */
+const LIST_MS = 5_000
 
 export interface Models {
   catalogue: OpenCatalogue
@@ -22,6 +24,7 @@ export function openModels(options: { config: Config; env: Env; base: string; cl
     configured: config.providers,
     env,
     discover: config.models.discover,
+    chosenModel: config.agents.defaults.model,
     keyOf(id) {
       const ref = config.providers[id]?.apiKey
       return ref === undefined ? undefined : resolveSecret(ref, { env, base, name: `providers.${id}.apiKey` })
@@ -40,37 +43,30 @@ export function openModels(options: { config: Config; env: Env; base: string; cl
     catalogue,
     lookAround() {
       const controller = new AbortController()
-      if (!config.models.discover) return () => undefined
-      const rows =
-        config.models.localServers ??
-        services.filter((row) => row.local).map((row) => ({ id: row.id, baseUrl: baseUrlOf(row, env) }))
-      probeLocal(rows, PROBE_MS, controller.signal)
-        .then((servers) => {
-          if (controller.signal.aborted || servers.length === 0) return
-          catalogue.replace(withLocal(catalogue.discovered, servers))
-          log.info({ servers: servers.map((one) => one.id) }, "Model servers on this machine")
-        })
-        .catch((error: unknown) => log.warn({ err: error }, "Looking for model servers on this machine failed"))
+      look(catalogue, config, env, controller.signal, log).catch((error: unknown) =>
+        log.warn({ err: error }, "Looking for model servers on this machine failed"),
+      )
       return () => controller.abort()
     },
   }
 }
 
-/** Local servers come after what the user named and before the offline model. */
-function withLocal(found: Discovered, servers: readonly LocalServer[]): Discovered {
-  const known = new Set(found.settings.map((one) => one.id))
-  const fresh = servers.filter((one) => !known.has(one.id))
-  const rest = found.settings.filter((one) => one.id !== "offline")
-  const offline = found.settings.filter((one) => one.id === "offline")
-  const row = services.find((one) => one.local)!
-  const added = fresh.map((one) => ({
-    ...fromRow({ ...row, id: one.id, baseUrl: one.baseUrl, baseUrlEnv: undefined }, {}, () => undefined),
-    models: one.models,
-  }))
-  return {
-    settings: [...rest, ...added, ...offline],
-    defaultModels: new Map([...found.defaultModels, ...fresh.map((one) => [one.id, one.models[0]!] as const)]),
-    sources: new Map([...found.sources, ...fresh.map((one) => [one.id, `a server at ${one.baseUrl}`] as const)]),
-    problems: found.problems,
+async function look(
+  catalogue: OpenCatalogue,
+  config: Config,
+  env: Env,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  if (config.models.discover) {
+    const local = services.filter((row) => row.local)
+    const rows = config.models.localServers ?? local.map((row) => ({ id: row.id, baseUrl: baseUrlOf(row, env) }))
+    const servers = await probeLocal(rows, PROBE_MS, signal)
+    if (signal.aborted) return
+    if (servers.length > 0) {
+      catalogue.replace(withLocal(catalogue.discovered, servers))
+      log.info({ servers: servers.map((one) => one.id) }, "Model servers on this machine")
+    }
   }
+  await catalogue.findDefaults(LIST_MS, signal)
 }

@@ -1,4 +1,5 @@
-// Who answers when the first cannot. Only before anything has been shown: afterwards a failure is the answer's end.
+// Who answers when the first cannot. Only before anything has been shown: afterwards a failure is the answer's end, and events
+// pass through untouched.
 import type { Clock } from "../base/clock.ts"
 import type { CatalogueEvent, ModelRef } from "./catalogue.ts"
 import type { FailureKind, ModelFailure, ModelRequest, Provider } from "./provider.ts"
@@ -7,18 +8,12 @@ import type { FailureKind, ModelFailure, ModelRequest, Provider } from "./provid
 const MAX_WAIT_MS = 5_000
 const DEFAULT_WAIT_MS = 500
 
-/** Failures that another try at the same model may cure. */
-const SAME_MODEL: readonly FailureKind[] = ["rate_limit", "overloaded", "network", "server"]
-/** Failures that another model or service may not have. */
-const NEXT_MODEL: readonly FailureKind[] = [
-  ...SAME_MODEL,
-  "stalled",
-  "truncated",
-  "format",
-  "billing",
-  "auth",
-  "not_found",
-]
+/** Failures that another try at the same model may cure. A stalled one has already cost its whole deadline. */
+const SAME_MODEL: readonly FailureKind[] = ["rate_limit", "overloaded", "network", "server", "truncated"]
+/** Failures of the account: no other model of that provider does better. */
+const WHOLE_PROVIDER: readonly FailureKind[] = ["auth", "billing"]
+/** Failures that another model or service may not have. What is wrong with the request or its content, it has everywhere. */
+const NEXT_MODEL: readonly FailureKind[] = [...SAME_MODEL, ...WHOLE_PROVIDER, "stalled", "format", "not_found"]
 
 export async function* streamWithFallback(
   provider: (id: string) => Provider | undefined,
@@ -27,17 +22,26 @@ export async function* streamWithFallback(
   signal: AbortSignal,
   clock: Clock,
 ): AsyncGenerator<CatalogueEvent> {
+  const dead = new Set<string>()
+  const left = [...refs]
   let after: { ref: ModelRef; message: string } | undefined
-  for (const [i, ref] of refs.entries()) {
+  for (let ref = left.shift(); ref !== undefined; ) {
     const failure = yield* attempts(provider(ref.provider), ref, after, request, signal, clock)
     if (!failure) return
-    const more = i + 1 < refs.length && !signal.aborted && NEXT_MODEL.includes(failure.kind)
-    if (!more) {
+    if (WHOLE_PROVIDER.includes(failure.kind)) dead.add(ref.provider)
+    const next = NEXT_MODEL.includes(failure.kind) && !signal.aborted ? nextOf(left, dead) : undefined
+    if (!next) {
       yield { type: "failed", failure }
       return
     }
     after = { ref, message: failure.message }
+    ref = next
   }
+}
+
+function nextOf(left: ModelRef[], dead: ReadonlySet<string>): ModelRef | undefined {
+  for (let next = left.shift(); next !== undefined; next = left.shift()) if (!dead.has(next.provider)) return next
+  return undefined
 }
 
 /** Asks one model, a second time when that may help. Undefined when the answer is over; else what failed before anything was shown. */
@@ -49,9 +53,9 @@ async function* attempts(
   signal: AbortSignal,
   clock: Clock,
 ): AsyncGenerator<CatalogueEvent, ModelFailure | undefined> {
+  yield after ? { type: "attempt", ref, after } : { type: "attempt", ref }
   if (!provider)
     return { kind: "not_found", message: `there is no provider "${ref.provider}"`, retryable: false, received: [] }
-  yield after ? { type: "attempt", ref, after } : { type: "attempt", ref }
   const asked = { ...request, model: ref.model }
   for (let tries = 1; ; tries++) {
     let failure: ModelFailure | undefined

@@ -18,7 +18,8 @@ import type {
   ModelRequest,
   Provider,
 } from "./provider.ts"
-import { serviceOf, services } from "./services.ts"
+import { serviceOf, serviceOfModel } from "./services.ts"
+import type { ProviderSettings } from "./settings.ts"
 
 export interface CatalogueOptions {
   discovered: Discovered
@@ -38,8 +39,10 @@ export class OpenCatalogue implements Catalogue {
   readonly #options: CatalogueOptions
   #discovered: Discovered
   #providers = new Map<string, Provider>()
+  /** By `provider/model`: what is known now, from the table and from the services' last lists. */
   #infos = new Map<string, ModelInfo>()
   #listed: { at: number; models: Promise<ModelInfo[]> } | undefined
+  readonly #complained = new Set<string>()
 
   constructor(options: CatalogueOptions) {
     this.#options = options
@@ -47,12 +50,27 @@ export class OpenCatalogue implements Catalogue {
     this.replace(options.discovered)
   }
 
-  /** Takes other settings up. */
+  /** Takes other settings up; what is being streamed goes on with the old ones. */
   replace(discovered: Discovered): void {
     this.#discovered = discovered
     this.#providers = new Map(discovered.settings.map((one) => [one.id, openProvider(one)]))
     this.#listed = undefined
-    for (const info of this.#known()) this.#infos.set(`${info.provider}/${info.id}`, info)
+    this.#infos = new Map([...this.#infos, ...this.#known()].filter(([, info]) => this.#providers.has(info.provider)))
+  }
+
+  /**
+   * Providers that were named without a model are asked for their lists; the first model becomes their default. Those that do
+   * not answer within `timeoutMs` stay without one.
+   */
+  async findDefaults(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const open = this.#discovered.settings.filter((one) => !this.#discovered.defaultModels.has(one.id))
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    await Promise.all(
+      open.map(async ({ id }) => {
+        const [first] = await this.#list(id, limit)
+        if (first) this.#discovered.defaultModels.set(id, first.id)
+      }),
+    )
   }
 
   get discovered(): Discovered {
@@ -70,8 +88,11 @@ export class OpenCatalogue implements Catalogue {
   chosen(): ModelRef & { why: string } {
     const { chosenModel } = this.#options
     if (chosenModel !== undefined) {
-      const ref = this.resolve(chosenModel)
-      return { ...ref, why: `${ref.provider}/${ref.model} (agents.defaults.model in the configuration)` }
+      const ref = this.#find(chosenModel)
+      if (ref) return { ...ref, why: `${nameOf(ref)} (agents.defaults.model in the configuration)` }
+      const [provider = "", ...model] = chosenModel.split("/")
+      const why = `agents.defaults.model is "${chosenModel}", which no provider that is here offers: run "pincer models list"`
+      return { provider, model: model.join("/"), why }
     }
     for (const { id } of this.#discovered.settings) {
       const model = this.#discovered.defaultModels.get(id)
@@ -90,66 +111,99 @@ export class OpenCatalogue implements Catalogue {
   resolve(name: string | undefined, provider?: string): ModelRef {
     if (provider !== undefined && !this.#providers.has(provider))
       throw new PincerError("NOT_FOUND", `Unknown provider "${provider}": run "pincer models list"`)
-    if (name === undefined || name === "") {
-      if (provider === undefined) {
-        const { provider: id, model } = this.chosen()
-        return { provider: id, model }
-      }
-      const model = this.#discovered.defaultModels.get(provider)
-      if (model === undefined)
-        throw new PincerError("NOT_FOUND", `Provider "${provider}" has no default model: name one`)
-      return { provider, model }
+    if (name !== undefined && name !== "") {
+      if (provider !== undefined)
+        return { provider, model: name.startsWith(`${provider}/`) ? name.slice(provider.length + 1) : name }
+      const ref = this.#find(name)
+      if (ref) return ref
+      throw new PincerError("NOT_FOUND", `Unknown model "${name}": run "pincer models list"`, {
+        details: { code: "UNKNOWN_MODEL", model: name },
+      })
     }
-    if (provider !== undefined)
-      return { provider, model: name.startsWith(`${provider}/`) ? name.slice(provider.length + 1) : name }
-    const slash = name.indexOf("/")
-    if (slash > 0 && this.#providers.has(name.slice(0, slash)))
-      return { provider: name.slice(0, slash), model: name.slice(slash + 1) }
-    for (const info of this.#infos.values())
-      if (info.id === name && this.#providers.has(info.provider)) return { provider: info.provider, model: info.id }
-    throw new PincerError("NOT_FOUND", `Unknown model "${name}": run "pincer models list"`, {
-      details: { code: "UNKNOWN_MODEL", model: name },
-    })
+    if (provider !== undefined) return this.#defaultOf(provider)
+    const { provider: id, model, why } = this.chosen()
+    if (!this.#providers.has(id))
+      throw new PincerError("NOT_FOUND", `Unknown model: ${why}`, { details: { code: "UNKNOWN_MODEL" } })
+    return { provider: id, model }
   }
 
-  models(signal: AbortSignal): Promise<ModelInfo[]> {
+  #defaultOf(provider: string): ModelRef {
+    const model = this.#discovered.defaultModels.get(provider)
+    if (model === undefined)
+      throw new PincerError("NOT_FOUND", `Provider "${provider}" has no default model: name one, ${provider}/model`)
+    return { provider, model }
+  }
+
+  /** Who is meant: `provider/model`, a model that is known here, or one of a family that a provider here is the home of. */
+  #find(name: string): ModelRef | undefined {
+    const slash = name.indexOf("/")
+    const head = name.slice(0, slash)
+    if (slash > 0 && slash + 1 < name.length && this.#providers.has(head))
+      return { provider: head, model: name.slice(slash + 1) }
+    for (const { id } of this.#discovered.settings)
+      if (this.#infos.has(`${id}/${name}`)) return { provider: id, model: name }
+    const service = serviceOfModel(name)?.id
+    const home = service && this.#discovered.settings.find((one) => one.service === service)
+    return home ? { provider: home.id, model: name } : undefined
+  }
+
+  async models(signal: AbortSignal): Promise<ModelInfo[]> {
     const now = this.#options.clock.now()
     if (!this.#listed || this.#listed.at + LIST_MS < now) this.#listed = { at: now, models: this.#ask() }
     const listed = this.#listed.models
-    if (signal.aborted) return Promise.reject(signal.reason)
-    return listed
+    signal.throwIfAborted()
+    let leave: (() => void) | undefined
+    try {
+      return await Promise.race([
+        listed,
+        new Promise<never>((_, reject) => {
+          leave = () => reject(signal.reason)
+          signal.addEventListener("abort", leave, { once: true })
+        }),
+      ])
+    } finally {
+      if (leave) signal.removeEventListener("abort", leave)
+    }
   }
 
   /** What the configuration and the service table know without asking anybody. */
-  #known(): ModelInfo[] {
-    return this.#discovered.settings.flatMap((one) => {
-      const row = serviceOf(one.id) ?? services.find((service) => service.baseUrl === one.baseUrl)
-      const ids = new Set([...one.models, ...(row?.models?.map((model) => model.id) ?? [])])
-      const fallback = this.#discovered.defaultModels.get(one.id)
-      if (fallback) ids.add(fallback)
-      return [...ids].map((id): ModelInfo => {
-        const known = row?.models?.find((model) => model.id === id)
-        return { id, provider: one.id, name: id, tools: true, ...known }
-      })
-    })
+  #known(): Map<string, ModelInfo> {
+    const known = new Map<string, ModelInfo>()
+    for (const one of this.#discovered.settings) {
+      const row = one.service === undefined ? undefined : serviceOf(one.service)
+      const byDefault = this.#discovered.defaultModels.get(one.id)
+      const ids = [...one.models, ...(row?.models ?? []).map((model) => model.id), ...(byDefault ? [byDefault] : [])]
+      for (const id of ids) {
+        const model = row?.models?.find((candidate) => candidate.id === id)
+        known.set(`${one.id}/${id}`, { provider: one.id, name: id, tools: true, id, ...model })
+      }
+    }
+    return known
   }
 
   async #ask(): Promise<ModelInfo[]> {
-    const lists = await Promise.all(
-      this.providers().map(async (provider) => {
-        try {
-          return await provider.listModels(AbortSignal.timeout(LIST_DEADLINE_MS))
-        } catch (error) {
-          this.#options.log.debug({ err: error, provider: provider.id }, "A model service did not list its models")
-          return []
-        }
-      }),
-    )
-    const all = new Map(this.#known().map((info) => [`${info.provider}/${info.id}`, info]))
-    for (const info of lists.flat())
-      all.set(`${info.provider}/${info.id}`, { ...all.get(`${info.provider}/${info.id}`), ...info })
-    this.#infos = all
+    const asked = this.#discovered
+    const limit = AbortSignal.timeout(LIST_DEADLINE_MS)
+    const lists = await Promise.all(asked.settings.map(({ id }) => this.#list(id, limit)))
+    const all = this.#known()
+    for (const info of lists.flat()) {
+      const name = `${info.provider}/${info.id}`
+      all.set(name, { ...all.get(name), ...info })
+    }
+    // Other settings may have come while the services were asked.
+    if (asked === this.#discovered) this.#infos = all
     return [...all.values()]
+  }
+
+  /** Empty when the service does not say. */
+  async #list(id: string, signal: AbortSignal): Promise<ModelInfo[]> {
+    try {
+      return (await this.#providers.get(id)?.listModels(signal)) ?? []
+    } catch (error) {
+      if (!(error instanceof PincerError)) throw error
+      this.#options.log.debug({ err: error, provider: id }, "A model service did not list its models")
+      return []
+    }
   }
 
   info(ref: ModelRef): ModelInfo | undefined {
@@ -178,12 +232,18 @@ export class OpenCatalogue implements Catalogue {
 
   async cost(ref: ModelRef, usage: Usage): Promise<number | null> {
     const { prices } = this.#options
-    const price = prices[`${ref.provider}/${ref.model}`] ?? prices[ref.model]
+    const price = prices[nameOf(ref)] ?? prices[ref.model]
     if (price) return costAt(price, usage)
-    if (ref.provider === "offline" || serviceOf(ref.provider)?.local) return 0
+    const settings = this.#settings(ref.provider)
+    // What runs on this machine and was given no key costs nobody anything.
+    if (settings?.wire === "offline" || (settings?.quirks.keyless && isLoopback(settings.baseUrl))) return 0
     // Only services of the table have list prices; a server of the user's own costs what the user says.
-    if (!serviceOf(ref.provider)) return null
-    return tableCost(ref, usage)
+    if (settings?.service === undefined || serviceOf(settings.service)?.local) return null
+    return tableCost(settings.service, ref.model, usage)
+  }
+
+  #settings(id: string): ProviderSettings | undefined {
+    return this.#discovered.settings.find((one) => one.id === id)
   }
 
   async embed(ref: ModelRef, request: Omit<EmbedRequest, "model">, signal: AbortSignal): Promise<EmbedResult> {
@@ -200,17 +260,33 @@ export class OpenCatalogue implements Catalogue {
     return streamWithFallback((id) => this.#providers.get(id), refs, request, signal, this.#options.clock)
   }
 
+  /** A name that means nobody now (its server is down) is left out; a turn does not fail for it. */
   fallbacks(ref: ModelRef, configured: readonly string[]): ModelRef[] {
-    const refs = [ref, ...configured.map((name) => this.resolve(name))]
-    for (const provider of this.#options.fallbackProviders) refs.push(this.resolve(undefined, provider))
-    const seen = new Set<string>()
-    return refs.filter((one) => {
-      const name = `${one.provider}/${one.model}`
-      if (seen.has(name)) return false
-      seen.add(name)
-      return true
-    })
+    const refs = new Map([[nameOf(ref), ref]])
+    const add = (what: string, find: () => ModelRef | undefined) => {
+      const found = find()
+      if (found && !refs.has(nameOf(found))) refs.set(nameOf(found), found)
+      if (found || this.#complained.has(what)) return
+      this.#complained.add(what)
+      this.#options.log.warn({ fallback: what }, "A fallback is left out: no provider that is here offers it")
+    }
+    for (const name of configured) add(name, () => this.#find(name))
+    for (const id of this.#options.fallbackProviders)
+      add(id, () => {
+        const model = this.#providers.has(id) ? this.#discovered.defaultModels.get(id) : undefined
+        return model === undefined ? undefined : { provider: id, model }
+      })
+    return [...refs.values()]
   }
+}
+
+function nameOf(ref: ModelRef): string {
+  return `${ref.provider}/${ref.model}`
+}
+
+function isLoopback(baseUrl: string): boolean {
+  const host = new URL(baseUrl).hostname
+  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 const OFFLINE =

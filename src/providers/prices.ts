@@ -1,6 +1,5 @@
 // What tokens cost. The configuration's prices first; else the table of @pydantic/genai-prices, loaded at the first answer with usage.
 import type { Usage } from "../protocol/message.ts"
-import type { ModelRef } from "./catalogue.ts"
 
 /** US dollars per million tokens. */
 export interface Price {
@@ -10,14 +9,8 @@ export interface Price {
   cacheWrite?: number
 }
 
-/** Ids of services as the price table knows them. */
-const TABLE_IDS: Readonly<Record<string, string>> = {
-  gemini: "google",
-  xai: "x-ai",
-  zai: "zai",
-  moonshot: "moonshotai",
-  qwen: "aliyun",
-}
+/** Services that the price table knows under another id than ours. */
+const TABLE_IDS: Readonly<Record<string, string>> = { gemini: "google", xai: "x-ai", moonshot: "moonshotai" }
 
 export function costAt(price: Price, usage: Usage): number {
   const fresh = Math.max(0, usage.inputTokens - usage.cacheReadTokens - usage.cacheWriteTokens)
@@ -26,18 +19,25 @@ export function costAt(price: Price, usage: Usage): number {
   return (fresh * price.input + read + write + usage.outputTokens * price.output) / 1_000_000
 }
 
-/** US dollars, or null when nobody knows the price. */
-export async function tableCost(ref: ModelRef, usage: Usage): Promise<number | null> {
-  const { calcPrice } = await import("@pydantic/genai-prices")
-  const result = calcPrice(
-    {
-      input_tokens: usage.inputTokens,
-      cache_read_tokens: usage.cacheReadTokens,
-      cache_write_tokens: usage.cacheWriteTokens,
-      output_tokens: usage.outputTokens,
-    },
-    ref.model,
-    { providerId: TABLE_IDS[ref.provider] ?? ref.provider },
-  )
-  return result?.total_price ?? null
+/** US dollars, or null when nobody knows the price. `service`: a row id of the service table. */
+export async function tableCost(service: string, model: string, usage: Usage): Promise<number | null> {
+  const { calcPrice, findProvider } = await import("@pydantic/genai-prices")
+  const provider = findProvider({ providerId: TABLE_IDS[service] ?? service })
+  // Without a provider the table would look for the model's name anywhere, and name somebody else's price.
+  if (!provider) return null
+  const cacheReadTokens = Math.max(0, usage.cacheReadTokens)
+  const cacheWriteTokens = Math.max(0, usage.cacheWriteTokens)
+  const tokens = {
+    // The table throws at counts that contradict each other, and services do report such.
+    input_tokens: Math.max(usage.inputTokens, cacheReadTokens + cacheWriteTokens),
+    cache_read_tokens: cacheReadTokens,
+    cache_write_tokens: cacheWriteTokens,
+    output_tokens: Math.max(0, usage.outputTokens),
+  }
+  // A dated snapshot costs what its model costs.
+  for (const name of new Set([model, model.replace(/-\d{4}-?\d{2}-?\d{2}$/, "")])) {
+    const price = calcPrice(tokens, name, { provider })
+    if (price) return price.total_price
+  }
+  return null
 }

@@ -4,6 +4,8 @@ export interface ProviderSettings {
   /** The user's name for it: "openai", "my-vllm". */
   id: string
   wire: "openai-chat" | "openai-responses" | "anthropic" | "gemini" | "offline"
+  /** The row of the service table that it was made from, when there is one: known models and prices are looked up by it. */
+  service?: string
   /** Without a trailing slash, including the version segment where the service has one ("https://api.openai.com/v1"). */
   baseUrl: string
   /** Reads the key at the moment of use; undefined when the service needs none. */

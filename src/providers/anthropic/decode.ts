@@ -3,7 +3,7 @@
 import { isObject } from "../../base/json.ts"
 import { NO_USAGE, type Part, type StopReason, type ToolCallPart, type Usage } from "../../protocol/message.ts"
 import { AnswerParts, closeCall, estimateUsage } from "../collect.ts"
-import { errorText, type FailureError, failureOf, kindOf } from "../http.ts"
+import { errorText, type FailureError, failureOf, kindOf, parseEvent } from "../http.ts"
 import type { ModelEvent, ModelRequest } from "../provider.ts"
 import type { Decoder } from "../stream.ts"
 import { REDACTED } from "./encode.ts"
@@ -40,7 +40,7 @@ export class AnthropicDecoder implements Decoder {
   }
 
   push(data: string, out: ModelEvent[]): void {
-    const event = parse(data)
+    const event = parseEvent(data)
     switch (event["type"]) {
       case "content_block_delta":
         if (isObject(event["delta"])) this.#delta(Number(event["index"]), event["delta"], out)
@@ -158,20 +158,6 @@ export class AnthropicDecoder implements Decoder {
   received(): Part[] {
     return this.#answer.received()
   }
-
-  counted(): Usage | undefined {
-    return this.#usage
-  }
-}
-
-function parse(data: string): Record<string, unknown> {
-  try {
-    const event: unknown = JSON.parse(data)
-    if (isObject(event)) return event
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  throw failureOf("format", "the stream holds something that is not JSON")
 }
 
 function streamError(data: string): FailureError {

@@ -40,7 +40,7 @@ export function encodeAnthropic(request: ModelRequest, provider: string): Wire {
   }
   Object.assign(body, encodeThinking(request.sampling, traits, turns, choice))
   Object.assign(body, encodeSampling(request.sampling, traits, body["thinking"] !== undefined))
-  return body
+  return withFormat(body, request)
 }
 
 function cacheLast(turn: Turn): void {
@@ -110,7 +110,7 @@ function encodeSampling(sampling: Sampling, traits: Traits, thinks: boolean): Wi
 }
 
 /** Structured output shares a field with the effort, so it is added to what is there. */
-export function withFormat(body: Wire, request: ModelRequest): Wire {
+function withFormat(body: Wire, request: ModelRequest): Wire {
   const format = request.sampling.responseFormat
   if (format?.type !== "json_schema" || !traitsOf(request.model).structured) return body
   const config = body["output_config"]

@@ -5,7 +5,7 @@ import type { ModelInfo, Provider } from "../provider.ts"
 import type { ProviderSettings } from "../settings.ts"
 import { decodeStream } from "../stream.ts"
 import { AnthropicDecoder } from "./decode.ts"
-import { encodeAnthropic, withFormat } from "./encode.ts"
+import { encodeAnthropic } from "./encode.ts"
 
 export function anthropic(settings: ProviderSettings): Provider {
   return {
@@ -13,14 +13,7 @@ export function anthropic(settings: ProviderSettings): Provider {
     wire: "anthropic",
     stream: (request, signal) =>
       decodeStream(
-        () =>
-          postStream(
-            settings,
-            "/messages",
-            withFormat(encodeAnthropic(request, settings.id), request),
-            headers(settings),
-            signal,
-          ),
+        () => postStream(settings, "/messages", encodeAnthropic(request, settings.id), headers(settings), signal),
         new AnthropicDecoder(request, settings.id),
       ),
     listModels: (signal) => listModels(settings, signal),

@@ -4,7 +4,7 @@ import { uuid } from "../../base/id.ts"
 import { isObject } from "../../base/json.ts"
 import { NO_USAGE, type Part, type StopReason, type Usage } from "../../protocol/message.ts"
 import { AnswerParts, closeCall, estimateUsage } from "../collect.ts"
-import { errorText, failureOf, kindOf } from "../http.ts"
+import { errorText, failureOf, kindOf, parseEvent } from "../http.ts"
 import type { ModelEvent, ModelRequest } from "../provider.ts"
 import type { Decoder } from "../stream.ts"
 
@@ -37,7 +37,7 @@ export class GeminiDecoder implements Decoder {
   }
 
   push(data: string, out: ModelEvent[]): void {
-    const chunk = parse(data)
+    const chunk = parseEvent(data)
     if (chunk["error"] !== undefined) throw streamError(chunk["error"], data)
     if (typeof chunk["modelVersion"] === "string") this.#model = chunk["modelVersion"]
     if (isObject(chunk["usageMetadata"])) this.#usage = decodeUsage(chunk["usageMetadata"])
@@ -49,7 +49,9 @@ export class GeminiDecoder implements Decoder {
     const content = candidate["content"]
     const parts = isObject(content) ? content["parts"] : undefined
     if (Array.isArray(parts)) for (const part of parts) if (isObject(part)) this.#part(part, out)
-    if (typeof candidate["finishReason"] === "string") this.#finish = candidate["finishReason"]
+    // A failure that was reported once is not taken back by a later chunk.
+    if (typeof candidate["finishReason"] === "string" && (this.#finish ?? "STOP") === "STOP")
+      this.#finish = candidate["finishReason"]
     if (typeof candidate["finishMessage"] === "string") this.#finishMessage = candidate["finishMessage"]
   }
 
@@ -111,20 +113,6 @@ export class GeminiDecoder implements Decoder {
   received(): Part[] {
     return this.#answer.received()
   }
-
-  counted(): Usage | undefined {
-    return this.#usage
-  }
-}
-
-function parse(data: string): Record<string, unknown> {
-  try {
-    const chunk: unknown = JSON.parse(data)
-    if (isObject(chunk)) return chunk
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  throw failureOf("format", "the stream holds something that is not JSON")
 }
 
 function streamError(error: unknown, data: string) {
