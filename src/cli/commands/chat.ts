@@ -1,0 +1,21 @@
+// pincer chat: the conversation.
+import type { CommandGroup } from "./index.ts"
+
+export const chat: CommandGroup = (program, cli) => {
+  program
+    .command("chat")
+    .summary("open a conversation (also: pincer alone)")
+    .description(
+      "Opens a conversation in the terminal. Without a gateway on this home it starts one in the background.",
+    )
+    .option("-S, --session <key>", 'the session to go on with; default: "main"')
+    .option("-a, --agent <id>", "the agent that answers")
+    .option("--model <name>", "the model that answers, as provider/model")
+    .option("-C, --cwd <folder>", "where its tools work; default: the current folder")
+    .option("--thinking <level>", "off, minimal, low, medium, high or xhigh")
+    .addHelpText("after", "\nExample:\n  pincer chat --session work\nInside: /help")
+    .action(async (flags) => {
+      const { converse } = await import("../converse.ts")
+      await converse(cli(), flags)
+    })
+}

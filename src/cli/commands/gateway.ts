@@ -1,0 +1,63 @@
+// pincer gateway: the daemon in the foreground or in the background.
+import type { CommandGroup } from "./index.ts"
+
+export const gateway: CommandGroup = (program, cli) => {
+  const group = program
+    .command("gateway")
+    .summary("run, start, stop the gateway")
+    .description("The daemon that everything talks to.")
+  group
+    .command("run")
+    .description("Runs the gateway in the foreground. The log goes to the terminal and to a file; Ctrl-C stops it.")
+    .option("-H, --host <address>", "where it listens; default: 127.0.0.1, or the configuration's")
+    .option("--port <number>", "default: 18789, or the configuration's")
+    .option("--quiet", "no log on the terminal")
+    .addHelpText("after", "\nExample:\n  pincer gateway run --port 18790")
+    .action(async (flags) => {
+      const { runGateway } = await import("../gateway-run.ts")
+      await runGateway(cli(), flags)
+    })
+  group
+    .command("start")
+    .description("Starts the gateway in the background and waits until it answers.")
+    .option("-H, --host <address>", "where it listens")
+    .option("--port <number>", "default: 18789, or the configuration's")
+    .option("--json", "print what runs as JSON")
+    .addHelpText("after", "\nExample:\n  pincer gateway start")
+    .action(async (flags) => {
+      const { startGateway } = await import("../gateway-control.ts")
+      await startGateway(cli(), flags)
+    })
+  group
+    .command("stop")
+    .description("Asks the gateway of this home to stop and waits until it has.")
+    .option("--timeout <seconds>", "longest wait", "30")
+    .option("--force", "kill it; a turn that runs is interrupted")
+    .option("--json", "print what was stopped as JSON")
+    .addHelpText("after", "\nExample:\n  pincer gateway stop")
+    .action(async (flags) => {
+      const { stopGateway } = await import("../gateway-control.ts")
+      await stopGateway(cli(), flags)
+    })
+  group
+    .command("restart")
+    .description("Stops the gateway of this home and starts it again, with the configuration as it is now.")
+    .option("-H, --host <address>", "where it listens")
+    .option("--port <number>", "default: 18789, or the configuration's")
+    .option("--timeout <seconds>", "longest wait for the stop", "30")
+    .option("--json", "print what runs as JSON")
+    .addHelpText("after", "\nExample:\n  pincer gateway restart")
+    .action(async (flags) => {
+      const { restartGateway } = await import("../gateway-control.ts")
+      await restartGateway(cli(), flags)
+    })
+  group
+    .command("status")
+    .description("The same as pincer status.")
+    .option("--json", "print it as JSON")
+    .addHelpText("after", "\nExample:\n  pincer gateway status --json")
+    .action(async (flags) => {
+      const { showStatus } = await import("../status.ts")
+      await showStatus(cli(), flags)
+    })
+}

@@ -1,0 +1,207 @@
+// Finding the gateway: the one that was named, the one that runs on this home, or one that is started for it. A gateway that was
+// named by address gets only the token that was named with it (R-2): nothing of this machine is shown to a stranger.
+import { readFileSync } from "node:fs"
+import { PincerError } from "../base/errors.ts"
+import { runningGateway } from "../config/gateway-file.ts"
+import { envValue, expandPath, resolvePaths } from "../config/paths.ts"
+import { connectGateway, type GatewayClient, type Reconnect } from "../protocol/client.ts"
+import type { Cli } from "./cli.ts"
+
+export interface Target {
+  /** "ws://127.0.0.1:18789" */
+  url: string
+  token: string | undefined
+  /** Whether it shares this machine's files. */
+  local: boolean
+  /** Ends a gateway that only lives for this command. */
+  close(): Promise<void>
+}
+
+export interface Link {
+  client: GatewayClient
+  target: Target
+  /** Closes the connection, and the gateway if it was started for this command alone. */
+  close(): Promise<void>
+}
+
+export interface LinkOptions {
+  /** What to do when no gateway runs on this home. */
+  otherwise: "start" | "refuse"
+  caps?: readonly string[]
+  reconnect?: Reconnect
+  connectTimeoutMs?: number
+}
+
+/** Losses are survived for about a minute: a restart takes a few seconds. */
+export const PATIENT: Reconnect = { minDelayMs: 100, maxDelayMs: 3_000, maxAttempts: 25 }
+
+const ENV_TOKENS = [
+  "PINCER_GATEWAY_TOKEN",
+  "OPENCLAW_GATEWAY_TOKEN",
+  "CLAWDBOT_GATEWAY_TOKEN",
+  "IMCLAW_TOKEN",
+  "PYCLAW_AUTH_TOKEN",
+]
+
+const stay = async () => undefined
+
+/** Connects to the gateway that is meant. Throws UNAVAILABLE when there is none, AUTH_REQUIRED when it refuses. */
+export async function openLink(cli: Cli, options: LinkOptions): Promise<Link> {
+  const target = await findGateway(cli, options.otherwise)
+  try {
+    const client = await openClient(cli, target, options)
+    return {
+      client,
+      target,
+      async close() {
+        client.close()
+        await target.close()
+      },
+    }
+  } catch (error) {
+    await target.close()
+    throw error
+  }
+}
+
+/** A connection to one gateway as this command line. */
+export function openClient(
+  cli: Cli,
+  target: Pick<Target, "url" | "token">,
+  options: Omit<LinkOptions, "otherwise"> = {},
+): Promise<GatewayClient> {
+  return connectGateway({
+    url: target.url,
+    ...(target.token === undefined ? {} : { token: target.token }),
+    client: { id: "cli", version: cli.version, platform: process.platform, mode: "cli" },
+    caps: options.caps ?? [],
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    ...(options.reconnect ? { reconnect: options.reconnect } : {}),
+  })
+}
+
+export async function findGateway(cli: Cli, otherwise: LinkOptions["otherwise"]): Promise<Target> {
+  const named = namedGateway(cli)
+  if (named) return named
+  if (cli.flags.standalone) return startOwn(cli)
+  const { home } = resolvePaths(cli.env, cli.flags)
+  const running = runningGateway(home)
+  if (running) return { url: running.url, token: await homeToken(cli, home), local: true, close: stay }
+  if (otherwise === "refuse")
+    throw new PincerError("UNAVAILABLE", `No gateway runs on ${home}: start one with "pincer gateway start"`, {
+      retryable: false,
+    })
+  const { startInBackground } = await import("./background.ts")
+  const started = await startInBackground(cli)
+  return { url: started.url, token: await homeToken(cli, home), local: true, close: stay }
+}
+
+/** The gateway that --server or PINCER_GATEWAY_URL names. */
+export function namedGateway(cli: Cli): Target | undefined {
+  const { env, flags } = cli
+  const byFlag = flags.server
+  const given = byFlag ?? envValue(env, "PINCER_GATEWAY_URL")
+  if (given === undefined) return undefined
+  const url = gatewayUrl(given, byFlag === undefined ? "PINCER_GATEWAY_URL" : "--server")
+  const token = flagToken(cli) ?? (byFlag === undefined ? envToken(cli) : undefined)
+  return { url: url.href.replace(/\/$/, ""), token, local: isLoopbackName(url.hostname), close: stay }
+}
+
+/** ws, wss, http and https addresses, and host:port, as a WebSocket address. Throws INVALID_PARAMS. */
+export function gatewayUrl(given: string, what: string): URL {
+  const text = given.trim()
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `ws://${text}`
+  const problem = new PincerError(
+    "INVALID_PARAMS",
+    `${what}: "${given}" is not the address of a gateway: write it like ws://127.0.0.1:18789`,
+  )
+  if (!URL.canParse(full)) throw problem
+  const url = new URL(full)
+  if (url.protocol === "http:") url.protocol = "ws:"
+  if (url.protocol === "https:") url.protocol = "wss:"
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") throw problem
+  if (url.username !== "" || url.password !== "" || url.hash !== "")
+    throw new PincerError(
+      "INVALID_PARAMS",
+      `${what}: leave user, password and fragment out and pass the token with --token-file`,
+    )
+  return url
+}
+
+function isLoopbackName(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || /^127\./.test(host)
+}
+
+function flagToken({ env, flags, cwd }: Cli): string | undefined {
+  if (flags.token !== undefined && flags.tokenFile !== undefined)
+    throw new PincerError("INVALID_PARAMS", "Pass either --token or --token-file, not both")
+  if (flags.token !== undefined) return checked(flags.token, "--token")
+  if (flags.tokenFile === undefined) return undefined
+  const path = expandPath(flags.tokenFile, env, cwd)
+  try {
+    return checked(readFileSync(path, "utf8"), `--token-file ${path}`)
+  } catch (error) {
+    if (error instanceof PincerError) throw error
+    throw new PincerError("NOT_FOUND", `--token-file: ${path} cannot be read`, { cause: error })
+  }
+}
+
+function checked(text: string, what: string): string {
+  const token = text.trim()
+  if (token === "" || /[\u0000-\u001f\u007f]/.test(token))
+    throw new PincerError("INVALID_PARAMS", `${what} is empty or holds a line break: it must be one line`)
+  return token
+}
+
+function envToken({ env }: Cli): string | undefined {
+  const [own, ...foreign] = ENV_TOKENS.map((name) => envValue(env, name))
+  if (own !== undefined) return own
+  const values = new Set(foreign.filter((value) => value !== undefined))
+  if (values.size > 1)
+    throw new PincerError(
+      "CONFLICT",
+      "Several token variables of other gateways are set and differ: set PINCER_GATEWAY_TOKEN to the one that is meant",
+    )
+  return values.values().next().value
+}
+
+/** --token or --token-file as one value. */
+export function givenToken(cli: Cli): string | undefined {
+  return flagToken(cli)
+}
+
+/** The token that the gateway of this home asks for. The configuration is read only when it may name one: that takes time. */
+export async function homeToken(cli: Cli, home: string): Promise<string | undefined> {
+  const given = flagToken(cli) ?? envToken(cli)
+  if (given !== undefined) return given
+  const { config } = resolvePaths(cli.env, cli.flags)
+  const { clientToken, readToken } = await import("../config/secrets.ts")
+  if (!mayNameToken(config)) return readToken(home)?.token
+  const { loadConfig } = await import("../config/load.ts")
+  const loaded = loadConfig({ env: cli.env, flags: cli.flags })
+  return clientToken({ env: cli.env, config: loaded.config, home }).token
+}
+
+function mayNameToken(path: string): boolean {
+  try {
+    return /"?(token|auth)"?\s*:/.test(readFileSync(path, "utf8"))
+  } catch {
+    // Not there, or not readable: the gateway that runs has none of its settings from it either.
+    return false
+  }
+}
+
+async function startOwn(cli: Cli): Promise<Target> {
+  const { openOwnGateway } = await import("./standalone.ts")
+  const { home, profile, config } = cli.flags
+  const token = flagToken(cli)
+  const flags = { home, profile, config, host: "127.0.0.1", port: 0, ...(token === undefined ? {} : { token }) }
+  const gateway = await openOwnGateway({ env: cli.env, flags })
+  for (const warning of gateway.warnings) cli.err.line(cli.err.paint(warning, "yellow"))
+  return {
+    url: gateway.url.replace(/^http/, "ws"),
+    token: gateway.token,
+    local: true,
+    close: () => gateway.close(0),
+  }
+}

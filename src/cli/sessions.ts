@@ -1,0 +1,190 @@
+// `pincer session`: the gateway's conversations, listed, shown, emptied, deleted, written out.
+import { writeFileSync } from "node:fs"
+import { resolve } from "node:path"
+import { PincerError } from "../base/errors.ts"
+import { isObject } from "../base/json.ts"
+import type { Cli } from "./cli.ts"
+import { type Link, openLink } from "./connect.ts"
+import { inert, inertLine } from "./inert.ts"
+import { MarkdownStream } from "./markdown.ts"
+import { summaryOf } from "./stages.ts"
+import { duration } from "./status.ts"
+import { stringOf, textIn } from "./turn.ts"
+
+type Fields = Record<string, unknown>
+
+async function withGateway<T>(cli: Cli, use: (link: Link) => Promise<T>): Promise<T> {
+  const link = await openLink(cli, { otherwise: "start" })
+  try {
+    return await use(link)
+  } finally {
+    await link.close()
+  }
+}
+
+async function fieldsOf(link: Link, method: string, params: Fields): Promise<Fields> {
+  const answer: unknown = await link.client.request(method, params)
+  if (isObject(answer)) return answer
+  throw new PincerError("INTERNAL_ERROR", `The gateway's answer to ${method} is not understood`)
+}
+
+export async function listSessions(
+  cli: Cli,
+  flags: { limit: string; search?: string; agent?: string; json?: boolean },
+): Promise<void> {
+  const params = {
+    limit: countOf(flags.limit, "--limit"),
+    includeDerivedTitles: true,
+    includeLastMessage: true,
+    ...(flags.search === undefined ? {} : { search: flags.search }),
+    ...(flags.agent === undefined ? {} : { agentId: flags.agent }),
+  }
+  const list = await withGateway(cli, (link) => fieldsOf(link, "sessions.list", params))
+  const sessions = Array.isArray(list["sessions"]) ? list["sessions"].filter(isObject) : []
+  if (flags.json) {
+    cli.out.json(sessions)
+    return
+  }
+  if (sessions.length === 0) {
+    cli.err.line("No sessions.")
+    return
+  }
+  const now = Number(list["ts"])
+  const rows = sessions.map((session) => [
+    stringOf(session["key"]) ?? "",
+    session["hasActiveRun"] === true ? "running" : `${duration(Math.max(0, now - Number(session["updatedAt"])))} ago`,
+    String(session["messageCount"] ?? ""),
+    stringOf(session["displayName"]) ??
+      stringOf(session["derivedTitle"]) ??
+      stringOf(session["lastMessagePreview"]) ??
+      "",
+  ])
+  cli.out.table(["KEY", "LAST USED", "MESSAGES", "TITLE"], rows)
+}
+
+export async function showSession(cli: Cli, key: string, flags: { limit: string; json?: boolean }): Promise<void> {
+  const session = await withGateway(cli, (link) =>
+    fieldsOf(link, "sessions.get", { key, limit: countOf(flags.limit, "--limit") }),
+  )
+  if (flags.json) cli.out.json(session)
+  else for (const message of messagesOf(session)) showMessage(cli, message)
+}
+
+/** Messages of a session in the original gateway's shape (role user, assistant, toolResult, custom). */
+export function messagesOf(session: Fields): Fields[] {
+  return Array.isArray(session["messages"]) ? session["messages"].filter(isObject) : []
+}
+
+/** One message as people read it. */
+export function showMessage({ out }: Pick<Cli, "out">, message: Fields): void {
+  const text = textIn(message)
+  switch (message["role"]) {
+    case "user":
+      out.line(out.paint(`> ${inert(text).replaceAll("\n", "\n> ")}`, "bold"))
+      out.line()
+      break
+    case "assistant": {
+      if (text !== "") {
+        if (out.isTerminal) {
+          const markdown = new MarkdownStream(out)
+          markdown.write(text.trim())
+          markdown.end()
+        } else out.line(inert(text.trim()))
+        out.line()
+      }
+      for (const call of callsOf(message)) out.line(`${out.paint("●", "cyan")} ${inertLine(callLine(call))}`)
+      break
+    }
+    case "toolResult":
+      out.line(out.paint(`  └ ${summaryOf(text)}`, message["isError"] === true ? "red" : "dim"))
+      break
+    default:
+      out.line(out.paint(`! ${inertLine(text)}`, "dim"))
+  }
+}
+
+function callsOf(message: Fields): Fields[] {
+  const { content } = message
+  return Array.isArray(content) ? content.filter(isObject).filter((block) => block["type"] === "toolCall") : []
+}
+
+function callLine(call: Fields): string {
+  const args = isObject(call["arguments"]) ? call["arguments"] : {}
+  const words = Object.values(args).map((value) => (typeof value === "string" ? value : JSON.stringify(value)))
+  return `${stringOf(call["name"]) ?? "?"}  ${words.join(" ").slice(0, 200)}`
+}
+
+export async function deleteSession(cli: Cli, key: string, flags: { json?: boolean }): Promise<void> {
+  const gone = await withGateway(cli, (link) => fieldsOf(link, "sessions.delete", { key }))
+  if (gone["deleted"] !== true)
+    throw new PincerError("NOT_FOUND", `Unknown session "${key}": run "pincer session list"`)
+  if (flags.json) cli.out.json(gone)
+  else cli.out.line(`Deleted ${inertLine(String(gone["key"]))}.`)
+}
+
+export async function resetSession(cli: Cli, key: string, flags: { json?: boolean }): Promise<void> {
+  const reset = await withGateway(cli, (link) => fieldsOf(link, "sessions.reset", { key }))
+  if (flags.json) cli.out.json(reset)
+  else cli.out.line(`Emptied ${inertLine(String(reset["key"]))}.`)
+}
+
+const EXPORT_LIMIT = 1000
+
+export async function exportSession(
+  cli: Cli,
+  key: string,
+  flags: { format: string; output?: string; json?: boolean },
+): Promise<void> {
+  const format = flags.json ? "json" : flags.format
+  if (format !== "md" && format !== "json")
+    throw new PincerError("INVALID_PARAMS", `--format: "${format}" is not one of md, json`)
+  const session = await withGateway(cli, (link) => fieldsOf(link, "sessions.get", { key, limit: EXPORT_LIMIT }))
+  const text = format === "json" ? `${JSON.stringify(session, null, 2)}\n` : asMarkdown(session)
+  const row = isObject(session["session"]) ? session["session"] : {}
+  if (Number(row["messageCount"]) > EXPORT_LIMIT)
+    cli.err.line(
+      `! The session has ${Number(row["messageCount"])} messages: only the newest ${EXPORT_LIMIT} were written`,
+    )
+  if (flags.output === undefined) {
+    cli.out.write(cli.out.isTerminal ? inert(text) : text)
+    return
+  }
+  const path = resolve(cli.cwd, flags.output)
+  try {
+    writeFileSync(path, text, { mode: 0o600 })
+  } catch (error) {
+    throw new PincerError("UNAVAILABLE", `${path} cannot be written: choose another file with -o`, {
+      cause: error,
+      retryable: false,
+    })
+  }
+  cli.err.line(`Wrote ${path}.`)
+}
+
+function asMarkdown(session: Fields): string {
+  const parts = [`# Session ${String(session["key"])}`]
+  for (const message of messagesOf(session)) {
+    const at = new Date(Number(message["timestamp"])).toISOString()
+    const text = textIn(message).trim()
+    if (message["role"] === "user") parts.push(`## You, ${at}\n\n${text}`)
+    else if (message["role"] === "toolResult") parts.push(fenced(text, `Result of ${String(message["toolName"])}`))
+    else if (message["role"] === "assistant") {
+      if (text !== "") parts.push(`## ${String(message["model"] ?? "Assistant")}, ${at}\n\n${text}`)
+      for (const call of callsOf(message))
+        parts.push(fenced(JSON.stringify(call["arguments"], null, 2), `Call of ${String(call["name"])}`))
+    } else parts.push(`> ${text.replaceAll("\n", "\n> ")}`)
+  }
+  return `${parts.join("\n\n")}\n`
+}
+
+function fenced(text: string, title: string): string {
+  const longest = Math.max(2, ...Array.from(text.matchAll(/`{3,}/g), (match) => match[0].length))
+  const fence = "`".repeat(longest + 1)
+  return `${title}:\n\n${fence}\n${text}\n${fence}`
+}
+
+/** A whole number above 0. Throws INVALID_PARAMS. */
+export function countOf(text: string, flag: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
+  throw new PincerError("INVALID_PARAMS", `${flag}: "${text}" is not a whole number above 0`)
+}

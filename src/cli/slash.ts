@@ -1,0 +1,247 @@
+// The commands of a conversation: one table for /help, for completion and for what they do.
+import { asPincerError, PincerError } from "../base/errors.ts"
+import { isObject } from "../base/json.ts"
+import { type GatewayClient, newKey } from "../protocol/client.ts"
+import { inert, inertLine } from "./inert.ts"
+import type { Screen } from "./screen.ts"
+import { messagesOf, showMessage } from "./sessions.ts"
+import { duration } from "./status.ts"
+import { nearest } from "./suggest.ts"
+import { stringOf } from "./turn.ts"
+
+const THINKING = ["off", "minimal", "low", "medium", "high", "xhigh"]
+
+/** What a conversation is now, as its commands see and change it. */
+export interface Talk {
+  client: GatewayClient
+  out: Screen
+  sessionKey: string
+  agentId: string | undefined
+  model: string | undefined
+  thinking: string | undefined
+  /** Cancels the turn that runs; false when none does. */
+  cancel(): boolean
+  leave(): void
+}
+
+export interface SlashCommand {
+  name: string
+  aliases?: readonly string[]
+  /** "[name]" after the name in /help. */
+  takes?: string
+  about: string
+  run(talk: Talk, argument: string): Promise<void> | void
+  /** What may stand after it. */
+  choices?(talk: Talk): Promise<string[]>
+}
+
+type Fields = Record<string, unknown>
+
+async function fieldsOf(talk: Talk, method: string, params: Fields = {}): Promise<Fields> {
+  const answer: unknown = await talk.client.request(method, params)
+  return isObject(answer) ? answer : {}
+}
+
+function listOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isObject) : []
+}
+
+function addressOf(talk: Talk): Fields {
+  return { sessionKey: talk.sessionKey, ...(talk.agentId === undefined ? {} : { agentId: talk.agentId }) }
+}
+
+export const slashCommands: readonly SlashCommand[] = [
+  { name: "help", about: "these commands", run: help },
+  {
+    name: "new",
+    about: "begin a new session",
+    run(talk) {
+      talk.sessionKey = `cli:${newKey().slice(0, 12)}`
+      talk.out.line(`New session ${talk.sessionKey}.`)
+    },
+  },
+  {
+    name: "reset",
+    about: "forget what was said in this session",
+    async run(talk) {
+      try {
+        await fieldsOf(talk, "sessions.reset", addressOf(talk))
+      } catch (error) {
+        // Nothing was said in it yet.
+        if (!(error instanceof PincerError) || error.code !== "NOT_FOUND") throw error
+      }
+      talk.out.line("Forgotten.")
+    },
+  },
+  {
+    name: "stop",
+    about: "cancel the turn that runs (also: Ctrl-C)",
+    run(talk) {
+      if (!talk.cancel()) talk.out.line("Nothing runs.")
+    },
+  },
+  { name: "status", about: "gateway, model, session", run: status },
+  { name: "session", takes: "[key]", about: "show the session, or go to another", run: session, choices: sessionKeys },
+  { name: "history", about: "the last messages of this session", run: history },
+  { name: "agent", takes: "[id]", about: "show the agent, or talk to another", run: agent, choices: agentIds },
+  { name: "agents", about: "the agents that there are", run: agents },
+  {
+    name: "model",
+    takes: "[name]",
+    about: 'show the model, or use another ("default" goes back)',
+    run: model,
+    choices: modelNames,
+  },
+  {
+    name: "think",
+    takes: "[level]",
+    about: `how much to think: ${THINKING.join(", ")}`,
+    run: think,
+    choices: async () => THINKING,
+  },
+  { name: "quit", aliases: ["exit"], about: "leave (also: Ctrl-D)", run: (talk) => talk.leave() },
+]
+
+function help({ out }: Talk): void {
+  for (const { name, takes, about } of slashCommands)
+    out.line(`  ${out.paint(`/${name} ${takes ?? ""}`.padEnd(18), "cyan")} ${about}`)
+  out.line(
+    out.paint(
+      "  A line that ends in \\ goes on in the next. @file puts a file into the message. Tab completes.",
+      "dim",
+    ),
+  )
+}
+
+async function status(talk: Talk): Promise<void> {
+  const gateway = await fieldsOf(talk, "status")
+  const chosen = isObject(gateway["model"]) ? gateway["model"] : {}
+  talk.out.facts([
+    ["Gateway", `version ${stringOf(gateway["version"]) ?? "?"}, up ${duration(Number(gateway["uptimeMs"]))}`],
+    ["Model", talk.model ?? stringOf(chosen["why"]) ?? "?"],
+    ["Session", talk.sessionKey],
+    ["Agent", talk.agentId ?? "the default one"],
+    ["Thinking", talk.thinking ?? "as configured"],
+  ])
+}
+
+async function session(talk: Talk, key: string): Promise<void> {
+  if (key !== "") {
+    talk.sessionKey = key
+    talk.out.line(`Session ${inertLine(key)}.`)
+    return
+  }
+  const found = await fieldsOf(talk, "sessions.list", { search: talk.sessionKey, limit: 20 })
+  const row = listOf(found["sessions"]).find(
+    (one) => one["key"] === talk.sessionKey || String(one["key"]).endsWith(`:${talk.sessionKey}`),
+  )
+  if (!row) {
+    talk.out.line(`Session ${inertLine(talk.sessionKey)}: nothing was said in it yet.`)
+    return
+  }
+  talk.out.facts([
+    ["Session", String(row["key"])],
+    ["Messages", String(row["messageCount"])],
+    ["Tokens", String(row["totalTokens"])],
+    ["Model", `${String(row["modelProvider"])}/${String(row["model"])}`],
+  ])
+}
+
+async function history(talk: Talk): Promise<void> {
+  for (const message of messagesOf(await fieldsOf(talk, "chat.history", { ...addressOf(talk), limit: 20 })))
+    showMessage(talk, message)
+}
+
+async function sessionKeys(talk: Talk): Promise<string[]> {
+  const found = await fieldsOf(talk, "sessions.list", { limit: 50 })
+  return listOf(found["sessions"]).map((row) => String(row["key"]))
+}
+
+async function agentIds(talk: Talk): Promise<string[]> {
+  const found = await fieldsOf(talk, "agents.list")
+  return listOf(found["agents"]).map((row) => String(row["id"]))
+}
+
+async function agents(talk: Talk): Promise<void> {
+  const found = await fieldsOf(talk, "agents.list")
+  const rows = listOf(found["agents"]).map((row) => {
+    const primary = isObject(row["model"]) ? String(row["model"]["primary"]) : ""
+    return [
+      `${row["id"] === (talk.agentId ?? found["defaultId"]) ? "* " : "  "}${String(row["id"])}`,
+      String(row["name"]),
+      primary,
+    ]
+  })
+  talk.out.table(["  AGENT", "NAME", "MODEL"], rows)
+}
+
+async function agent(talk: Talk, id: string): Promise<void> {
+  if (id === "") {
+    await agents(talk)
+    return
+  }
+  const known = await agentIds(talk)
+  if (!known.includes(id)) throw new PincerError("NOT_FOUND", `Unknown agent "${id}": there are ${known.join(", ")}`)
+  talk.agentId = id
+  // A full key names its agent itself.
+  if (talk.sessionKey.startsWith("agent:")) talk.sessionKey = talk.sessionKey.split(":").slice(2).join(":")
+  talk.out.line(`Talking to ${inertLine(id)}.`)
+}
+
+async function modelNames(talk: Talk): Promise<string[]> {
+  const found = await fieldsOf(talk, "models.list")
+  return listOf(found["models"]).map((row) => String(row["key"]))
+}
+
+async function model(talk: Talk, name: string): Promise<void> {
+  if (name === "") {
+    const chosen = (await fieldsOf(talk, "status"))["model"]
+    talk.out.line(inert(talk.model ?? (isObject(chosen) ? String(chosen["why"]) : "?")))
+    return
+  }
+  const patched = await fieldsOf(talk, "sessions.patch", {
+    ...addressOf(talk),
+    model: name === "default" ? null : name,
+  })
+  const resolved = isObject(patched["resolved"]) ? patched["resolved"] : {}
+  const shown = `${String(resolved["modelProvider"])}/${String(resolved["model"])}`
+  talk.model = name === "default" ? undefined : shown
+  talk.out.line(`This session uses ${inertLine(shown)} now.`)
+}
+
+function think(talk: Talk, level: string): void {
+  if (level === "") talk.out.line(`Thinking: ${talk.thinking ?? "as configured"}.`)
+  else if (!THINKING.includes(level))
+    throw new PincerError("INVALID_PARAMS", `"${level}" is not one of ${THINKING.join(", ")}`)
+  else {
+    talk.thinking = level
+    talk.out.line(`Thinking: ${level}.`)
+  }
+}
+
+/** Runs "/name argument". What goes wrong is shown; the conversation goes on. */
+export async function runSlash(talk: Talk, line: string): Promise<void> {
+  const [, word = "", rest = ""] = /^\/(\S*)\s*([\s\S]*)$/.exec(line) ?? []
+  const command = findSlash(word)
+  if (!command) {
+    const near = nearest(
+      word,
+      slashCommands.map((one) => one.name),
+    )
+    talk.out.line(
+      near
+        ? `Unknown command /${inertLine(word)}: did you mean /${near}?`
+        : `Unknown command /${inertLine(word)}: see /help`,
+    )
+    return
+  }
+  try {
+    await command.run(talk, rest.trim())
+  } catch (error) {
+    talk.out.line(talk.out.paint(`✗ ${inert(asPincerError(error).message)}`, "red"))
+  }
+}
+
+export function findSlash(word: string): SlashCommand | undefined {
+  return slashCommands.find((command) => command.name === word || command.aliases?.includes(word))
+}

@@ -1,0 +1,56 @@
+// A word that is nearly a command was meant as one: asking a model "statsu" would help nobody.
+import type { Command } from "commander"
+import { PincerError } from "../base/errors.ts"
+
+/** Throws INVALID_PARAMS when the first of `words` is nearly a command, or the name of one that belongs to a group. */
+export function refuseMistyped(words: readonly string[], program: Command): void {
+  const [word] = words
+  if (word === undefined || !/^[a-z][a-z-]{2,19}$/.test(word)) return
+  const commands = visible(program)
+  const near = nearest(
+    word,
+    commands.flatMap((command) => [command.name(), ...command.aliases()]),
+  )
+  const below =
+    words.length === 1 ? commands.find((command) => visible(command).some((inner) => inner.name() === word)) : undefined
+  const meant = near ?? (below && `${below.name()} ${word}`)
+  if (meant === undefined) return
+  throw new PincerError(
+    "INVALID_PARAMS",
+    `Unknown command "${word}": did you mean "pincer ${meant}"? To ask it as a question: pincer ask ${JSON.stringify(words.join(" "))}`,
+  )
+}
+
+/** Commands that people are shown. */
+export function visible(command: Command): Command[] {
+  return command.commands.filter((inner) => inner.name() !== "implied" && inner.name() !== "help")
+}
+
+/** The candidate within one typing mistake (two in longer words), but not the word itself. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const limit = word.length >= 6 ? 2 : 1
+  let best: { candidate: string; steps: number } | undefined
+  for (const candidate of candidates) {
+    const steps = mistakes(word, candidate)
+    if (steps > 0 && steps <= limit && (best === undefined || steps < best.steps)) best = { candidate, steps }
+  }
+  return best?.candidate
+}
+
+/** Typing mistakes between two words: insert, delete, replace, swap neighbours (optimal string alignment). */
+function mistakes(a: string, b: string): number {
+  let before: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1
+      let steps = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + same)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) steps = Math.min(steps, before[j - 2]! + 1)
+      row.push(steps)
+    }
+    before = last
+    last = row
+  }
+  return last[b.length]!
+}
