@@ -4,23 +4,38 @@ import { once } from "node:events"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { test } from "node:test"
+import { after, before, test } from "node:test"
 import { systemClock } from "../src/base/clock.ts"
 import { textOf } from "../src/protocol/message.ts"
-import { ANSWER, connectApprover, crashModel, crashRound, POINTS, readBack, startChild } from "./fakes/crash-rounds.ts"
-import { startFakeModel } from "./fakes/model-service.ts"
+import {
+  ANSWER,
+  connectApprover,
+  crashModel,
+  crashRound,
+  killChildren,
+  POINTS,
+  readBack,
+  startChild,
+} from "./fakes/crash-rounds.ts"
+import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { makeHome } from "./house.ts"
 
+let fake: FakeModel
+before(async () => {
+  fake = await startFakeModel()
+})
+after(async () => {
+  killChildren()
+  await fake.close()
+})
+
 for (const point of POINTS)
-  test(`a turn with a tool call survives kill -9 at ${point}`, async () => {
-    const fake = await startFakeModel()
+  test(`a turn with a tool call survives kill -9 at ${point}`, { timeout: 30_000 }, async () => {
     fake.otherwise(crashModel)
     await crashRound(fake, { point, nth: 1, kind: "act" })
-    await fake.close()
   })
 
-test("an answer cut off by kill -9 is kept, shown, and gone on with", async () => {
-  const fake = await startFakeModel()
+test("an answer cut off by kill -9 is kept, shown, and gone on with", { timeout: 30_000 }, async () => {
   const gate = Promise.withResolvers<void>()
   fake.script({ text: "The first half. ", deltaSize: 100, gate: gate.promise })
   fake.otherwise({ text: ANSWER })
@@ -48,7 +63,6 @@ test("an answer cut off by kill -9 is kept, shown, and gone on with", async () =
   assert.equal(record.outcome?.text, `The first half. ${ANSWER}`)
   assert.equal(textOf(messages.find((one) => one.partial)!.content), "The first half. ")
   rmSync(home, { recursive: true, force: true })
-  await fake.close()
 })
 
 async function waitForDraft(path: string): Promise<void> {

@@ -44,10 +44,20 @@ interface Child {
   url: string
 }
 
+const children = new Set<ChildProcess>()
+
+/** Ends what a failed test left running. */
+export function killChildren(): void {
+  for (const child of children) child.kill("SIGKILL")
+  children.clear()
+}
+
 export async function startChild(home: string, point?: Checkpoint, nth = 1): Promise<Child> {
   const file = join(import.meta.dirname, "crashing-gateway.ts")
   const args = point ? [file, home, point, String(nth)] : [file, home]
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+  children.add(child)
+  child.once("exit", () => children.delete(child))
   let text = ""
   for await (const chunk of child.stdout) {
     text += String(chunk)
@@ -114,6 +124,7 @@ export async function crashRound(fake: FakeModel, round: Round): Promise<void> {
     await recover(home, said, key)
     check(home, work, round, died, accepted, await readBack(home, key))
   } finally {
+    killChildren()
     rmSync(home, { recursive: true, force: true })
   }
 }
