@@ -15,7 +15,7 @@ const WORDS: ReadonlyMap<string, ErrorCode> = new Map([
 const FINER: readonly [RegExp, ErrorCode][] = [
   [/^(AUTH|DEVICE_AUTH|DEVICE_IDENTITY|CONTROL_UI)_/, "AUTH_REQUIRED"],
   [/^(MISSING_SCOPE|ROLE_NOT_ALLOWED)$/, "PERMISSION_DENIED"],
-  [/^(UNKNOWN_AGENT_ID|APPROVAL_NOT_FOUND)$/, "NOT_FOUND"],
+  [/^(UNKNOWN_[A-Z_]+|APPROVAL_NOT_FOUND)$/, "NOT_FOUND"],
 ]
 
 function finerCode(word: unknown): ErrorCode | undefined {
