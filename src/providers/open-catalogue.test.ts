@@ -140,6 +140,16 @@ test("replace() takes found servers up, and findDefaults() gives a named server 
   })
 })
 
+test("a list that was asked for before other settings came does not forget their models", async () => {
+  const catalogue = open({})
+  const asking = catalogue.models(never)
+  catalogue.replace(
+    withLocal(catalogue.discovered, [{ id: "ollama", baseUrl: "http://127.0.0.1:11434/v1", models: ["llama3"] }]),
+  )
+  await asking
+  assert.equal(catalogue.resolve("llama3").provider, "ollama")
+})
+
 test("probe() asks for real and answers with a word for every outcome", async () => {
   await withFake(async (fake, provider) => {
     const catalogue = open({}, { fake: provider, dead: await deadEntry() })
