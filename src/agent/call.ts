@@ -11,7 +11,7 @@ import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
 import type { Ports } from "./ports.ts"
-import { Parked, type TurnScope, TurnAbort } from "./scope.ts"
+import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
 
 /** How much of a result's text goes into the tool.ended event; the whole is in the message. */
 const EVENT_TEXT = 4_000
@@ -231,13 +231,14 @@ async function runTool(
   call: ToolCallPart,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  const { tool, args } = prepared
+  const { tool, args, touch } = prepared
   const { ports, scope, notes } = room
   const before = tool.class === "control" ? JSON.stringify([...notes]) : ""
   let shownAt = 0
   try {
     const result = await tool.run(args, {
       cwd: room.cwd,
+      judged: touch,
       notes,
       signal,
       clock: ports.clock,

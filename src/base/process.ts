@@ -111,7 +111,7 @@ export async function endGroup(pid: number, graceMs: number = TERM_GRACE_MS): Pr
 async function groupLives(pid: number): Promise<boolean> {
   if (!signalGroup(pid, 0)) return false
   if (process.platform !== "linux") return true
-  const entries = await readdir("/proc").catch(() => [])
+  const entries = await readdir("/proc").catch((): string[] => [])
   if (!entries.includes(String(process.pid))) return true
   for (const entry of entries) {
     if (!/^\d+$/.test(entry)) continue

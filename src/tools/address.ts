@@ -1,19 +1,24 @@
-// Which addresses the web is not: everything private, local, reserved or special (IANA special-purpose registries). Judged on the
-// parsed address, so that no spelling (decimal, octal, mapped) gets around it.
-import { BlockList, isIP, isIPv4 } from "node:net"
+// Which addresses the web is not: everything private, local, reserved or special (IANA special-purpose registries, and the addresses
+// at which clouds serve their secrets). Judged on the parsed address, so that no spelling (decimal, octal, mapped) gets around it.
+import { BlockList, isIP } from "node:net"
 
 const special = new BlockList()
 for (const [net, bits] of [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
+  // Carrier networks; Alibaba's metadata service is 100.100.100.200.
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
+  // Azure's wire server, an address of the public range.
+  ["168.63.129.16", 32],
+  // Link-local, and the metadata service of most clouds.
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
   ["192.0.2.0", 24],
   ["192.88.99.0", 24],
   ["192.168.0.0", 16],
+  // Benchmarks; proxies that fake addresses use it.
   ["198.18.0.0", 15],
   ["198.51.100.0", 24],
   ["203.0.113.0", 24],
@@ -22,32 +27,30 @@ for (const [net, bits] of [
 ] as const)
   special.addSubnet(net, bits, "ipv4")
 for (const [net, bits] of [
-  ["::", 96],
-  ["64:ff9b::", 96],
-  ["64:ff9b:1::", 48],
-  ["100::", 64],
+  // Protocol assignments (Teredo among them), documentation, 6to4, documentation.
   ["2001::", 23],
   ["2001:db8::", 32],
   ["2002::", 16],
   ["3fff::", 20],
-  ["fc00::", 7],
-  ["fe80::", 10],
-  ["fec0::", 10],
-  ["ff00::", 8],
 ] as const)
   special.addSubnet(net, bits, "ipv6")
 
-/** True when the literal IP address is not one of the public internet. */
+const globalUnicast = new BlockList()
+globalUnicast.addSubnet("2000::", 3, "ipv6")
+const mapped = new BlockList()
+mapped.addSubnet("0.0.0.0", 0, "ipv4")
+
+/** True when the literal IP address (brackets and zone allowed) is not one of the public internet, or is none at all. */
 export function isSpecialAddress(address: string): boolean {
   const plain = address.replace(/^\[|\]$/g, "").replace(/%.*$/, "")
-  if (isIP(plain) === 0) return true
-  if (isIPv4(plain)) return special.check(plain, "ipv4")
-  const mapped = /^::ffff:(.+)$/i.exec(plain)?.[1]
-  if (mapped !== undefined) {
-    if (isIPv4(mapped)) return special.check(mapped, "ipv4")
-    const [high, low] = mapped.split(":").map((part) => Number.parseInt(part, 16))
-    if (high === undefined || low === undefined || Number.isNaN(high + low)) return true
-    return special.check(`${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`, "ipv4")
+  switch (isIP(plain)) {
+    case 4:
+      return special.check(plain, "ipv4")
+    case 6:
+      // An IPv4 address inside IPv6 ("::ffff:1.2.3.4", in any spelling) is judged as that IPv4 address: BlockList does so.
+      if (mapped.check(plain, "ipv6")) return special.check(plain, "ipv6")
+      return !globalUnicast.check(plain, "ipv6") || special.check(plain, "ipv6")
+    default:
+      return true
   }
-  return special.check(plain, "ipv6")
 }

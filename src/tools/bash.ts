@@ -1,9 +1,10 @@
 // Bash: one shell command, in the working directory, with a small clean environment and a process group of its own.
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
-import { runProgram } from "../base/process.ts"
+import { type RunResult, runProgram } from "../base/process.ts"
 import { excerpt } from "../base/text.ts"
-import { errorResult, type Tool, textResult } from "./tool.ts"
+import { commandEnvironment } from "./environment.ts"
+import { errorResult, type Tool, type ToolContext, type ToolResult, textResult } from "./tool.ts"
 
 const args = z.strictObject({
   command: z.string().min(1).describe("The shell command"),
@@ -19,7 +20,7 @@ export const bash: Tool<z.infer<typeof args>> = {
   class: "exec",
   effect: "once",
   description:
-    "Runs a shell command in the working directory and returns its output and exit code. Each call is a new shell: directory and variables do not carry over. Programs that wait for input or never end are stopped at the time limit.",
+    "Runs a shell command in the working directory and returns its output and exit code. Each call is a new shell: directory and variables do not carry over. There is no input to read; what still runs at the time limit, or in the background at the end, is stopped.",
   args,
   title: ({ command }) => excerpt(command, 200),
   async touch({ command }) {
@@ -27,39 +28,69 @@ export const bash: Tool<z.infer<typeof args>> = {
     return { reads: [], writes: [], hosts: [], command }
   },
   async run({ command, timeoutMs }, context) {
-    const { exec, maxOutputChars } = context.settings
-    const limit = Math.min(timeoutMs ?? exec.timeoutMs, exec.maxTimeoutMs)
-    let seen = ""
-    const result = await runProgram(exec.shell, ["-c", command], {
-      cwd: context.cwd,
-      env: { TERM: "dumb", NO_COLOR: "1", PAGER: "cat", GIT_PAGER: "cat", GIT_TERMINAL_PROMPT: "0", ...exec.env },
-      signal: context.signal,
-      timeoutMs: limit,
-      maxChars: maxOutputChars,
-      onOutput(text) {
-        seen = (seen + text).slice(-PROGRESS_CHARS)
-        context.progress(seen)
-      },
-    })
-    const note = result.leftBehind ? "\n[processes left in the background were stopped]" : ""
-    const output = printable(result.output) + note
-    const details = { exitCode: result.exitCode, killedBy: result.killedBy, timedOut: result.timedOut }
-    if (result.canceled)
-      return errorResult(
-        `${output}\n[canceled; the command and everything it started were stopped]`.trimStart(),
-        details,
-      )
-    if (result.timedOut) return errorResult(`${output}\n[stopped after ${limit} ms]`.trimStart(), details)
-    if (result.exitCode === 0) return textResult(output === "" ? "(no output)" : output, details)
-    const end = result.killedBy ? `killed by ${result.killedBy}` : `exit code ${result.exitCode}`
-    return errorResult(`${output}\n[${end}]`.trimStart(), details)
+    const { exec } = context.settings
+    const limitMs = Math.min(timeoutMs ?? exec.timeoutMs, exec.maxTimeoutMs)
+    return report(await runCommand(command, limitMs, context), limitMs)
   },
 }
 
-/** Output that is not text is named as such; colours and other terminal control are taken out. */
-function printable(output: string): string {
-  if (output.includes("\0")) return `[${output.length} characters of binary output]`
-  return output
-    .replace(/\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g, "")
+async function runCommand(command: string, timeoutMs: number, context: ToolContext): Promise<RunResult> {
+  const { exec, maxOutputChars } = context.settings
+  let seen = ""
+  try {
+    return await runProgram(exec.shell, ["-c", command], {
+      cwd: context.cwd,
+      env: commandEnvironment(exec.env),
+      signal: context.signal,
+      timeoutMs,
+      maxChars: maxOutputChars,
+      onOutput(text) {
+        seen = (seen + text).slice(-PROGRESS_CHARS)
+        context.progress(printable(seen))
+      },
+    })
+  } catch (error) {
+    if (!(error instanceof PincerError)) throw error
+    throw new PincerError(error.code, `${error.message}. The shell is tools.exec.shell in the configuration.`, {
+      cause: error,
+    })
+  }
+}
+
+function report(run: RunResult, limitMs: number): ToolResult {
+  const { exitCode, killedBy, timedOut, canceled, leftBehind } = run
+  const details = { exitCode, killedBy, timedOut, ...(leftBehind ? { leftBehind } : {}) }
+  const ending = canceled
+    ? "canceled; the command and everything it started were stopped"
+    : timedOut
+      ? `stopped after ${limitMs} ms`
+      : killedBy
+        ? `killed by ${killedBy}`
+        : exitCode === 0
+          ? undefined
+          : `exit code ${exitCode}`
+  const lines = [
+    printable(run.output),
+    ...(leftBehind && !canceled && !timedOut ? ["[processes left in the background were stopped]"] : []),
+    ...(ending === undefined ? [] : [`[${ending}]`]),
+  ].filter((line) => line !== "")
+  const text = lines.join("\n")
+  return ending === undefined ? textResult(text || "(no output)", details) : errorResult(text, details)
+}
+
+/** What a terminal would show: colours and control taken out, overwritten progress lines gone, binary named as such. */
+export function printable(output: string): string {
+  if (output.includes("\0") && /[\ufffd\u0001-\u0006]/.test(output))
+    return `[${output.length} characters of binary output]`
+  const text = output.replace(
+    /\u001b(?:\[[0-9;:?<=>]*[ -/]*[@-~]|[\]P^_X][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g,
+    "",
+  )
+  return text
+    .split("\n")
+    .map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line).split("\r").at(-1)!)
+    .join("\n")
+    .replaceAll("\0", "\n")
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
     .trimEnd()
 }

@@ -2,8 +2,9 @@
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
-import { diffOf, readText, writeText } from "./files.ts"
-import { resolvePath, shownPath } from "./paths.ts"
+import { diffOf } from "./diff.ts"
+import { readText, writeText } from "./files.ts"
+import { judgedPath, resolvePath, shownPath } from "./paths.ts"
 import { type Tool, type ToolContext, type ToolResult, type Touch, textResult } from "./tool.ts"
 
 const change = {
@@ -27,16 +28,17 @@ const multiArgs = z.strictObject({
 
 type Change = Omit<z.infer<typeof editArgs>, "path">
 
-/** The text after one change. Throws INVALID_PARAMS saying how often the old text was found. */
+/**
+ * The text after one change. Throws INVALID_PARAMS saying how often the old text was found. In a file with CRLF line ends, old and
+ * new text may be given with plain ones.
+ */
 export function applyChange(text: string, { oldText, newText, replaceAll }: Change, shown: string): string {
   if (oldText === newText)
     throw new PincerError("INVALID_PARAMS", "oldText and newText are the same: nothing to change")
-  // A file with CRLF line ends is edited in its own terms.
-  const crlf = text.includes("\r\n") && !oldText.includes("\r\n")
-  const wanted = crlf ? oldText.replaceAll("\n", "\r\n") : oldText
-  const put = crlf ? newText.replaceAll(/\r?\n/g, "\r\n") : newText
-  const parts = text.split(wanted)
-  const count = parts.length - 1
+  const exact = text.includes(oldText)
+  const wanted = exact ? oldText : toCrlf(oldText)
+  const put = !exact || allCrlf(text) ? toCrlf(newText) : newText
+  const count = occurrences(text, wanted)
   const named = `"${excerpt(oldText, 60)}"`
   if (count === 0)
     throw new PincerError(
@@ -48,11 +50,26 @@ export function applyChange(text: string, { oldText, newText, replaceAll }: Chan
       "INVALID_PARAMS",
       `${named} occurs ${count} times in ${shown}: add surrounding lines, or set replaceAll`,
     )
-  return parts.join(put)
+  return text.split(wanted).join(put)
+}
+
+/** Overlapping ones count each: which of them is meant would be a guess. */
+function occurrences(text: string, wanted: string): number {
+  let count = 0
+  for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + 1)) count += 1
+  return count
+}
+
+function toCrlf(text: string): string {
+  return text.replaceAll(/\r?\n/g, "\r\n")
+}
+
+function allCrlf(text: string): boolean {
+  return text.includes("\r\n") && !/(?<!\r)\n/.test(text)
 }
 
 async function applyAll(args: { path: string; changes: readonly Change[] }, context: ToolContext): Promise<ToolResult> {
-  const target = await resolvePath(args.path, context.cwd)
+  const target = await judgedPath(args.path, context, "writes")
   const shown = shownPath(target, context.cwd)
   const before = await readText(target, shown)
   let after = before
@@ -68,9 +85,10 @@ async function applyAll(args: { path: string; changes: readonly Change[] }, cont
       )
     }
   }
-  await writeText(args.path, context.cwd, target, after, shown)
-  const diff = diffOf(before, after)
-  return textResult(`Edited ${shown}\n${diff}`, { path: target, diff })
+  context.signal.throwIfAborted()
+  await writeText(target, after, shown)
+  const { text, added, removed } = diffOf(before, after)
+  return textResult(`Edited ${shown}\n${text}`, { path: target, diff: text, added, removed })
 }
 
 async function touchFile(args: { path: string }, cwd: string): Promise<Touch> {
@@ -86,7 +104,7 @@ export const edit: Tool<z.infer<typeof editArgs>> = {
   description:
     "Replaces exact text in a file. The old text must occur exactly once, white space included, unless replaceAll is set.",
   args: editArgs,
-  title: (args) => args.path,
+  title: (args) => excerpt(args.path, 200),
   touch: touchFile,
   run: ({ path: file, ...one }, context) => applyAll({ path: file, changes: [one] }, context),
 }
@@ -99,7 +117,7 @@ export const multiEdit: Tool<z.infer<typeof multiArgs>> = {
   description:
     "Makes several Edit replacements in one file, in order; when one of them does not fit, nothing is changed.",
   args: multiArgs,
-  title: (args) => `${args.path} (${args.edits.length} edits)`,
+  title: (args) => `${excerpt(args.path, 200)} (${args.edits.length} edits)`,
   touch: touchFile,
   run: ({ path: file, edits }, context) => applyAll({ path: file, changes: edits }, context),
 }

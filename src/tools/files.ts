@@ -1,74 +1,76 @@
-// Writing files for Write, Edit, MultiEdit and NotebookEdit: whole or not at all, keeping the mode, never through a link that was
-// put there after the path had been judged.
+// Opening and writing single files: what is opened is what was judged, never through a link put there afterwards; written whole or
+// not at all, keeping mode and owner.
 import { randomBytes } from "node:crypto"
-import { constants } from "node:fs"
-import { mkdir, open, realpath, rename, rm, stat } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { access, constants, type FileHandle, lstat, open, rename, rm } from "node:fs/promises"
+import { basename, dirname } from "node:path"
 import { PincerError } from "../base/errors.ts"
-import { reasonOf, resolvePath } from "./paths.ts"
+import { checkPlace, openFolder } from "./folder.ts"
+import { movedAway, reasonOf } from "./paths.ts"
 
 const MAX_EDIT_BYTES = 10_000_000
+/** Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
-/** The text of a file that is to be edited. Throws INVALID_PARAMS saying why it cannot be. */
-export async function readText(target: string, shown: string): Promise<string> {
+/** Opens the regular file at a real path. Throws INVALID_PARAMS saying why not, CONFLICT when it is another file by now. */
+export async function openFile(target: string, shown: string): Promise<FileHandle> {
+  let file: FileHandle
   try {
-    const file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW)
-    try {
-      const info = await file.stat()
-      if (!info.isFile()) throw new PincerError("INVALID_PARAMS", `${shown} is not a regular file`)
-      if (info.size > MAX_EDIT_BYTES)
-        throw new PincerError("TOO_LARGE", `${shown} has ${info.size} bytes, too many to edit: use a command`)
-      const bytes = await file.readFile()
-      if (bytes.includes(0)) throw new PincerError("INVALID_PARAMS", `${shown} is a binary file`)
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
-    } finally {
-      await file.close()
-    }
+    file = await open(target, READ)
   } catch (error) {
-    if (error instanceof PincerError) throw error
-    if (error instanceof TypeError) throw new PincerError("INVALID_PARAMS", `${shown} is not UTF-8 text`)
+    if (error instanceof Error && "code" in error && error.code === "ELOOP") throw movedAway(shown)
     throw new PincerError("INVALID_PARAMS", `Cannot read ${shown}: ${reasonOf(error)}`, { cause: error })
+  }
+  try {
+    const info = await file.stat()
+    if (info.isDirectory()) throw new PincerError("INVALID_PARAMS", `${shown} is a directory: use LS or Glob`)
+    if (!info.isFile()) throw new PincerError("INVALID_PARAMS", `${shown} is not a regular file`)
+    await checkPlace(file, target)
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
   }
 }
 
-/**
- * Writes the file through a temporary one beside it. `path` is resolved anew: when it leads elsewhere than `judged`, which policy
- * allowed, nothing is written.
- */
-export async function writeText(
-  path: string,
-  cwd: string,
-  judged: string,
-  content: string,
-  shown: string,
-): Promise<void> {
-  const target = await resolvePath(path, cwd)
-  if (target !== judged)
-    throw new PincerError("CONFLICT", `${shown} leads elsewhere than a moment ago: nothing was written`)
-  const folder = dirname(target)
+/** The text of a file that is to be edited, with its byte order mark. Throws INVALID_PARAMS saying why it cannot be. */
+export async function readText(target: string, shown: string): Promise<string> {
+  const file = await openFile(target, shown)
   try {
-    await mkdir(folder, { recursive: true })
-    if ((await realpath(folder)) !== folder)
-      throw new PincerError("CONFLICT", `${shown} leads elsewhere than a moment ago: nothing was written`)
-    const old = await stat(target).catch(() => undefined)
-    if (old && !old.isFile()) throw new PincerError("INVALID_PARAMS", `${shown} is not a regular file`)
-    const draft = join(folder, `.${basename(target)}.${randomBytes(6).toString("hex")}`)
+    const { size } = await file.stat()
+    if (size > MAX_EDIT_BYTES)
+      throw new PincerError("TOO_LARGE", `${shown} has ${size} bytes, too many to edit: use a command`)
+    const bytes = await file.readFile()
+    if (bytes.includes(0)) throw new PincerError("INVALID_PARAMS", `${shown} is a binary file: use a command`)
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) throw new PincerError("INVALID_PARAMS", `${shown} is not UTF-8 text: use a command`)
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+/** Writes the file at a real path through a temporary one beside it; folders are made as needed. */
+export async function writeText(target: string, content: string, shown: string): Promise<void> {
+  try {
+    const folder = await openFolder(dirname(target), true)
     try {
-      const file = await open(
-        draft,
-        constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-        old ? old.mode & 0o7777 : 0o644,
-      )
+      const place = folder.at(basename(target))
+      const draft = folder.at(`.${randomBytes(8).toString("hex")}.tmp`)
+      const old = await lstat(place).catch(() => undefined)
+      if (old?.isSymbolicLink()) throw movedAway(shown)
+      if (old?.isDirectory()) throw new PincerError("INVALID_PARAMS", `${shown} is a directory: name a file in it`)
+      if (old && !old.isFile()) throw new PincerError("INVALID_PARAMS", `${shown} is not a regular file`)
+      // A replacement needs no right to the file itself, yet who made it read-only meant it.
+      if (old) await access(place, constants.W_OK)
       try {
-        await file.writeFile(content, "utf8")
-        if (old) await file.chmod(old.mode & 0o7777)
-        await file.sync()
+        await fill(draft, content, old)
+        await rename(draft, place)
       } finally {
-        await file.close()
+        await rm(draft, { force: true })
       }
-      await rename(draft, target)
     } finally {
-      await rm(draft, { force: true })
+      await folder.close()
     }
   } catch (error) {
     if (error instanceof PincerError) throw error
@@ -76,27 +78,29 @@ export async function writeText(
   }
 }
 
-const CONTEXT = 3
-const MAX_DIFF_LINES = 200
+async function fill(
+  draft: string,
+  content: string,
+  old: { mode: number; uid: number; gid: number } | undefined,
+): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+  const file = await open(draft, flags, old ? 0o600 : 0o666)
+  try {
+    await file.writeFile(content, "utf8")
+    if (old) {
+      const made = await file.stat()
+      if (made.uid !== old.uid || made.gid !== old.gid) await giveBack(file, old)
+      await file.chmod(old.mode & 0o777)
+    }
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
 
-/** The changed region as a small unified diff: what differs between a common beginning and a common end. */
-export function diffOf(before: string, after: string): string {
-  const [a, b] = [before.split("\n"), after.split("\n")]
-  let start = 0
-  while (start < a.length && start < b.length && a[start] === b[start]) start += 1
-  let end = 0
-  while (end < a.length - start && end < b.length - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end += 1
-  if (start === a.length && start === b.length) return ""
-  const from = Math.max(0, start - CONTEXT)
-  const tail = Math.min(CONTEXT, end)
-  const lines = [
-    `@@ -${from + 1},${a.length - end + tail - from} +${from + 1},${b.length - end + tail - from} @@`,
-    ...a.slice(from, start).map((line) => ` ${line}`),
-    ...a.slice(start, a.length - end).map((line) => `-${line}`),
-    ...b.slice(start, b.length - end).map((line) => `+${line}`),
-    ...a.slice(a.length - end, a.length - end + tail).map((line) => ` ${line}`),
-  ]
-  return lines.length > MAX_DIFF_LINES
-    ? [...lines.slice(0, MAX_DIFF_LINES), `… ${lines.length - MAX_DIFF_LINES} more lines`].join("\n")
-    : lines.join("\n")
+/** Only root may give files away; for others a shared file becomes theirs when it is replaced. */
+async function giveBack(file: FileHandle, owner: { uid: number; gid: number }): Promise<void> {
+  await file.chown(owner.uid, owner.gid).catch((error: unknown) => {
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) throw error
+  })
 }

@@ -1,20 +1,23 @@
 // NotebookEdit: one cell of a Jupyter notebook (nbformat 4) replaced, inserted or deleted; everything else stays as it is.
+import { randomBytes } from "node:crypto"
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
-import { isObject } from "../base/json.ts"
+import { excerpt } from "../base/text.ts"
 import { readText, writeText } from "./files.ts"
-import { resolvePath, shownPath } from "./paths.ts"
+import { type Cell, type Notebook, parseNotebook } from "./ipynb.ts"
+import { judgedPath, resolvePath, shownPath } from "./paths.ts"
 import { type Tool, textResult } from "./tool.ts"
 
 const args = z.strictObject({
-  path: z.string().regex(/\.ipynb$/, "must end in .ipynb"),
+  path: z
+    .string()
+    .regex(/\.ipynb$/, "must end in .ipynb")
+    .describe("The notebook file"),
   cell: z.number().int().min(0).describe("Number of the cell, from 0; for insert, where the new one will stand"),
   mode: z.enum(["replace", "insert", "delete"]).default("replace"),
   cellType: z.enum(["code", "markdown"]).optional().describe("For insert; for replace only to change the type"),
   source: z.string().optional().describe("The cell's text; not for delete"),
 })
-
-type Cell = Record<string, unknown>
 
 export const notebookEdit: Tool<z.infer<typeof args>> = {
   name: "NotebookEdit",
@@ -24,13 +27,13 @@ export const notebookEdit: Tool<z.infer<typeof args>> = {
   description:
     "Replaces, inserts or deletes one cell of a Jupyter notebook. Outputs of a replaced code cell are cleared.",
   args,
-  title: ({ path, mode, cell }) => `${path} (${mode} cell ${cell})`,
+  title: ({ path, mode, cell }) => `${excerpt(path, 200)} (${mode} cell ${cell})`,
   touch: async ({ path }, cwd) => {
     const target = await resolvePath(path, cwd)
     return { reads: [target], writes: [target], hosts: [] }
   },
   async run({ path, cell, mode, cellType, source }, context) {
-    const target = await resolvePath(path, context.cwd)
+    const target = await judgedPath(path, context, "writes")
     const shown = shownPath(target, context.cwd)
     const text = await readText(target, shown)
     const notebook = parseNotebook(text, shown)
@@ -42,30 +45,12 @@ export const notebookEdit: Tool<z.infer<typeof args>> = {
     if (mode === "delete") cells.splice(cell, 1)
     else if (mode === "insert") cells.splice(cell, 0, newCell(notebook, cellType ?? "code", source!))
     else cells[cell] = replaced(cells[cell]!, cellType, source!)
-    const indent = /^\{\n( +)/.exec(text)?.[1]?.length ?? 1
-    await writeText(
-      path,
-      context.cwd,
-      target,
-      JSON.stringify(notebook, null, indent) + (text.endsWith("\n") ? "\n" : ""),
-      shown,
-    )
+    const indent = /^\{\r?\n([ \t]+)/.exec(text)?.[1] ?? 1
+    context.signal.throwIfAborted()
+    await writeText(target, JSON.stringify(notebook, null, indent) + (text.endsWith("\n") ? "\n" : ""), shown)
     const done = { replace: "Replaced", insert: "Inserted", delete: "Deleted" }[mode]
     return textResult(`${done} cell ${cell} of ${shown}; it has ${cells.length} cells`, { path: target })
   },
-}
-
-type Notebook = Record<string, unknown> & { cells: Cell[] }
-
-function parseNotebook(text: string, shown: string): Notebook {
-  try {
-    const notebook: unknown = JSON.parse(text)
-    if (isObject(notebook) && Array.isArray(notebook["cells"]) && notebook["cells"].every(isObject))
-      return notebook as Notebook
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  throw new PincerError("INVALID_PARAMS", `${shown} is not a notebook: it must be JSON with a list of cells`)
 }
 
 /** nbformat keeps text as a list of lines with their line ends. */
@@ -75,14 +60,14 @@ function sourceLines(source: string): string[] {
 
 function newCell(notebook: Notebook, type: "code" | "markdown", source: string): Cell {
   const minor = Number(notebook["nbformat_minor"] ?? 0)
-  const id = minor >= 5 ? { id: Math.random().toString(36).slice(2, 10) } : {}
+  const id = minor >= 5 ? { id: randomBytes(4).toString("hex") } : {}
   const base = { cell_type: type, ...id, metadata: {}, source: sourceLines(source) }
   return type === "code" ? { ...base, execution_count: null, outputs: [] } : base
 }
 
 function replaced(cell: Cell, type: "code" | "markdown" | undefined, source: string): Cell {
   const next: Cell = { ...cell, cell_type: type ?? cell["cell_type"], source: sourceLines(source) }
-  if (next["cell_type"] === "code") return { ...next, execution_count: null, outputs: [] }
-  const { execution_count: _count, outputs: _outputs, ...rest } = next
-  return rest
+  const { execution_count: _count, outputs: _outputs, attachments, ...rest } = next
+  if (rest["cell_type"] === "code") return { ...rest, execution_count: null, outputs: [] }
+  return attachments === undefined ? rest : { ...rest, attachments }
 }

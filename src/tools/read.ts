@@ -1,14 +1,22 @@
-// Read: a text file by lines, an image as an image, anything else by name, type and size.
-import { type FileHandle, open } from "node:fs/promises"
+// Read: a text file by lines, an image as an image, a notebook by cells, anything else by name, type and size.
+import type { FileHandle } from "node:fs/promises"
+import { StringDecoder } from "node:string_decoder"
 import { z } from "zod"
-import { cut } from "../base/text.ts"
-import { reasonOf, resolvePath, shownPath } from "./paths.ts"
+import { excerpt } from "../base/text.ts"
+import { openFile, readText } from "./files.ts"
+import { notebookText, parseNotebook } from "./ipynb.ts"
+import { binaryKind, SHOWN_IMAGES } from "./kind.ts"
+import { LinePage, type LineWindow } from "./line-page.ts"
+import { judgedPath, resolvePath, shownPath } from "./paths.ts"
 import { errorResult, type Tool, type ToolResult, textResult } from "./tool.ts"
 
 const DEFAULT_LINES = 2_000
-const MAX_LINE_CHARS = 2_000
-const MAX_IMAGE_BYTES = 5_000_000
+/** Model services refuse images that are larger than 5 MB in base64. */
+const MAX_IMAGE_BYTES = 3_750_000
 const SNIFF_BYTES = 8_192
+const CHUNK_BYTES = 256 * 1024
+/** How far a file is read on only to say how many lines it has. */
+const MAX_COUNT_BYTES = 100_000_000
 
 const args = z.strictObject({
   path: z.string().min(1).describe("The file, relative to the working directory or absolute"),
@@ -21,32 +29,31 @@ export const read: Tool<z.infer<typeof args>> = {
   aliases: ["read", "read_file"],
   class: "read",
   effect: "read",
-  description: `Reads a file. Text comes with line numbers, at most ${DEFAULT_LINES} lines at once; use offset and limit for more. Images are shown. Other binary files are named with their type and size.`,
+  description: `Reads a file. Text comes with line numbers, at most ${DEFAULT_LINES} lines at once; use offset and limit for more. Images are shown, notebooks come cell by cell. Other binary files are named with their type and size.`,
   args,
   title: ({ path, offset, limit }) =>
-    offset === undefined && limit === undefined
-      ? path
-      : `${path} (from line ${offset ?? 1}${limit === undefined ? "" : `, ${limit} lines`})`,
+    excerpt(
+      offset === undefined && limit === undefined
+        ? path
+        : `${path} (from line ${offset ?? 1}${limit === undefined ? "" : `, ${limit} lines`})`,
+      200,
+    ),
   touch: async ({ path }, cwd) => ({ reads: [await resolvePath(path, cwd)], writes: [], hosts: [] }),
   async run({ path, offset = 1, limit = DEFAULT_LINES }, context) {
-    const target = await resolvePath(path, context.cwd)
+    const target = await judgedPath(path, context, "reads")
     const shown = shownPath(target, context.cwd)
-    let file: FileHandle
+    const window: LineWindow = { offset, limit, maxChars: context.settings.maxOutputChars }
+    const file = await openFile(target, shown)
     try {
-      file = await open(target, "r")
-    } catch (error) {
-      return errorResult(`Cannot read ${shown}: ${reasonOf(error)}`)
-    }
-    try {
-      const stat = await file.stat()
-      if (stat.isDirectory()) return errorResult(`${shown} is a directory: use LS or Glob`)
-      if (!stat.isFile()) return errorResult(`${shown} is not a regular file`)
-      const start = Buffer.alloc(Math.min(SNIFF_BYTES, stat.size))
-      await file.read(start, 0, start.length, 0)
-      const kind = binaryKind(start)
-      if (kind?.startsWith("image/")) return await image(file, shown, kind, stat.size)
-      if (kind) return textResult(`${shown} is a binary file (${kind}, ${stat.size} bytes); it was not read.`)
-      return await lines(file, shown, offset, limit, context.settings.maxOutputChars, context.signal)
+      const { size } = await file.stat()
+      const start = Buffer.alloc(SNIFF_BYTES)
+      const { bytesRead } = await file.read(start, 0, SNIFF_BYTES, 0)
+      const kind = binaryKind(start.subarray(0, bytesRead))
+      if (kind && SHOWN_IMAGES.includes(kind)) return await image(file, shown, kind, size)
+      if (kind)
+        return textResult(`${shown} is a binary file (${kind}, ${size} bytes); it was not read.`, { kind, size })
+      if (target.endsWith(".ipynb")) return notebook(await readText(target, shown), shown, window)
+      return await lines(file, shown, window, context.signal)
     } finally {
       await file.close()
     }
@@ -55,69 +62,52 @@ export const read: Tool<z.infer<typeof args>> = {
 
 async function image(file: FileHandle, shown: string, mimeType: string, size: number): Promise<ToolResult> {
   if (size > MAX_IMAGE_BYTES)
-    return errorResult(`${shown} is an image of ${size} bytes, more than the ${MAX_IMAGE_BYTES} that can be shown`)
-  const data = Buffer.alloc(size)
-  await file.read(data, 0, size, 0)
-  const text = `${shown} (${mimeType}, ${size} bytes)`
+    return errorResult(
+      `${shown} is an image of ${size} bytes, more than the ${MAX_IMAGE_BYTES} that can be shown: make it smaller first`,
+    )
+  const data = await file.readFile()
+  const text = `${shown} (${mimeType}, ${data.length} bytes)`
   return {
     content: [
       { type: "text", text },
       { type: "image", mimeType, data: data.toString("base64") },
     ],
     isError: false,
+    details: { kind: mimeType, size },
   }
 }
 
-/** Streams the file, so that a huge one costs no more than the lines that are shown. */
-async function lines(
-  file: FileHandle,
-  shown: string,
-  offset: number,
-  limit: number,
-  maxChars: number,
-  signal: AbortSignal,
-): Promise<ToolResult> {
-  const out: string[] = []
-  let number = 0
-  let chars = 0
-  let full = false
-  for await (const line of file.readLines({ autoClose: false, signal })) {
-    number += 1
-    if (number < offset || full || out.length >= limit) continue
-    const text = `${String(number).padStart(6)}\t${line.length > MAX_LINE_CHARS ? `${cut(line, MAX_LINE_CHARS)}… [line cut]` : line}`
-    if (chars + text.length > maxChars && out.length > 0) {
-      full = true
-      continue
-    }
-    out.push(text)
-    chars += text.length + 1
-  }
-  if (number === 0) return textResult(`${shown} is empty.`)
-  if (out.length === 0) return errorResult(`${shown} has ${number} lines; line ${offset} does not exist`)
-  const last = offset + out.length - 1
-  if (offset > 1 || last < number)
-    out.push(`[lines ${offset}-${last} of ${number}${last < number ? `; go on with offset ${last + 1}` : ""}]`)
-  return textResult(out.join("\n"), { lines: number })
+function notebook(text: string, shown: string, window: LineWindow): ToolResult {
+  const page = new LinePage(window)
+  page.add(notebookText(parseNotebook(text, shown)))
+  return page.finish(shown, false)
 }
 
-const MAGIC: readonly [prefix: string, type: string][] = [
-  ["89504e470d0a1a0a", "image/png"],
-  ["ffd8ff", "image/jpeg"],
-  ["474946383", "image/gif"],
-  ["255044462d", "application/pdf"],
-  ["504b0304", "application/zip"],
-  ["1f8b", "application/gzip"],
-  ["7f454c46", "application/x-executable"],
-  ["53514c69746520666f726d61742033", "application/vnd.sqlite3"],
-  ["4f676753", "audio/ogg"],
-  ["494433", "audio/mpeg"],
-]
+/** Reads on in pieces, so that a huge file costs no more than the lines that are shown. */
+async function lines(file: FileHandle, shown: string, window: LineWindow, signal: AbortSignal): Promise<ToolResult> {
+  const page = new LinePage(window)
+  const decoder = new StringDecoder("utf8")
+  const chunk = Buffer.alloc(CHUNK_BYTES)
+  let position = 0
+  let counted = 0
+  for (;;) {
+    signal.throwIfAborted()
+    const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, position)
+    if (bytesRead === 0) break
+    const bytes = chunk.subarray(0, bytesRead)
+    if (page.full) {
+      counted += bytesRead
+      page.skip(countLineEnds(bytes), bytes.at(-1) !== 10)
+      if (counted > MAX_COUNT_BYTES) return page.finish(shown, true)
+    } else page.add(position === 0 ? decoder.write(bytes).replace(/^\ufeff/, "") : decoder.write(bytes))
+    position += bytesRead
+  }
+  page.add(decoder.end())
+  return page.finish(shown, false)
+}
 
-/** The type of a file that is not text, judged by its first bytes; undefined for text. */
-export function binaryKind(start: Buffer): string | undefined {
-  const hex = start.subarray(0, 16).toString("hex")
-  const known = MAGIC.find(([prefix]) => hex.startsWith(prefix))
-  if (known) return known[1]
-  if (hex.startsWith("52494646") && start.subarray(8, 12).toString("latin1") === "WEBP") return "image/webp"
-  return start.includes(0) ? "application/octet-stream" : undefined
+function countLineEnds(bytes: Buffer): number {
+  let count = 0
+  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) count += 1
+  return count
 }

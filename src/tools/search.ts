@@ -3,13 +3,16 @@ import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { excerpt } from "../base/text.ts"
+import { pageOf } from "./line-page.ts"
 import { errorResult, type Tool, type ToolContext, textResult } from "./tool.ts"
 import { type WebResponse, webRequest } from "./web.ts"
 
 const args = z.strictObject({
-  query: z.string().min(1).max(500),
+  query: z.string().min(1).max(500).describe("What to search for"),
   count: z.number().int().min(1).max(20).optional().describe("Results wanted; default 8"),
 })
+
+const MAX_ANSWER_BYTES = 1_000_000
 
 export interface SearchHit {
   title: string
@@ -26,7 +29,8 @@ interface SearchService {
     key: string | undefined,
     baseUrl: string,
   ): { url: string; method?: "POST"; headers?: Record<string, string>; body?: string }
-  read(response: WebResponse): SearchHit[] | Promise<SearchHit[]>
+  /** Throws UNAVAILABLE when the answer is not what the service promises. */
+  read(response: WebResponse): SearchHit[]
 }
 
 const services: Readonly<Record<ToolContext["settings"]["search"]["service"], SearchService>> = {
@@ -70,43 +74,40 @@ export const webSearch: Tool<z.infer<typeof args>> = {
   effect: "read",
   description: "Searches the web; returns titles, URLs and snippets. Use WebFetch to read a result.",
   args,
-  title: ({ query }) => query,
+  title: ({ query }) => excerpt(query, 200),
   // Which service is asked is the user's setting, not the model's choice; it is named by the class.
   touch: async () => ({ reads: [], writes: [], hosts: [] }),
   async run({ query, count = 8 }, context) {
-    const { search, fetch } = context.settings
+    const { search, fetch, maxOutputChars } = context.settings
     const service = services[search.service]
-    try {
-      const key = service.needsKey ? search.apiKey() : undefined
-      if (service.needsKey && !key)
-        return errorResult(
-          `${search.service} needs a key: set tools.search.apiKey, or tools.search.service to duckduckgo`,
-        )
-      const baseUrl = (search.baseUrl ?? service.baseUrl).replace(/\/+$/, "")
+    const key = service.needsKey ? search.apiKey() : undefined
+    if (service.needsKey && !key)
+      return errorResult(
+        `${search.service} needs a key: a person can set tools.search.apiKey, or tools.search.service to duckduckgo`,
+      )
+    const baseUrl = (search.baseUrl ?? service.baseUrl).replace(/\/+$/, "")
+    const response = await webRequest({
+      ...service.ask(query, count, key, baseUrl),
+      timeoutMs: fetch.timeoutMs,
+      maxBytes: Math.min(fetch.maxBytes, MAX_ANSWER_BYTES),
       // A server that the user named in the settings may stand anywhere.
-      const allowHosts = search.baseUrl === undefined ? [] : [new URL(baseUrl).hostname]
-      const asked = service.ask(query, count, key, baseUrl)
-      const response = await webRequest({
-        ...asked,
-        timeoutMs: fetch.timeoutMs,
-        maxBytes: fetch.maxBytes,
-        allowHosts,
-        signal: context.signal,
-      })
-      if (response.status !== 200)
-        return errorResult(
-          `${search.service} answered ${response.status}${response.status === 401 ? ": check tools.search.apiKey" : ""}`,
-        )
-      const found = (await service.read(response)).slice(0, count)
-      if (found.length === 0) return textResult(`Nothing was found for "${query}"`)
-      return textResult(found.map((hit, i) => `${i + 1}. ${hit.title}\n   ${hit.url}\n   ${hit.snippet}`).join("\n"), {
-        hits: found,
-      })
-    } catch (error) {
-      if (error instanceof PincerError) return errorResult(error.message)
-      throw error
-    }
+      allowHosts: search.baseUrl === undefined ? [] : [hostAndPort(new URL(baseUrl))],
+      signal: context.signal,
+    })
+    if (response.status !== 200)
+      return errorResult(
+        `${search.service} answered ${response.status}${[401, 403].includes(response.status) ? ": check tools.search.apiKey" : ""}`,
+      )
+    const found = service.read(response).slice(0, count)
+    if (found.length === 0) return textResult(`Nothing was found for "${excerpt(query, 100)}"`, { hits: [] })
+    const lines = found.map((hit, i) => `${i + 1}. ${hit.title}\n   ${hit.url}\n   ${hit.snippet}`)
+    const text = pageOf(lines, { offset: 0, total: lines.length, more: false, maxChars: maxOutputChars })
+    return textResult(text, { hits: found.map(({ title, url }) => ({ title, url })) })
   },
+}
+
+function hostAndPort(url: URL): string {
+  return `${url.hostname}:${url.port || (url.protocol === "https:" ? "443" : "80")}`
 }
 
 function json(response: WebResponse): unknown {
@@ -130,6 +131,11 @@ function hits(body: unknown, path: readonly string[], title: string, url: string
 
 /** The results of a DuckDuckGo page: links of class result__a, each followed by its result__snippet. */
 export function readResultsPage(html: string): SearchHit[] {
+  if (/class="[^"]*anomaly-modal|id="challenge-form"/.test(html))
+    throw new PincerError(
+      "UNAVAILABLE",
+      "duckduckgo asks whether a person is searching: try later, or set tools.search.service to brave or tavily",
+    )
   const found: SearchHit[] = []
   const blocks = html.split(/<a[^>]+class="[^"]*result__a[^"]*"/).slice(1)
   for (const block of blocks) {
@@ -144,6 +150,7 @@ export function readResultsPage(html: string): SearchHit[] {
 
 /** Results lead through a redirect that names the target; advertisements do not. */
 function targetOf(href: string): string | undefined {
+  if (!URL.canParse(href, "https://duckduckgo.com")) return undefined
   const url = new URL(href, "https://duckduckgo.com")
   const target = url.pathname === "/l/" ? url.searchParams.get("uddg") : url.href
   return target && /^https?:\/\//.test(target) && !/duckduckgo\.com\/y\.js/.test(target) ? target : undefined

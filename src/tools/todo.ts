@@ -3,7 +3,7 @@ import { z } from "zod"
 import { type Tool, textResult } from "./tool.ts"
 
 const item = z.strictObject({
-  text: z.string().min(1).max(500),
+  text: z.string().min(1).max(500).describe("The step"),
   status: z.enum(["pending", "in_progress", "completed"]),
 })
 const args = z.strictObject({ todos: z.array(item).max(100).describe("The whole list; it replaces the one before") })

@@ -21,6 +21,8 @@ export interface Touch {
 export interface ToolContext {
   /** Working directory, absolute and real (symlinks resolved). */
   cwd: string
+  /** What policy judged of this call: paths beyond it are refused, should they resolve differently by now. */
+  judged?: Touch
   /** The session's own scratch state across turns (todo list); JSON-able, stored by the agent. */
   notes: Map<string, unknown>
   signal: AbortSignal

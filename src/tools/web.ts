@@ -1,15 +1,16 @@
-// One guarded HTTP GET or POST for WebFetch and WebSearch: names are looked up by us, the address is judged, and the connection goes to
-// that very address; after every redirect anew. No cookies, no credentials, no proxy.
-import { lookup as dnsLookup } from "node:dns/promises"
-import http from "node:http"
-import https from "node:https"
+// One guarded HTTP GET or POST for WebFetch and WebSearch: names are looked up by us, the addresses are judged, and the connection goes
+// to those very addresses; after every redirect anew. No cookies, no proxy, and nothing secret to another origin.
+import type { IncomingMessage } from "node:http"
+import type { RequestOptions } from "node:https"
 import { isIP } from "node:net"
+import type { Readable } from "node:stream"
 import { PincerError } from "../base/errors.ts"
 import { isSpecialAddress } from "./address.ts"
 
 export interface WebRequest {
   url: string
   method?: "GET" | "POST"
+  /** Sent to the first origin only. */
   headers?: Record<string, string>
   body?: string
   timeoutMs: number
@@ -32,36 +33,40 @@ export interface WebResponse {
 
 const MAX_REDIRECTS = 5
 
-/** Throws INVALID_PARAMS for what may not be fetched, UNAVAILABLE and TIMEOUT for what could not. */
+/** Throws INVALID_PARAMS for what may not be fetched, UNAVAILABLE and TIMEOUT for what could not, and the signal's own reason. */
 export async function webRequest(request: WebRequest): Promise<WebResponse> {
   const limit = AbortSignal.timeout(request.timeoutMs)
   const signal = AbortSignal.any([request.signal, limit])
   let url = webUrl(request.url)
-  let { method = "GET", body } = request
-  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const address = await publicAddress(url, request)
-    const response = await exchange(url, address, { ...request, method, body }, signal, limit)
-    const location = response.headers.location
-    const status = response.statusCode ?? 0
-    if (status < 300 || status >= 400 || location === undefined)
-      return {
-        url: url.href,
-        status,
-        contentType: response.headers["content-type"] ?? "",
-        ...(await readBody(response, request.maxBytes, limit)),
-      }
-    response.destroy()
-    url = webUrl(new URL(location, url).href)
-    if (status !== 307 && status !== 308) {
-      method = "GET"
-      body = undefined
+  let next: WebRequest = request
+  try {
+    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+      const addresses = await publicAddresses(url, next, signal)
+      const response = await exchange(url, addresses, next, signal)
+      const location = response.headers.location
+      const status = response.statusCode ?? 0
+      if (status < 300 || status >= 400 || location === undefined)
+        return {
+          url: url.href,
+          status,
+          contentType: response.headers["content-type"] ?? "",
+          ...(await readBody(response, request.maxBytes)),
+        }
+      response.destroy()
+      const target = redirectTarget(location, url)
+      next = redirected(next, status, target.origin === url.origin)
+      url = target
     }
+  } catch (error) {
+    request.signal.throwIfAborted()
+    throw asRefusal(error, url, limit)
   }
   throw new PincerError("UNAVAILABLE", `${request.url} redirects more than ${MAX_REDIRECTS} times`, {
     retryable: false,
   })
 }
 
+/** Throws INVALID_PARAMS for what is no http or https URL, or holds a user name or password. */
 export function webUrl(text: string): URL {
   let url: URL
   try {
@@ -76,93 +81,133 @@ export function webUrl(text: string): URL {
   if (url.protocol !== "https:" && url.protocol !== "http:")
     throw new PincerError("INVALID_PARAMS", `${url.protocol} URLs are not fetched: only https and http`)
   if (url.username !== "" || url.password !== "")
-    throw new PincerError("INVALID_PARAMS", "URLs with a user name or password are not fetched")
+    throw new PincerError("INVALID_PARAMS", "URLs with a user name or password are not fetched: leave them out")
   return url
 }
 
-/** The address to connect to. Refused when any address of the name is not public: which one is used must not be luck. */
-async function publicAddress(url: URL, request: WebRequest): Promise<string> {
-  const host = url.hostname.replace(/^\[|\]$/g, "")
-  const port = url.port || (url.protocol === "https:" ? "443" : "80")
-  const allowed = request.allowHosts.some((entry) => entry === url.hostname || entry === `${url.hostname}:${port}`)
-  const addresses = isIP(host) ? [host] : await resolveName(host, request)
-  const bad = allowed ? undefined : addresses.find(isSpecialAddress)
-  if (bad !== undefined)
-    throw new PincerError(
-      "INVALID_PARAMS",
-      `${url.hostname} is a private or local address: add it to tools.fetch.allowHosts to allow it`,
-    )
-  return addresses[0]!
+function redirectTarget(location: string, from: URL): URL {
+  if (!URL.canParse(location, from.href))
+    throw new PincerError("UNAVAILABLE", `${from.host} redirects to something that is not a URL`, { retryable: false })
+  return webUrl(new URL(location, from).href)
 }
 
-async function resolveName(host: string, request: WebRequest): Promise<string[]> {
-  const look =
-    request.lookup ?? (async (name: string) => (await dnsLookup(name, { all: true })).map((one) => one.address))
+function redirected(request: WebRequest, status: number, sameOrigin: boolean): WebRequest {
+  const kept = status === 307 || status === 308
+  if (!kept) return { ...request, method: "GET", body: undefined, headers: undefined }
+  // A body or header may hold a key that was meant for the first origin.
+  if (sameOrigin || request.method !== "POST") return sameOrigin ? request : { ...request, headers: undefined }
+  throw new PincerError("UNAVAILABLE", `${new URL(request.url).host} redirects a POST to another server`, {
+    retryable: false,
+  })
+}
+
+/** The addresses to connect to. Refused when any address of the name is not public: which one is used must not be luck. */
+async function publicAddresses(url: URL, request: WebRequest, signal: AbortSignal): Promise<string[]> {
+  const host = url.hostname.replace(/^\[|\]$/g, "")
+  const addresses = isIP(host) ? [host] : await resolveName(host, request, signal)
+  if (!isAllowed(url, request.allowHosts) && addresses.some(isSpecialAddress))
+    throw new PincerError(
+      "INVALID_PARAMS",
+      `${url.host} is a private or local address: a person can allow it in tools.fetch.allowHosts`,
+    )
+  return addresses
+}
+
+function isAllowed(url: URL, entries: readonly string[]): boolean {
+  const port = url.port || (url.protocol === "https:" ? "443" : "80")
+  const bare = url.hostname.replace(/^\[|\]$/g, "")
+  const names = [url.hostname, bare, `${url.hostname}:${port}`]
+  return entries.some((entry) => names.includes(entry.toLowerCase()))
+}
+
+async function resolveName(host: string, request: WebRequest, signal: AbortSignal): Promise<string[]> {
+  const look = request.lookup ?? addressesOf
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(signal.reason)
+  signal.addEventListener("abort", onAbort, { once: true })
   try {
-    const addresses = await look(host)
+    signal.throwIfAborted()
+    const addresses = await Promise.race([look(host), aborted.promise])
     if (addresses.length > 0) return addresses
   } catch (error) {
+    if (signal.aborted) throw error
     throw new PincerError("UNAVAILABLE", `The host ${host} could not be looked up`, { cause: error })
+  } finally {
+    signal.removeEventListener("abort", onAbort)
   }
   throw new PincerError("UNAVAILABLE", `The host ${host} has no address`)
 }
 
-function exchange(
+async function addressesOf(host: string): Promise<string[]> {
+  const { lookup } = await import("node:dns/promises")
+  return (await lookup(host, { all: true })).map((one) => one.address)
+}
+
+async function exchange(
   url: URL,
-  address: string,
+  addresses: readonly string[],
   request: WebRequest,
   signal: AbortSignal,
-  limit: AbortSignal,
-): Promise<http.IncomingMessage> {
-  const secure = url.protocol === "https:"
-  const family = isIP(address)
-  const options: https.RequestOptions = {
-    method: request.method,
+): Promise<IncomingMessage> {
+  const judged = addresses.map((address) => ({ address, family: isIP(address) }))
+  const options: RequestOptions = {
+    method: request.method ?? "GET",
     agent: false,
     signal,
-    // Whatever the name means by now: the connection goes to the address that was judged.
-    lookup: (_host, lookupOptions, callback) => {
-      if (lookupOptions.all) callback(null, [{ address, family }])
-      else callback(null, address, family)
+    // Whatever the name means by now: the connection goes to an address that was judged.
+    lookup: (_host, { all }, callback) => {
+      if (all) callback(null, judged)
+      else callback(null, judged[0]!.address, judged[0]!.family)
     },
     headers: {
       "user-agent": "Mozilla/5.0 (compatible; Pincer)",
       accept: "text/html,application/xhtml+xml,application/json,text/plain;q=0.9,*/*;q=0.5",
-      "accept-encoding": "identity",
+      "accept-encoding": "gzip, br",
       "accept-language": "en,zh;q=0.8,*;q=0.5",
       ...request.headers,
       ...(request.body === undefined ? {} : { "content-length": String(Buffer.byteLength(request.body)) }),
     },
   }
+  // Loaded when first needed, as all of this costs every start.
+  const { request: send } = url.protocol === "https:" ? await import("node:https") : await import("node:http")
   return new Promise((resolve, reject) => {
-    const sent = (secure ? https : http).request(url, options, resolve)
-    sent.once("error", (error) => reject(describe(error, url, limit)))
+    const sent = send(url, options, resolve)
+    sent.once("error", reject)
     sent.end(request.body)
   })
 }
 
-async function readBody(
-  response: http.IncomingMessage,
-  maxBytes: number,
-  limit: AbortSignal,
-): Promise<{ body: Buffer; cut: boolean }> {
+/** Counted after decompression, so that a small body cannot become a large one. */
+async function readBody(response: IncomingMessage, maxBytes: number): Promise<{ body: Buffer; cut: boolean }> {
   const chunks: Buffer[] = []
   let size = 0
   try {
-    for await (const chunk of response) {
+    for await (const chunk of await decompressed(response)) {
       chunks.push(chunk as Buffer)
       size += (chunk as Buffer).length
       if (size > maxBytes) break
     }
-  } catch (error) {
-    throw describe(error, undefined, limit)
+  } finally {
+    response.destroy()
   }
   return { body: Buffer.concat(chunks).subarray(0, maxBytes), cut: size > maxBytes }
 }
 
-function describe(error: unknown, url: URL | undefined, limit: AbortSignal): PincerError {
-  if (limit.aborted)
-    return new PincerError("TIMEOUT", `${url?.host ?? "The server"} did not answer in time`, { cause: error })
-  const code = error instanceof Error && "code" in error ? String(error.code) : "the connection failed"
-  return new PincerError("UNAVAILABLE", `${url?.host ?? "The server"} could not be read (${code})`, { cause: error })
+async function decompressed(response: IncomingMessage): Promise<Readable> {
+  const encoding = response.headers["content-encoding"]?.trim().toLowerCase() ?? "identity"
+  if (encoding === "identity" || encoding === "") return response
+  const { createBrotliDecompress, createGunzip, createInflate } = await import("node:zlib")
+  const makers = { gzip: createGunzip, "x-gzip": createGunzip, br: createBrotliDecompress, deflate: createInflate }
+  if (!Object.hasOwn(makers, encoding)) return response
+  const decoder = makers[encoding as keyof typeof makers]()
+  response.once("error", (error) => decoder.destroy(error))
+  return response.pipe(decoder)
+}
+
+function asRefusal(error: unknown, url: URL, limit: AbortSignal): unknown {
+  if (error instanceof PincerError) return error
+  if (limit.aborted) return new PincerError("TIMEOUT", `${url.host} did not answer in time`, { cause: error })
+  if (!(error instanceof Error)) return error
+  const code = "code" in error ? String(error.code) : error.message
+  return new PincerError("UNAVAILABLE", `${url.host} could not be read (${code || error.name})`, { cause: error })
 }

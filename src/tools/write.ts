@@ -1,8 +1,11 @@
 // Write: a whole file, created or replaced.
-import { stat } from "node:fs/promises"
+import { lstat } from "node:fs/promises"
 import { z } from "zod"
-import { diffOf, readText, writeText } from "./files.ts"
-import { resolvePath, shownPath } from "./paths.ts"
+import { PincerError } from "../base/errors.ts"
+import { excerpt } from "../base/text.ts"
+import { diffOf } from "./diff.ts"
+import { readText, writeText } from "./files.ts"
+import { judgedPath, resolvePath, shownPath } from "./paths.ts"
 import { type Tool, textResult } from "./tool.ts"
 
 const args = z.strictObject({
@@ -10,7 +13,7 @@ const args = z.strictObject({
   content: z.string().describe("The whole new content"),
 })
 
-const MAX_DIFF_BYTES = 200_000
+const MAX_DIFF_BYTES = 1_000_000
 
 export const write: Tool<z.infer<typeof args>> = {
   name: "Write",
@@ -20,21 +23,34 @@ export const write: Tool<z.infer<typeof args>> = {
   description:
     "Writes a file, replacing what was there; folders are made as needed. To change a part of a file, use Edit.",
   args,
-  title: ({ path, content }) => `${path} (${content.length} characters)`,
+  title: ({ path, content }) => `${excerpt(path, 200)} (${content.length} characters)`,
   touch: async ({ path }, cwd) => ({ reads: [], writes: [await resolvePath(path, cwd)], hosts: [] }),
   async run({ path, content }, context) {
-    const target = await resolvePath(path, context.cwd)
+    const target = await judgedPath(path, context, "writes")
     const shown = shownPath(target, context.cwd)
-    const old = await stat(target).catch(() => undefined)
-    const before =
-      old?.isFile() && old.size <= MAX_DIFF_BYTES ? await readText(target, shown).catch(() => undefined) : undefined
-    await writeText(path, context.cwd, target, content, shown)
-    const diff = before === undefined || content.length > MAX_DIFF_BYTES ? undefined : diffOf(before, content)
+    const old = await lstat(target).catch(() => undefined)
+    const before = old ? await earlier(target, shown, old.size) : ""
+    context.signal.throwIfAborted()
+    await writeText(target, content, shown)
     const lines = content === "" ? 0 : content.split("\n").length - (content.endsWith("\n") ? 1 : 0)
+    const diff = before === undefined || content.length > MAX_DIFF_BYTES ? undefined : diffOf(before, content)
     return textResult(`${old ? "Replaced" : "Created"} ${shown} (${lines} lines)`, {
       path: target,
       created: !old,
-      ...(diff ? { diff } : {}),
+      lines,
+      ...(diff ? { diff: diff.text, added: diff.added, removed: diff.removed } : {}),
     })
   },
+}
+
+/** The text that is replaced, for the diff; undefined when it is none or too long. */
+async function earlier(target: string, shown: string, size: number): Promise<string | undefined> {
+  if (size > MAX_DIFF_BYTES) return undefined
+  try {
+    return await readText(target, shown)
+  } catch (error) {
+    // What cannot be read has no diff; whether it can be written shows itself.
+    if (error instanceof PincerError) return undefined
+    throw error
+  }
 }
