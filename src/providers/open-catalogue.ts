@@ -182,16 +182,15 @@ export class OpenCatalogue implements Catalogue {
   }
 
   async #ask(): Promise<ModelInfo[]> {
-    const asked = this.#discovered
     const limit = AbortSignal.timeout(LIST_DEADLINE_MS)
-    const lists = await Promise.all(asked.settings.map(({ id }) => this.#list(id, limit)))
+    const lists = await Promise.all(this.#discovered.settings.map(({ id }) => this.#list(id, limit)))
+    // Other settings may have come while the services were asked: theirs count, too.
     const all = this.#known()
     for (const info of lists.flat()) {
       const name = `${info.provider}/${info.id}`
       all.set(name, { ...all.get(name), ...info })
     }
-    // Other settings may have come while the services were asked.
-    if (asked === this.#discovered) this.#infos = all
+    this.#infos = all
     return [...all.values()]
   }
 
