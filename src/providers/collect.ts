@@ -1,11 +1,12 @@
 // Putting an answer together while it streams: text, thinking, and tool calls whose arguments are parsed once they are complete.
 // Shared by all wires, so that the rule "no half-received call is ever run" has one home.
-import { isObject } from "../base/json.ts"
+import { isObject, parseJson } from "../base/json.ts"
 import { estimateTokens } from "../base/text.ts"
 import { NO_USAGE, type Part, type ToolCallPart, type Usage } from "../protocol/message.ts"
 import type { ModelRequest } from "./provider.ts"
 
-interface OpenCall {
+/** A call that is being written. */
+export interface OpenCall {
   callId: string
   name: string
   raw: string
@@ -90,7 +91,7 @@ export function closeCall(call: OpenCall): ToolCallPart {
   const base: ToolCallPart = { type: "tool.call", callId, name, ...(opaque === undefined ? {} : { opaque }) }
   if (raw.trim() === "") return { ...base, args: {} }
   try {
-    const args: unknown = JSON.parse(raw)
+    const args = parseJson(raw)
     return isObject(args) ? { ...base, args } : { ...base, raw }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error

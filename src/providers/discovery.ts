@@ -1,7 +1,8 @@
 // Which model services there are: what the configuration names, keys in the environment, servers on this machine, and always the
 // offline model last. Pure but for probeLocal(); secrets are read when they are used, never here.
 import { isObject } from "../base/json.ts"
-import { FailureError, requestJson } from "./http.ts"
+import { FailureError } from "./failure.ts"
+import { requestJson } from "./http.ts"
 import { type ServiceRow, serviceOf, services } from "./services.ts"
 import type { ProviderSettings, Quirks } from "./settings.ts"
 

@@ -3,7 +3,7 @@ import { test } from "node:test"
 import type { Clock } from "../base/clock.ts"
 import type { CatalogueEvent, ModelRef } from "./catalogue.ts"
 import { streamWithFallback } from "./fallback.ts"
-import { failureOf } from "./http.ts"
+import { failureOf } from "./failure.ts"
 import type { FailureKind, ModelEvent, ModelFailure, Provider } from "./provider.ts"
 
 const DONE: ModelEvent = {

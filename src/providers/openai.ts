@@ -1,6 +1,7 @@
 // What OpenAI's two wires share: the key as a bearer token, the list of models, embeddings.
 import { isObject } from "../base/json.ts"
-import { asRefusal, failureOf, requestJson } from "./http.ts"
+import { asRefusal, failureOf } from "./failure.ts"
+import { requestJson } from "./http.ts"
 import type { EmbedRequest, EmbedResult, ModelInfo } from "./provider.ts"
 import type { ProviderSettings } from "./settings.ts"
 

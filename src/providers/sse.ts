@@ -1,5 +1,5 @@
 // Server-sent events, incrementally: bytes in, complete events out (WHATWG HTML §9.2). One call per network chunk hands back all
-// events that it completed, so that a delta costs no promise of its own.
+// events that it completed, so that a delta costs no promise of its own. Every character is looked at once, however it is cut up.
 
 /** One event; `event` is "" when the stream named none. */
 export interface SseEvent {
@@ -9,51 +9,84 @@ export interface SseEvent {
 
 /** A single event larger than this is a broken peer. Characters. */
 const MAX_EVENT_CHARS = 8 * 1024 * 1024
+const LF = 10
+const SPACE = 32
 
 export class SseParser {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: false })
-  #buffer = ""
+  readonly #maxChars: number
+  /** The line that has not ended yet. */
+  #rest = ""
   #event = ""
   #data: string | undefined
   #afterCr = false
 
+  constructor(maxChars: number = MAX_EVENT_CHARS) {
+    this.#maxChars = maxChars
+  }
+
   /** The events that this chunk completes. Throws RangeError when one grows beyond the limit. */
   push(chunk: Uint8Array): SseEvent[] {
-    const events: SseEvent[] = []
-    let text = this.#decoder.decode(chunk, { stream: true })
-    if (this.#afterCr && text.startsWith("\n")) text = text.slice(1)
-    if (text !== "") this.#afterCr = false
-    const buffer = this.#buffer === "" ? text : this.#buffer + text
-    let start = 0
-    for (;;) {
-      let end = buffer.indexOf("\n", start)
-      const cr = buffer.indexOf("\r", start)
-      if (cr >= 0 && (end < 0 || cr < end)) end = cr
-      if (end < 0) break
-      this.#line(buffer, start, end, events)
-      start = end + 1
-      if (buffer.charCodeAt(end) === 13) {
-        if (start === buffer.length) this.#afterCr = true
-        else if (buffer.charCodeAt(start) === 10) start += 1
-      }
+    return this.#text(this.#decoder.decode(chunk, { stream: true }))
+  }
+
+  /** The body is over: the last event, where the peer left out the blank line that ends it. */
+  end(): SseEvent[] {
+    return this.#text(`${this.#decoder.decode()}\n\n`)
+  }
+
+  #text(text: string): SseEvent[] {
+    if (text === "") return []
+    // The second half of a CR LF that was cut in two.
+    let start = this.#afterCr && text.charCodeAt(0) === LF ? 1 : 0
+    this.#afterCr = false
+    let lf = text.indexOf("\n", start)
+    let cr = text.indexOf("\r", start)
+    if (lf < 0 && cr < 0) {
+      this.#rest += start === 0 ? text : text.slice(start)
+      this.#limit()
+      return []
     }
-    this.#buffer = start === 0 ? buffer : buffer.slice(start)
-    if (this.#buffer.length + (this.#data?.length ?? 0) > MAX_EVENT_CHARS)
-      throw new RangeError(`A server-sent event is larger than ${MAX_EVENT_CHARS} characters`)
+    if (this.#rest !== "") {
+      const known = this.#rest.length - start
+      text = this.#rest + (start === 0 ? text : text.slice(start))
+      if (lf >= 0) lf += known
+      if (cr >= 0) cr += known
+      start = 0
+    }
+    const events: SseEvent[] = []
+    while (lf >= 0 || cr >= 0) {
+      const end = cr < 0 || (lf >= 0 && lf < cr) ? lf : cr
+      this.#line(text, start, end, events)
+      start = end + 1
+      if (end === cr) {
+        if (start === text.length) this.#afterCr = true
+        else if (text.charCodeAt(start) === LF) start += 1
+        cr = text.indexOf("\r", start)
+      }
+      if (lf >= 0 && lf < start) lf = text.indexOf("\n", start)
+    }
+    this.#rest = text.slice(start)
+    this.#limit()
     return events
   }
 
-  #line(buffer: string, start: number, end: number, events: SseEvent[]): void {
+  #limit(): void {
+    if (this.#rest.length + (this.#data?.length ?? 0) > this.#maxChars)
+      throw new RangeError(`a server-sent event is larger than ${this.#maxChars} characters`)
+  }
+
+  #line(text: string, start: number, end: number, events: SseEvent[]): void {
     if (start === end) {
       if (this.#data !== undefined) events.push({ event: this.#event, data: this.#data })
       this.#event = ""
       this.#data = undefined
-    } else if (buffer.startsWith("data:", start)) {
-      const value = buffer.slice(buffer.charCodeAt(start + 5) === 32 ? start + 6 : start + 5, end)
+    } else if (text.startsWith("data:", start)) {
+      const value = text.slice(text.charCodeAt(start + 5) === SPACE ? start + 6 : start + 5, end)
       this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`
-    } else if (buffer.startsWith("event:", start)) {
-      this.#event = buffer.slice(buffer.charCodeAt(start + 6) === 32 ? start + 7 : start + 6, end)
-    } else if (end - start === 4 && buffer.startsWith("data", start))
+    } else if (text.startsWith("event:", start)) {
+      this.#event = text.slice(text.charCodeAt(start + 6) === SPACE ? start + 7 : start + 6, end)
+    } else if (end - start === 4 && text.startsWith("data", start))
       this.#data = this.#data === undefined ? "" : `${this.#data}\n`
   }
 }

@@ -2,7 +2,7 @@
 // or its key does wrong.
 import { PincerError } from "../base/errors.ts"
 import type { Part } from "../protocol/message.ts"
-import { FailureError, failureOf } from "./http.ts"
+import { FailureError, failureOf } from "./failure.ts"
 import type { ModelEvent } from "./provider.ts"
 import type { SseEvent } from "./sse.ts"
 

@@ -314,7 +314,12 @@ function responsesEvents(request: FakeRequest, reply: FakeReply): WireEvent[] {
     }
     put("response.output_item.added", "start", { output_index: 0, item: { ...item, summary: [] } })
     for (const delta of pieces(reply.thinking, size))
-      put("response.reasoning_summary_text.delta", "delta", { item_id: "rs_1", delta })
+      put("response.reasoning_summary_text.delta", "delta", {
+        item_id: "rs_1",
+        output_index: 0,
+        summary_index: 0,
+        delta,
+      })
     put("response.output_item.done", "start", { output_index: 0, item })
     output.push(item)
   }

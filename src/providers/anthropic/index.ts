@@ -1,6 +1,7 @@
 // Anthropic's Messages API, and services that speak it.
 import { isObject } from "../../base/json.ts"
-import { asRefusal, postStream, requestJson } from "../http.ts"
+import { asRefusal } from "../failure.ts"
+import { postStream, requestJson } from "../http.ts"
 import type { ModelInfo, Provider } from "../provider.ts"
 import type { ProviderSettings } from "../settings.ts"
 import { decodeStream } from "../stream.ts"

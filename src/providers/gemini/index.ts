@@ -1,6 +1,7 @@
 // The Gemini API. The key travels in a header: in the address it would end in logs.
 import { isObject } from "../../base/json.ts"
-import { asRefusal, failureOf, postStream, requestJson } from "../http.ts"
+import { asRefusal, failureOf } from "../failure.ts"
+import { postStream, requestJson } from "../http.ts"
 import type { EmbedRequest, EmbedResult, ModelInfo, Provider } from "../provider.ts"
 import type { ProviderSettings } from "../settings.ts"
 import { decodeStream } from "../stream.ts"

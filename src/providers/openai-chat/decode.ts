@@ -1,39 +1,55 @@
 // OpenAI chat completion chunks into our events. One decoder a stream; it tolerates what compatible servers do differently:
 // whole calls in one chunk, calls without index or id, "stop" as the finish reason of calls, usage in any chunk.
-
-import { uuid } from "../../base/id.ts"
 import { isObject } from "../../base/json.ts"
 import { NO_USAGE, type Part, type StopReason, type Usage } from "../../protocol/message.ts"
 import { AnswerParts, estimateUsage } from "../collect.ts"
-import { errorText, type FailureError, failureOf, kindOf, parseEvent } from "../http.ts"
+import { failureOf, streamFailure } from "../failure.ts"
+import { parseEvent } from "../http.ts"
 import type { ModelEvent, ModelRequest } from "../provider.ts"
-import type { Quirks } from "../settings.ts"
+import type { ProviderSettings } from "../settings.ts"
 import type { Decoder } from "../stream.ts"
+import { CallMerger } from "./calls.ts"
+import { REASONING_FIELDS } from "./encode.ts"
 
 export class ChatDecoder implements Decoder {
   readonly #answer = new AnswerParts()
+  readonly #calls = new CallMerger(this.#answer)
   readonly #request: ModelRequest
-  readonly #reasoningField: string | undefined
+  readonly #provider: string
+  readonly #fields: readonly string[]
+  /** The field in which this service sends its reasoning. */
+  #field: string | undefined
   #finish: string | undefined
   #usage: Usage | undefined
   #model: string | undefined
   #refused = false
+  #over = false
 
-  constructor(request: ModelRequest, quirks: Quirks) {
+  constructor(request: ModelRequest, { id, quirks }: Pick<ProviderSettings, "id" | "quirks">) {
     this.#request = request
-    this.#reasoningField = quirks.reasoningField
+    this.#provider = id
+    this.#fields = quirks.reasoningField ? [quirks.reasoningField, ...REASONING_FIELDS] : REASONING_FIELDS
+  }
+
+  /** True once the service has said that nothing follows. */
+  get isOver(): boolean {
+    return this.#over
   }
 
   /** Adds the events of one data line to `out`. Throws FailureError for an error event or text that is not a chunk. */
   push(data: string, out: ModelEvent[]): void {
-    if (data === "[DONE]") return
+    if (data === "[DONE]") {
+      this.#over = true
+      return
+    }
     const chunk = parseEvent(data)
-    if (chunk["error"] !== undefined && chunk["error"] !== null) throw streamError(data)
+    if (chunk["error"] !== undefined && chunk["error"] !== null) throw streamFailure(data)
     if (typeof chunk["model"] === "string") this.#model = chunk["model"]
-    const usage = chunk["usage"]
-    if (isObject(usage)) this.#usage = decodeUsage(usage)
     const choices = chunk["choices"]
     const choice: unknown = Array.isArray(choices) ? choices[0] : undefined
+    // Moonshot counts within the choice.
+    const usage = chunk["usage"] ?? (isObject(choice) ? choice["usage"] : undefined)
+    if (isObject(usage)) this.#usage = decodeUsage(usage)
     if (!isObject(choice)) return
     const delta = choice["delta"] ?? choice["message"]
     if (isObject(delta)) this.#delta(delta, out)
@@ -41,53 +57,44 @@ export class ChatDecoder implements Decoder {
   }
 
   #delta(delta: Record<string, unknown>, out: ModelEvent[]): void {
-    const thinking =
-      (this.#reasoningField && delta[this.#reasoningField]) || delta["reasoning_content"] || delta["reasoning"]
-    if (typeof thinking === "string" && thinking !== "") {
-      this.#answer.thinking(thinking)
-      out.push({ type: "thinking.delta", text: thinking })
+    for (const field of this.#fields) {
+      const thinking = delta[field]
+      if (typeof thinking !== "string" || thinking === "") continue
+      this.#field ??= field
+      this.#thinking(thinking, out)
+      // Some services send the same words in two fields.
+      break
     }
-    const text = delta["content"]
-    if (typeof text === "string" && text !== "") {
-      this.#answer.text(text)
-      out.push({ type: "text.delta", text })
-    }
+    const content = delta["content"]
+    if (typeof content === "string") this.#text(content, out)
+    else if (Array.isArray(content)) for (const piece of content) if (isObject(piece)) this.#piece(piece, out)
     const refusal = delta["refusal"]
     if (typeof refusal === "string" && refusal !== "") {
       this.#refused = true
-      this.#answer.text(refusal)
-      out.push({ type: "text.delta", text: refusal })
+      this.#text(refusal, out)
     }
     const calls = delta["tool_calls"]
-    if (Array.isArray(calls)) for (const call of calls) if (isObject(call)) this.#call(call, out)
+    if (Array.isArray(calls)) for (const call of calls) if (isObject(call)) this.#calls.add(call, out)
   }
 
-  #call(wire: Record<string, unknown>, out: ModelEvent[]): void {
-    const fn = isObject(wire["function"]) ? wire["function"] : {}
-    const id = typeof wire["id"] === "string" ? wire["id"] : ""
-    const name = typeof fn["name"] === "string" ? fn["name"] : ""
-    const slot = this.#slot(wire, id, name)
-    const known = this.#answer.openCall(slot)
-    const call = known ?? this.#answer.call(slot, id || `call_${uuid()}`, name)
-    if (!known) out.push({ type: "tool.started", callId: call.callId, name })
-    else if (call.name === "" && name !== "") call.name = name
-    const args = fn["arguments"]
-    if (typeof args === "string") call.raw += args
-    else if (isObject(args)) call.raw = JSON.stringify(args)
+  /** Mistral's reasoning models send content in typed pieces. */
+  #piece(piece: Record<string, unknown>, out: ModelEvent[]): void {
+    const thoughts = piece["thinking"]
+    if (typeof piece["text"] === "string") this.#text(piece["text"], out)
+    else if (Array.isArray(thoughts))
+      for (const one of thoughts) if (isObject(one) && typeof one["text"] === "string") this.#thinking(one["text"], out)
   }
 
-  /** By index where there is one; a new id or a new name opens a new call, anything else goes on with the last one. */
-  #slot(wire: Record<string, unknown>, id: string, name: string): string {
-    const last = this.#answer.lastSlot
-    if (typeof wire["index"] === "number") {
-      const slot = `i${wire["index"]}`
-      const known = this.#answer.openCall(slot)
-      // Some servers number every call 0: another id means another call.
-      return known && id !== "" && known.callId !== id ? `i${wire["index"]}:${id}` : slot
-    }
-    if (id !== "") return `id:${id}`
-    if (name === "" && last !== undefined) return last
-    return `n:${uuid()}`
+  #text(text: string, out: ModelEvent[]): void {
+    if (text === "") return
+    this.#answer.text(text)
+    out.push({ type: "text.delta", text })
+  }
+
+  #thinking(text: string, out: ModelEvent[]): void {
+    if (text === "") return
+    this.#answer.thinking(text)
+    out.push({ type: "thinking.delta", text })
   }
 
   received(): Part[] {
@@ -101,18 +108,31 @@ export class ChatDecoder implements Decoder {
     return {
       type: "done",
       stop,
-      content: this.#answer.content(!cut),
+      content: this.#answer.content(!cut).map((part) => this.#signed(part)),
       usage: this.#usage ?? estimateUsage(this.#request, this.#answer.size()),
       ...(this.#model === undefined ? {} : { model: this.#model }),
     }
+  }
+
+  /** Reasoning goes back in the field it came in. */
+  #signed(part: Part): Part {
+    if (part.type !== "thinking" || this.#field === undefined) return part
+    return { ...part, opaque: this.#field, provider: this.#provider }
   }
 
   #stop(): StopReason {
     switch (this.#finish) {
       case undefined:
         throw failureOf("truncated", "the answer ended without a finish reason")
+      // Sources: api-docs.deepseek.com, docs.mistral.ai, docs.vllm.ai.
+      case "insufficient_system_resource":
+        throw failureOf("overloaded", "the service ran out of resources in the middle of its answer")
+      case "error":
+      case "abort":
+        throw failureOf("server", `the service broke off its answer (finish reason "${this.#finish}")`)
       case "length":
       case "max_tokens":
+      case "model_length":
         return "length"
       case "content_filter":
         return "content_filter"
@@ -121,16 +141,6 @@ export class ChatDecoder implements Decoder {
         return this.#refused ? "refusal" : "stop"
     }
   }
-}
-
-function streamError(data: string): FailureError {
-  const said = errorText(data)
-  const kind = kindOf(500, said)
-  const limited = /rate.?limit/i.test(`${said.code} ${said.message}`)
-  return failureOf(
-    limited ? "rate_limit" : kind,
-    `the service reported an error: ${said.message || said.code || "no details"}`,
-  )
 }
 
 function number(value: unknown): number {
@@ -144,8 +154,9 @@ export function decodeUsage(usage: Record<string, unknown>): Usage {
     ...NO_USAGE,
     inputTokens: number(usage["prompt_tokens"]),
     outputTokens: number(usage["completion_tokens"]),
-    // DeepSeek names its cache hits differently.
-    cacheReadTokens: number(prompt["cached_tokens"]) || number(usage["prompt_cache_hit_tokens"]),
+    // DeepSeek and Moonshot name their cache hits differently.
+    cacheReadTokens:
+      number(prompt["cached_tokens"]) || number(usage["prompt_cache_hit_tokens"]) || number(usage["cached_tokens"]),
     reasoningTokens: number(completion["reasoning_tokens"]),
   }
 }

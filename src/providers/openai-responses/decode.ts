@@ -1,15 +1,23 @@
 // OpenAI Responses events into ours. A tool call counts only once its item is done; a response that is incomplete may hold half of one.
+// Items that are only told of whole, without deltas, count as well: servers that speak this wire second-hand leave events out.
+import { uuid } from "../../base/id.ts"
 import { isObject } from "../../base/json.ts"
 import { NO_USAGE, type Part, type StopReason, type Usage } from "../../protocol/message.ts"
-import { AnswerParts, estimateUsage } from "../collect.ts"
-import { errorText, failureOf, kindOf, parseEvent } from "../http.ts"
+import { AnswerParts, estimateUsage, type OpenCall } from "../collect.ts"
+import { failureOf, streamFailure } from "../failure.ts"
+import { parseEvent } from "../http.ts"
 import type { ModelEvent, ModelRequest } from "../provider.ts"
 import type { Decoder } from "../stream.ts"
+
+type Wire = Record<string, unknown>
 
 export class ResponsesDecoder implements Decoder {
   readonly #answer = new AnswerParts()
   readonly #request: ModelRequest
   readonly #providerId: string
+  /** Items whose text came in deltas. */
+  readonly #streamed = new Set<string>()
+  /** Calls whose arguments are complete. */
   readonly #finished = new Set<string>()
   #end: { stop: StopReason; whole: boolean } | undefined
   #usage: Usage | undefined
@@ -21,37 +29,49 @@ export class ResponsesDecoder implements Decoder {
     this.#providerId = providerId
   }
 
+  /** True once the service has said that the response is over. */
+  get isOver(): boolean {
+    return this.#end !== undefined
+  }
+
   push(data: string, out: ModelEvent[]): void {
     if (data === "[DONE]") return
     const event = parseEvent(data)
+    const delta = typeof event["delta"] === "string" ? event["delta"] : ""
     switch (event["type"]) {
       case "response.output_text.delta":
+        this.#streamed.add(slotOf(event))
+        this.#text(delta, out)
+        return
       case "response.refusal.delta":
-        if (event["type"] === "response.refusal.delta") this.#refused = true
-        this.#text(String(event["delta"] ?? ""), out)
+        this.#streamed.add(slotOf(event))
+        this.#refused = true
+        this.#text(delta, out)
+        return
+      case "response.reasoning_summary_part.added":
+        if (this.#answer.last?.type === "thinking" && this.#streamed.has(slotOf(event))) this.#thinking("\n\n", out)
         return
       case "response.reasoning_summary_text.delta":
       case "response.reasoning_text.delta":
-        this.#thinking(String(event["delta"] ?? ""), out)
+        this.#streamed.add(slotOf(event))
+        this.#thinking(delta, out)
         return
       case "response.output_item.added":
-        if (isObject(event["item"])) this.#added(event["item"], out)
+        if (isCall(event["item"])) this.#call(slotOf(event), event["item"], out)
+        return
+      case "response.function_call_arguments.done":
+        this.#arguments(slotOf(event), event["arguments"])
         return
       case "response.output_item.done":
-        if (isObject(event["item"])) this.#done(event["item"])
+        if (isObject(event["item"])) this.#done(slotOf(event), event["item"], out)
         return
       case "response.completed":
       case "response.incomplete":
       case "response.failed":
         this.#close(event["type"], isObject(event["response"]) ? event["response"] : {})
         return
-      case "error": {
-        const said = errorText(data)
-        throw failureOf(
-          kindOf(500, said),
-          `the service reported an error: ${said.message || said.code || "no details"}`,
-        )
-      }
+      case "error":
+        throw streamFailure(data)
       default:
         return
     }
@@ -69,40 +89,58 @@ export class ResponsesDecoder implements Decoder {
     out.push({ type: "thinking.delta", text })
   }
 
-  #added(item: Record<string, unknown>, out: ModelEvent[]): void {
-    if (item["type"] !== "function_call") return
-    const call = this.#answer.call(
-      String(item["id"]),
-      String(item["call_id"] ?? item["id"]),
-      String(item["name"] ?? ""),
-    )
+  #call(slot: string, item: Wire, out: ModelEvent[]): OpenCall {
+    const known = this.#answer.openCall(slot)
+    if (known) return known
+    const given = item["call_id"] ?? item["id"]
+    const taken = this.#answer.slots().some((one) => this.#answer.openCall(one)?.callId === given)
+    const callId = typeof given === "string" && given !== "" && !taken ? given : `call_${uuid()}`
+    const call = this.#answer.call(slot, callId, typeof item["name"] === "string" ? item["name"] : "")
     out.push({ type: "tool.started", callId: call.callId, name: call.name })
+    return call
   }
 
-  #done(item: Record<string, unknown>): void {
-    if (item["type"] === "function_call") {
-      const call = this.#answer.call(
-        String(item["id"]),
-        String(item["call_id"] ?? item["id"]),
-        String(item["name"] ?? ""),
-      )
-      call.raw = String(item["arguments"] ?? "")
-      this.#finished.add(String(item["id"]))
-    } else if (item["type"] === "reasoning" && typeof item["encrypted_content"] === "string") {
-      const last = this.#answer.last
-      const sealed = { opaque: item["encrypted_content"], provider: this.#providerId }
-      if (last?.type === "thinking" && last.opaque === undefined) Object.assign(last, sealed)
-      else this.#answer.push({ type: "thinking", text: "", ...sealed })
+  #arguments(slot: string, args: unknown): void {
+    const call = this.#answer.openCall(slot)
+    if (!call || typeof args !== "string") return
+    call.raw = args
+    this.#finished.add(slot)
+  }
+
+  #done(slot: string, item: Wire, out: ModelEvent[]): void {
+    if (isCall(item)) {
+      this.#call(slot, item, out)
+      this.#arguments(slot, item["arguments"])
+    } else if (item["type"] === "message" && !this.#streamed.has(slot)) {
+      for (const piece of Array.isArray(item["content"]) ? item["content"] : [])
+        if (isObject(piece)) this.#piece(piece, out)
+    } else if (item["type"] === "reasoning") this.#reasoned(slot, item, out)
+  }
+
+  #piece(piece: Wire, out: ModelEvent[]): void {
+    if (typeof piece["refusal"] === "string") {
+      this.#refused = true
+      this.#text(piece["refusal"], out)
+    } else if (typeof piece["text"] === "string") this.#text(piece["text"], out)
+  }
+
+  #reasoned(slot: string, item: Wire, out: ModelEvent[]): void {
+    if (!this.#streamed.has(slot)) {
+      const pieces = [item["summary"], item["content"]].flatMap((list) => (Array.isArray(list) ? list : []))
+      const texts = pieces.flatMap((one) => (isObject(one) && typeof one["text"] === "string" ? [one["text"]] : []))
+      this.#thinking(texts.join("\n\n"), out)
     }
+    if (typeof item["encrypted_content"] !== "string") return
+    const last = this.#answer.last
+    const sealed = { opaque: item["encrypted_content"], provider: this.#providerId }
+    if (last?.type === "thinking" && last.opaque === undefined) Object.assign(last, sealed)
+    else this.#answer.push({ type: "thinking", text: "", ...sealed })
   }
 
-  #close(type: string, response: Record<string, unknown>): void {
+  #close(type: string, response: Wire): void {
     if (typeof response["model"] === "string") this.#model = response["model"]
     if (isObject(response["usage"])) this.#usage = decodeUsage(response["usage"])
-    if (type === "response.failed") {
-      const said = errorText(JSON.stringify(response))
-      throw failureOf(kindOf(500, said), `the service reported an error: ${said.message || said.code || "no details"}`)
-    }
+    if (type === "response.failed") throw streamFailure(JSON.stringify(response))
     if (type === "response.incomplete") {
       const details = response["incomplete_details"]
       const reason = isObject(details) ? details["reason"] : undefined
@@ -129,8 +167,19 @@ export class ResponsesDecoder implements Decoder {
   }
 }
 
-function decodeUsage(usage: Record<string, unknown>): Usage {
-  const number = (value: unknown) => (typeof value === "number" ? value : 0)
+/** What the events of one item have in common: its place in the output, or its id where a server gives no place. */
+function slotOf(event: Wire): string {
+  if (typeof event["output_index"] === "number") return `#${event["output_index"]}`
+  const item = event["item"]
+  return String(event["item_id"] ?? (isObject(item) ? item["id"] : undefined) ?? "")
+}
+
+function isCall(item: unknown): item is Wire {
+  return isObject(item) && item["type"] === "function_call"
+}
+
+function decodeUsage(usage: Wire): Usage {
+  const number = (value: unknown) => (typeof value === "number" && Number.isFinite(value) ? value : 0)
   const input = isObject(usage["input_tokens_details"]) ? usage["input_tokens_details"] : {}
   const output = isObject(usage["output_tokens_details"]) ? usage["output_tokens_details"] : {}
   return {

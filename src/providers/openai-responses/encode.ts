@@ -6,6 +6,9 @@ import type { ModelRequest } from "../provider.ts"
 
 type Wire = Record<string, unknown>
 
+/** OpenAI's models from before reasoning, fine-tuned ones included. */
+const NO_REASONING = /^(ft:)?(gpt-(3|4)|chatgpt-4o)/
+
 export function encodeResponses(request: ModelRequest, providerId: string): Wire {
   const { sampling } = request
   const body: Wire = {
@@ -13,9 +16,10 @@ export function encodeResponses(request: ModelRequest, providerId: string): Wire
     input: request.messages.flatMap((message) => encodeMessage(message, providerId)),
     stream: true,
     store: false,
-    include: ["reasoning.encrypted_content"],
     ...encodeSampling(sampling),
   }
+  // A model that does not reason refuses to be asked for it ("Encrypted content is not supported with this model").
+  if (!NO_REASONING.test(request.model)) body["include"] = ["reasoning.encrypted_content"]
   if (request.system) body["instructions"] = request.system
   if (request.cacheKey) body["prompt_cache_key"] = request.cacheKey
   if (request.tools.length > 0) {
@@ -68,7 +72,7 @@ function encodeMessage(message: Message, providerId: string): Wire[] {
     else if (part.type === "thinking" && part.opaque !== undefined && part.provider === providerId)
       items.push({
         type: "reasoning",
-        summary: [{ type: "summary_text", text: part.text }],
+        summary: part.text === "" ? [] : [{ type: "summary_text", text: part.text }],
         encrypted_content: part.opaque,
       })
   }

@@ -12,11 +12,14 @@ export function openaiResponses(settings: ProviderSettings): Provider {
   return {
     id: settings.id,
     wire: "openai-responses",
-    stream: (request, signal) =>
-      decodeStream(
-        () => postStream(settings, "/responses", encodeResponses(request, settings.id), bearer(settings), signal),
-        new ResponsesDecoder(request, settings.id),
-      ),
+    stream: (request, signal) => {
+      const decoder = new ResponsesDecoder(request, settings.id)
+      const body = () => encodeResponses(request, settings.id)
+      return decodeStream(
+        () => postStream(settings, "/responses", body(), bearer(settings), signal, () => decoder.isOver),
+        decoder,
+      )
+    },
     listModels: (signal) => listModels(settings, signal),
     embed: (request, signal) => embed(settings, request, signal),
   }
