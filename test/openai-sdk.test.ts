@@ -152,6 +152,23 @@ test("the agent's own tool calls stay inside: the client sees words only", async
   assert.equal(answer.choices[0]?.finish_reason, "stop")
 })
 
+test("a client's tool stands in front of the agent's tool of the same name", async () => {
+  fake.script({ calls: [{ id: "call_r", name: "Read", args: { file: "a" } }] })
+  const answer = await client.chat.completions.create({
+    model: "pincer",
+    messages: [user("read a")],
+    tools: [{ type: "function", function: { name: "Read", description: "theirs" } }],
+  })
+  assert.equal(answer.choices[0]?.message.tool_calls?.[0]?.id, "call_r")
+  const offered = (fake.requests[0]!.body["tools"] as { function: { name: string; description: string } }[]).filter(
+    (tool) => tool.function.name === "Read",
+  )
+  assert.deepEqual(
+    offered.map((tool) => tool.function.description),
+    ["theirs"],
+  )
+})
+
 test("system and developer messages, sampling and formats reach the model", async () => {
   await client.chat.completions.create({
     model: "pincer",

@@ -165,11 +165,18 @@ async function buildRequest(input: LoopInput, ref: ModelRef): Promise<Omit<Model
   return {
     system: input.system,
     messages: fitted.messages,
-    tools: [...input.specs, ...(input.request.clientTools ?? [])],
+    tools: offered(input),
     sampling: input.request.sampling ?? {},
     cacheKey: room.scope.session.id,
     cwd: room.cwd,
   }
+}
+
+/** A caller's tool stands in front of ours of the same name: services refuse a name that comes twice. */
+function offered({ specs, request }: LoopInput): ToolSpec[] {
+  if (!request.clientTools) return specs
+  const theirs = new Set(request.clientTools.map((tool) => tool.name))
+  return [...specs.filter((tool) => !theirs.has(tool.name)), ...request.clientTools]
 }
 
 function tookOver(after: { ref: ModelRef; message: string }, ref: ModelRef): RecordedEvent {

@@ -71,13 +71,17 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   const body = await readJsonBody(request, parts.clock)
   if (response.destroyed) return
   if (route.kind === "chat") {
-    const { chatCompletions } = await import("./chat.ts")
+    chat ??= import("./chat.ts")
+    const { chatCompletions } = await chat
     await chatCompletions(exchange, body)
   } else {
     const { createResponse } = await import("./responses.ts")
     await createResponse(exchange, body)
   }
 }
+
+/** Loaded with the first request, so that a start does not wait for it, and kept: an import() costs each time. */
+let chat: Promise<typeof import("./chat.ts")> | undefined
 
 function pathOf(url: string): string {
   const path = url.split(/[?#]/, 1)[0]!

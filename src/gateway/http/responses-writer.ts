@@ -1,5 +1,7 @@
 // What a turn says, as a Responses object and as its events (protocol §10.3): every event has an `event:` line and the next
 // sequence number; items open and close in order; exactly one of completed, incomplete, failed ends the stream.
+import type { PincerError } from "../../base/errors.ts"
+import { silentLogger } from "../../base/log.ts"
 import type { ToolCallPart, Usage } from "../../protocol/message.ts"
 import type { TurnStop } from "../../protocol/turn.ts"
 import type { ModelRef } from "../../providers/catalogue.ts"
@@ -166,13 +168,10 @@ export class ResponseAnswer implements TurnSink {
   }
 }
 
-function failureOf(refusal: Error): Wire {
-  const { error } = encodeRefusal(refusal, SILENT).body
+function failureOf(refusal: PincerError): Wire {
+  const { error } = encodeRefusal(refusal, silentLogger).body
   return { code: error.code, message: error.message }
 }
-
-const nothing = () => undefined
-const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => SILENT }
 
 /** The same as events on a stream. */
 export class ResponseStream extends ResponseAnswer {
