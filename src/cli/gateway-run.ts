@@ -15,6 +15,8 @@ const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143, S
 
 /** Returns when the gateway has stopped. Throws when it cannot start. */
 export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
+  // Before anybody can know that it runs.
+  const stopping = firstSignal()
   const { home, profile, config } = cli.flags
   const token = givenToken(cli)
   const gateway = await openOwnGateway({
@@ -26,20 +28,20 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   cli.out.line(
     `Pincer ${cli.version} listens at ${gateway.url} (home ${resolvePaths(cli.env, cli.flags).home}). Model: ${inert(gateway.chosen())}`,
   )
-  const signal = await firstSignal()
-  process.on("SIGINT", () => process.exit(SIGNALS["SIGINT"]))
-  process.on("SIGTERM", () => process.exit(SIGNALS["SIGTERM"]))
+  const signal = await stopping
   if (!flags.quiet) cli.err.line(`${signal}: letting running turns end; once more to stop at once`)
   await gateway.close()
 }
 
+/** Resolves with the first signal; the next one ends the process at once. */
 function firstSignal(): Promise<string> {
   return new Promise((resolve) => {
-    const names = Object.keys(SIGNALS)
-    const heard = (name: string) => {
-      for (const one of names) process.off(one, heard)
-      resolve(name)
-    }
-    for (const name of names) process.on(name, heard)
+    let heard = false
+    for (const [name, code] of Object.entries(SIGNALS))
+      process.on(name, () => {
+        if (heard) process.exit(code)
+        heard = true
+        resolve(name)
+      })
   })
 }
