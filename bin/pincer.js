@@ -23,5 +23,5 @@ if (major < 24) {
 }
 if (enableCompileCache) enableCompileCache()
 const source = join(root, "src", "cli", "main.ts")
-const built = join(root, "dist", "cli", "main.js")
+const built = join(root, "dist", "app", "main.js")
 await import(existsSync(source) && !process.env.PINCER_DIST ? source : built)
