@@ -171,8 +171,12 @@ async function exchange(
   // Loaded when first needed, as all of this costs every start.
   const { request: send } = url.protocol === "https:" ? await import("node:https") : await import("node:http")
   return new Promise((resolve, reject) => {
-    const sent = send(url, options, resolve)
-    sent.once("error", reject)
+    const sent = send(url, options, (response) => {
+      // Errors are met where the body is read; one after that is nobody's concern any more.
+      response.on("error", () => undefined)
+      resolve(response)
+    })
+    sent.on("error", reject)
     sent.end(request.body)
   })
 }
