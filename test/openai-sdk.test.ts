@@ -426,14 +426,23 @@ test("previous_response_id goes on in its session; an older one branches off wit
   await assert.rejects(ask("x", "resp_unknown"), OpenAI.NotFoundError)
 })
 
-test("two that go on from one response at once do not meet in one session", async () => {
-  const gate = Promise.withResolvers<void>()
-  fake.script({ text: "root" }, { text: "left", gate: gate.promise }, { text: "right", gate: gate.promise })
+test("two that go on from one response at once do not meet in one session", async (t) => {
+  fake.script({ text: "root" })
   const root = await client.responses.create({ model: "pincer", input: "root?" })
+  // Both are held where they look the response up, so that both find it to be the latest.
+  const { turns } = house.parts.store
+  const turnId = (await turns.list({ limit: 1 }))[0]?.turnId
+  const get = turns.get.bind(turns)
+  const met = Promise.withResolvers<void>()
+  let here = 0
+  t.mock.method(turns, "get", async (id: string) => {
+    if (id === turnId && ++here === 2) met.resolve()
+    if (id === turnId) await met.promise
+    return get(id)
+  })
   const both = ["l", "r"].map((input) =>
     client.responses.create({ model: "pincer", input, previous_response_id: root.id }),
   )
-  gate.resolve()
   await Promise.all(both)
   for (const request of fake.requests.slice(1))
     assert.equal((request.body["messages"] as unknown[]).length, 4, "system, root?, root, and one question")
