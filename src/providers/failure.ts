@@ -120,6 +120,7 @@ function errorObject(error: Record<string, unknown>): Said {
 }
 
 const NO_MONEY = /insufficient_quota|insufficient balance|billing|credit balance|payment required|current quota/
+const NO_KEY = /api key (not valid|not found|expired)|api_key_invalid/
 const TOO_LONG =
   /context.?length|context.?window|context size|maximum context|prompt is too long|input is too long|too many tokens|input token count|reduce the length/
 
@@ -127,7 +128,8 @@ export function kindOf(status: number, said: Said): FailureKind {
   const text = `${said.code} ${said.message}`.toLowerCase()
   // Google says "check your plan and billing details" of its limits per minute, too.
   if (status === 402 || (NO_MONEY.test(text) && !text.includes("resource_exhausted"))) return "billing"
-  if (status === 401 || status === 403) return "auth"
+  // Google answers 400 to a key that it does not know.
+  if (status === 401 || status === 403 || NO_KEY.test(text)) return "auth"
   if (status === 429) return "rate_limit"
   if (status === 529 || status === 503 || text.includes("overloaded")) return "overloaded"
   if (status === 413 || TOO_LONG.test(text)) return "context_length"

@@ -71,6 +71,8 @@ test("a default model that nobody here offers is said, not replaced: turns are r
   assert.deepEqual([chosen.provider, chosen.model], ["my-vllm", "llama3"])
   assert.match(chosen.why, /agents\.defaults\.model is "my-vllm\/llama3", which no provider/)
   assert.throws(() => catalogue.resolve(undefined), { code: "NOT_FOUND" })
+  const bare = open({}, {}, { chosenModel: "llama3" }).chosen()
+  assert.deepEqual([bare.provider, bare.model], ["", "llama3"])
 })
 
 test("resolve() takes provider/model, known names, and names of a family whose home is here", () => {

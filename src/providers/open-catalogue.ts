@@ -90,9 +90,9 @@ export class OpenCatalogue implements Catalogue {
     if (chosenModel !== undefined) {
       const ref = this.#find(chosenModel)
       if (ref) return { ...ref, why: `${nameOf(ref)} (agents.defaults.model in the configuration)` }
-      const [provider = "", ...model] = chosenModel.split("/")
+      const slash = Math.max(0, chosenModel.indexOf("/"))
       const why = `agents.defaults.model is "${chosenModel}", which no provider that is here offers: run "pincer models list"`
-      return { provider, model: model.join("/"), why }
+      return { provider: chosenModel.slice(0, slash), model: chosenModel.slice(slash && slash + 1), why }
     }
     for (const { id } of this.#discovered.settings) {
       const model = this.#discovered.defaultModels.get(id)

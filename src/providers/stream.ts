@@ -1,7 +1,7 @@
 // The frame that all wires share: open, decode batch by batch, close with exactly one done or failed. Never throws for what a service
 // or its key does wrong.
 import { PincerError } from "../base/errors.ts"
-import type { Part } from "../protocol/message.ts"
+import type { Part, Usage } from "../protocol/message.ts"
 import { FailureError, failureOf } from "./failure.ts"
 import type { ModelEvent } from "./provider.ts"
 import type { SseEvent } from "./sse.ts"
@@ -13,6 +13,8 @@ export interface Decoder {
   end(): ModelEvent
   /** Text and thinking that came before it broke off. */
   received(): Part[]
+  /** What the service has counted so far, for one that breaks off: those tokens are paid for. */
+  counted?(): Usage | undefined
 }
 
 /** `open` sends the request; it reads the key, so that a key that cannot be read is a failure like any other. */
@@ -33,7 +35,9 @@ export async function* decodeStream(
     yield decoder.end()
   } catch (error) {
     if (!(error instanceof FailureError)) throw error
-    yield { type: "failed", failure: { ...error.failure, received: decoder.received() } }
+    const usage = decoder.counted?.()
+    const failure = { ...error.failure, received: decoder.received(), ...(usage ? { usage } : {}) }
+    yield { type: "failed", failure }
   }
 }
 

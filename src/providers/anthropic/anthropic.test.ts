@@ -396,6 +396,12 @@ test("over HTTP: the key in its header only, a failed key is a failure, models a
     assert.equal(asked?.headers["anthropic-version"], "2023-06-01")
     assert.equal(asked?.headers["authorization"], undefined)
     assert.doesNotMatch(JSON.stringify(asked?.body), /sk-ant/)
+    fake.script({ text: "Half", fail: { type: "cut" } })
+    const cut: ModelEvent[] = []
+    for await (const event of anthropic(settings(fake.url)).stream(request(), never)) cut.push(event)
+    const failure = cut.at(-1)
+    assert.ok(failure?.type === "failed" && failure.failure.kind === "truncated")
+    assert.equal(failure.failure.usage?.inputTokens, 11)
     const gone = settings(fake.url, {
       apiKey: () => {
         throw new PincerError("NOT_FOUND", "The key's file is gone")

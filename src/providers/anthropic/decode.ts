@@ -159,6 +159,10 @@ export class AnthropicDecoder implements Decoder {
   received(): Part[] {
     return this.#answer.received()
   }
+
+  counted(): Usage | undefined {
+    return this.#usage
+  }
 }
 
 function streamError(data: string): FailureError {

@@ -114,6 +114,10 @@ export class GeminiDecoder implements Decoder {
   received(): Part[] {
     return this.#answer.received()
   }
+
+  counted(): Usage | undefined {
+    return this.#usage
+  }
 }
 
 function streamError(error: unknown, data: string) {

@@ -322,11 +322,16 @@ test("over HTTP: the key in its header and never in the address; models are list
     const [asked] = fake.requests
     assert.equal(asked?.path, "/v1beta/models/gemini-x:streamGenerateContent?alt=sse")
     assert.equal(asked?.headers["x-goog-api-key"], "AIza")
+    const badKey =
+      '{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}'
+    fake.script({ fail: { type: "status", status: 400, body: badKey } })
+    const [refused] = await all("gemini-x")
+    assert.equal(refused?.type === "failed" && refused.failure.kind, "auth")
     for (const model of ["../../x", "a/b/c", "x?key=1", "models/..", ""]) {
       const [failed] = await all(model)
       assert.equal(failed?.type === "failed" && failed.failure.kind, "not_found", model)
     }
-    assert.equal(fake.requests.length, 1)
+    assert.equal(fake.requests.length, 2)
     assert.deepEqual(await provider.listModels(never), [
       { id: "test-model", provider: "gemini", name: "Test", contextWindow: 1000 },
     ])
