@@ -194,6 +194,16 @@ test("a history with calls keeps their tools declared when none may be called", 
   assert.equal(encode()["tools"], undefined)
 })
 
+test("a tool's schema has no combinator at its top, and still shows every property", () => {
+  const member = (name: string) => ({ properties: { [name]: { type: "string" } }, required: [name] })
+  const inputSchema = { oneOf: [member("a"), member("b")], properties: { c: { anyOf: [{ type: "string" }] } } }
+  const [tool] = encode({ system: "x", tools: [{ ...TOOL, inputSchema }] })["tools"] as Wire[]
+  assert.deepEqual(tool?.["input_schema"], {
+    type: "object",
+    properties: { a: { type: "string" }, b: { type: "string" }, c: { anyOf: [{ type: "string" }] } },
+  })
+})
+
 test("a JSON schema for the answer stands beside the effort", () => {
   const responseFormat = { type: "json_schema", name: "x", schema: { type: "object" } } as const
   assert.deepEqual(encode({ sampling: { responseFormat, thinking: "low" } })["output_config"], {

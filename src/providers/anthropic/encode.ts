@@ -2,6 +2,7 @@
 //
 // Kept: roles alternate and the first is the user's; a tool result stands first in its message; no text is empty; signed thinking
 // goes back only to the model that wrote it; cache breakpoints on the stable prefix and the last two user messages (at most 4).
+import { isObject } from "../../base/json.ts"
 import type { Message, Part, ToolResultPart } from "../../protocol/message.ts"
 import type { Sampling } from "../../protocol/turn.ts"
 import type { ModelRequest } from "../provider.ts"
@@ -54,12 +55,21 @@ function encodeTools(request: ModelRequest, turns: readonly Turn[]): Wire[] {
     return request.tools.map((tool) => ({
       name: tool.name,
       description: tool.description,
-      input_schema: { type: "object", ...tool.inputSchema },
+      input_schema: inputSchema(tool.inputSchema),
       ...(tool.strict ? { strict: true } : {}),
     }))
   const blocks = turns.flatMap((turn) => turn.content)
   const names = new Set(blocks.filter((block) => block["type"] === "tool_use").map((block) => block["name"]))
   return [...names].map((name) => ({ name, input_schema: { type: "object" } }))
+}
+
+/** Combinators are refused at the top: their members' properties are all offered, and which go together is checked by us. */
+function inputSchema(schema: Wire): Wire {
+  const { anyOf, oneOf, allOf, ...rest } = schema
+  const members = [anyOf, oneOf, allOf].flatMap((list) => (Array.isArray(list) ? list.filter(isObject) : []))
+  if (members.length === 0) return { type: "object", ...rest }
+  const properties = [...members, rest].map((one) => (isObject(one["properties"]) ? one["properties"] : {}))
+  return { type: "object", ...rest, properties: Object.assign({}, ...properties) }
 }
 
 function encodeChoice(request: ModelRequest, traits: Traits): Wire {
