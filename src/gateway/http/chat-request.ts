@@ -4,7 +4,7 @@ import { z } from "zod"
 import { parseWith } from "../../base/schema.ts"
 import type { Part } from "../../protocol/message.ts"
 import type { Sampling, ToolChoice, ToolSpec } from "../../protocol/turn.ts"
-import { Conversation, callPart, filePart, imagePart } from "./conversation.ts"
+import { ClientConversation, callPart, filePart, imagePart } from "./client-conversation.ts"
 import { badField } from "./refusal.ts"
 
 const NAME = /^[a-zA-Z0-9_-]{1,128}$/
@@ -97,7 +97,7 @@ export interface Asked {
   model: string | undefined
   user: string | undefined
   stream: boolean
-  conversation: Conversation
+  conversation: ClientConversation
   sampling: Sampling
   tools: ToolSpec[]
 }
@@ -186,8 +186,8 @@ export function jsonFormat(format: z.infer<typeof schemaFormat>): Sampling["resp
   }
 }
 
-function conversationOf(messages: ChatBody["messages"]): Conversation {
-  const conversation = new Conversation()
+function conversationOf(messages: ChatBody["messages"]): ClientConversation {
+  const conversation = new ClientConversation()
   for (const [i, one] of messages.entries()) {
     const at = `messages.${i}`
     if (one.role === "system" || one.role === "developer") conversation.system.push(plainText(one.content, at))

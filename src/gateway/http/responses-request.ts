@@ -16,7 +16,7 @@ import {
   unitFraction,
   userName,
 } from "./chat-request.ts"
-import { Conversation, callPart, filePart, imagePart } from "./conversation.ts"
+import { ClientConversation, callPart, filePart, imagePart } from "./client-conversation.ts"
 import { badField } from "./refusal.ts"
 
 const part = z.looseObject({ type: z.string() })
@@ -104,8 +104,8 @@ function samplingOf(body: ResponsesBody): Sampling {
   return sampling
 }
 
-function conversationOf(input: string | Item[]): Conversation {
-  const conversation = new Conversation()
+function conversationOf(input: string | Item[]): ClientConversation {
+  const conversation = new ClientConversation()
   if (typeof input === "string") {
     conversation.user([{ type: "text", text: input }])
     return conversation
@@ -114,7 +114,7 @@ function conversationOf(input: string | Item[]): Conversation {
   return conversation
 }
 
-function addItem(conversation: Conversation, one: Item, at: string): void {
+function addItem(conversation: ClientConversation, one: Item, at: string): void {
   switch (one.type ?? "message") {
     case "message":
       addMessage(conversation, one, at)
@@ -144,7 +144,7 @@ function textField(one: Item, name: string, at: string): string {
   return value
 }
 
-function addMessage(conversation: Conversation, one: Item, at: string): void {
+function addMessage(conversation: ClientConversation, one: Item, at: string): void {
   const parsed = content.safeParse(one["content"])
   if (!parsed.success) throw badField(`${at}.content`, "must be text or a list of parts")
   const parts = contentParts(parsed.data, `${at}.content`)

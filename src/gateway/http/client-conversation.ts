@@ -10,7 +10,7 @@ import { badField } from "./refusal.ts"
 const RECENT = 100
 
 /** Builds messages in order; neighbours of one role that belong together become one message. */
-export class Conversation {
+export class ClientConversation {
   readonly system: string[] = []
   readonly messages: Message[] = []
   readonly #names = new Map<string, string>()
