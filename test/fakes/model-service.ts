@@ -3,40 +3,9 @@
 // every chat completion with that many deltas, as cheaply as it can.
 import http from "node:http"
 import type { AddressInfo } from "node:net"
+import { errorEvent, eventsOf, type FakeReply, type Wire } from "./model-wires.ts"
 
-export interface FakeCall {
-  id?: string
-  name: string
-  /** An object, or text that is sent as it is (broken JSON). */
-  args: Record<string, unknown> | string
-}
-
-/** How a request is answered. Without `fail`, the parts that are given are streamed in order: thinking, text, calls, end. */
-export interface FakeReply {
-  text?: string
-  /** Characters in a delta; default 5. */
-  deltaSize?: number
-  thinking?: string
-  calls?: FakeCall[]
-  /** Finish word of the OpenAI chat wire ("stop", "length", "tool_calls", "content_filter"); translated for the others. */
-  finish?: "stop" | "length" | "tool_calls" | "content_filter"
-  usage?: { input: number; output: number; cached?: number; reasoning?: number } | null
-  /** Awaited after the first delta. */
-  gate?: Promise<unknown>
-  fail?:
-    | { type: "status"; status: number; body?: string; headers?: Record<string, string> }
-    /** Never answers, or answers and falls silent after the first delta. */
-    | { type: "stall"; after: "nothing" | "first" }
-    /** Closes the socket after the text (and after the calls, when there are any). */
-    | { type: "cut" }
-    /** Ends the stream as if all were well, without a finish reason. */
-    | { type: "no-finish" }
-    | { type: "html" }
-    | { type: "broken-json" }
-    | { type: "error-event"; message: string; code?: string }
-    /** Wrong content type. */
-    | { type: "content-type"; value: string }
-}
+export type { FakeCall, FakeReply, Wire } from "./model-wires.ts"
 
 export interface FakeRequest {
   method: string
@@ -48,66 +17,79 @@ export interface FakeRequest {
   closed: Promise<void>
 }
 
-export type Wire = "openai-chat" | "openai-responses" | "anthropic" | "gemini" | "other"
+type Scripted = FakeReply | ((request: FakeRequest) => FakeReply)
 
 export interface FakeModel {
   url: string
   requests: FakeRequest[]
+  /** Requests for the list of models. */
+  lists: FakeRequest[]
+  /** Connections that were ever opened. */
+  connections(): number
   /** Answers the next request without an answer; in order. */
-  script(...replies: FakeReply[]): void
+  script(...replies: Scripted[]): void
   /** Answers what nothing was scripted for. */
-  otherwise(reply: FakeReply | ((request: FakeRequest) => FakeReply)): void
+  otherwise(reply: Scripted): void
+  /** Answers requests for the list of models from now on. */
+  listing(reply: FakeReply): void
   close(): Promise<void>
 }
 
-const USAGE = { input: 11, output: 7, cached: 3, reasoning: 0 }
-
 export async function startFakeModel(): Promise<FakeModel> {
-  const queue: FakeReply[] = []
+  const queue: Scripted[] = []
   const requests: FakeRequest[] = []
-  let fallback: FakeReply | ((request: FakeRequest) => FakeReply) = { text: "Hello from the fake model." }
+  const lists: FakeRequest[] = []
+  let fallback: Scripted = { text: "Hello from the fake model." }
+  let listing: FakeReply | undefined
+  let connections = 0
   const server = http.createServer((incoming, response) => {
     void (async () => {
-      const chunks: Buffer[] = []
-      for await (const chunk of incoming) chunks.push(chunk as Buffer)
-      const text = Buffer.concat(chunks).toString("utf8")
-      const path = incoming.url ?? ""
-      const closed = new Promise<void>((resolve) =>
-        response.once("close", () => !response.writableFinished && resolve()),
-      )
-      const body = text === "" ? {} : (JSON.parse(text) as Record<string, unknown>)
-      const request: FakeRequest = {
-        method: incoming.method ?? "",
-        path,
-        headers: incoming.headers,
-        body,
-        wire: wireOf(path),
-        closed,
-      }
-      if (incoming.method === "GET") {
-        respondJson(response, modelList(request.wire, path))
+      const request = await receive(incoming, response)
+      if (request.method === "GET") {
+        lists.push(request)
+        if (listing) await answer(request, response, listing)
+        else respondJson(response, modelList(request.wire, request.path))
         return
       }
       requests.push(request)
-      const reply = queue.shift() ?? (typeof fallback === "function" ? fallback(request) : fallback)
-      if (path.endsWith("/embeddings")) respondJson(response, embeddings(body))
+      const scripted = queue.shift() ?? fallback
+      const reply = typeof scripted === "function" ? scripted(request) : scripted
+      if (request.path.endsWith("/embeddings") && !reply.fail) respondJson(response, embeddings(request.body))
       else await answer(request, response, reply)
     })().catch(() => response.destroy())
+  })
+  server.on("connection", () => {
+    connections += 1
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
+    lists,
+    connections: () => connections,
     script: (...replies) => void queue.push(...replies),
     otherwise: (reply) => {
       fallback = reply
+    },
+    listing: (reply) => {
+      listing = reply
     },
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+async function receive(incoming: http.IncomingMessage, response: http.ServerResponse): Promise<FakeRequest> {
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk as Buffer)
+  const text = Buffer.concat(chunks).toString("utf8")
+  const path = incoming.url ?? ""
+  const closed = new Promise<void>((resolve) => response.once("close", () => !response.writableFinished && resolve()))
+  const body = text === "" ? {} : (JSON.parse(text) as Record<string, unknown>)
+  return { method: incoming.method ?? "", path, headers: incoming.headers, body, wire: wireOf(path), closed }
 }
 
 function wireOf(path: string): Wire {
@@ -150,17 +132,12 @@ function embeddings(body: Record<string, unknown>): unknown {
 
 async function answer(request: FakeRequest, response: http.ServerResponse, reply: FakeReply): Promise<void> {
   const { fail } = reply
-  if (fail?.type === "status") {
-    const body = fail.body ?? JSON.stringify({ error: { message: `status ${fail.status}`, type: "fake_error" } })
-    response
-      .writeHead(fail.status, {
-        "content-type": body.startsWith("<") ? "text/html" : "application/json",
-        ...fail.headers,
-      })
-      .end(body)
+  if (fail?.type === "status") return refuse(response, fail)
+  if (fail?.type === "stall" && fail.after === "nothing") return
+  if (fail?.type === "drop") {
+    response.socket?.destroy()
     return
   }
-  if (fail?.type === "stall" && fail.after === "nothing") return
   if (fail?.type === "html") {
     response
       .writeHead(200, { "content-type": "text/html" })
@@ -168,309 +145,63 @@ async function answer(request: FakeRequest, response: http.ServerResponse, reply
     return
   }
   response.writeHead(200, { "content-type": fail?.type === "content-type" ? fail.value : "text/event-stream" })
-  const events = eventsOf(request, reply)
-  let first = true
-  for (const { data, event, part } of events) {
-    if (response.destroyed) return
-    if (fail && part === "end") break
-    response.write(`${event ? `event: ${event}\n` : ""}data: ${data}\n\n`)
-    if (part === "delta" && first) {
-      first = false
-      if (reply.gate) await reply.gate
-      if (fail?.type === "stall") return
-      if (fail?.type === "broken-json") {
-        response.end('data: {"choices": [{\n\n')
-        return
-      }
-    }
+  if (await writeEvents(request, response, reply)) await finish(request, response, reply)
+}
+
+function refuse(response: http.ServerResponse, fail: Extract<FakeReply["fail"], { type: "status" }>): void {
+  const body = fail.body ?? JSON.stringify({ error: { message: `status ${fail.status}`, type: "fake_error" } })
+  const type = body.startsWith("<") ? "text/html" : "application/json"
+  response.writeHead(fail.status, { "content-type": type, ...fail.headers })
+  if (fail.hang) response.write(body.slice(0, body.length / 2))
+  else response.end(body)
+}
+
+/** False when the answer is not to be finished: it was given up, or it stalls. */
+async function writeEvents(request: FakeRequest, response: http.ServerResponse, reply: FakeReply): Promise<boolean> {
+  const { fail } = reply
+  const events = eventsOf(request.wire, request.body["model"], reply)
+  const half =
+    fail?.type === "cut" && fail.half ? events.findLastIndex((event) => event.part === "call") : events.length
+  let deltas = 0
+  for (const event of events.slice(0, half)) {
+    if (response.destroyed) return false
+    if (fail && fail.type !== "linger" && event.part === "end") break
+    const text = `${event.event ? `event: ${event.event}\n` : ""}data: ${event.data}\n\n`
+    await writeText(response, text, reply.bytewise === true)
+    if (event.part !== "delta") continue
+    if (deltas === 0 && reply.gate) await reply.gate
+    await reply.gateAt?.(deltas)
+    deltas += 1
+    if (fail?.type === "stall") return false
+    if (fail?.type !== "broken-json") continue
+    response.end('data: {"choices": [{\n\n')
+    return false
   }
-  if (fail?.type === "cut") {
-    // What was written must be on its way before the socket goes.
-    await new Promise((resolve) => setImmediate(resolve))
-    response.socket?.destroy()
-    return
-  }
-  if (fail?.type === "error-event") response.write(errorEvent(request.wire, fail.message, fail.code ?? "server_error"))
-  response.end(fail === undefined && request.wire === "openai-chat" ? "data: [DONE]\n\n" : undefined)
+  return true
 }
 
-function errorEvent(wire: Wire, message: string, code: string): string {
-  if (wire === "anthropic")
-    return `event: error\ndata: ${JSON.stringify({ type: "error", error: { type: code, message } })}\n\n`
-  if (wire === "openai-responses") return `event: error\ndata: ${JSON.stringify({ type: "error", code, message })}\n\n`
-  return `data: ${JSON.stringify({ error: { message, type: code, code } })}\n\n`
+async function writeText(response: http.ServerResponse, text: string, bytewise: boolean): Promise<void> {
+  if (!bytewise) response.write(text)
+  else for (const byte of Buffer.from(text)) await new Promise((resolve) => response.write(Buffer.of(byte), resolve))
 }
 
-interface WireEvent {
-  event?: string
-  data: string
-  part: "start" | "delta" | "call" | "end"
-}
-
-function pieces(text: string, size: number): string[] {
-  const all: string[] = []
-  const chars = [...text]
-  for (let i = 0; i < chars.length; i += size) all.push(chars.slice(i, i + size).join(""))
-  return all
-}
-
-const argsText = (call: FakeCall) => (typeof call.args === "string" ? call.args : JSON.stringify(call.args))
-
-function eventsOf(request: FakeRequest, reply: FakeReply): WireEvent[] {
-  switch (request.wire) {
-    case "openai-responses":
-      return responsesEvents(request, reply)
-    case "anthropic":
-      return anthropicEvents(reply)
-    case "gemini":
-      return geminiEvents(reply)
+async function finish({ wire }: FakeRequest, response: http.ServerResponse, { fail }: FakeReply): Promise<void> {
+  const last = wire === "openai-chat" ? "data: [DONE]\n\n" : undefined
+  switch (fail?.type) {
+    case "cut":
+      // What was written must be on its way before the socket goes.
+      await new Promise((resolve) => setImmediate(resolve))
+      response.socket?.destroy()
+      return
+    case "linger":
+      if (last) response.write(last)
+      return
+    case "error-event":
+      response.end(errorEvent(wire, fail.message, fail.code ?? "server_error"))
+      return
     default:
-      return chatEvents(request, reply)
+      response.end(fail === undefined ? last : undefined)
   }
-}
-
-function usageOf(reply: FakeReply) {
-  return reply.usage === null ? undefined : { ...USAGE, ...reply.usage }
-}
-
-function chatEvents(request: FakeRequest, reply: FakeReply): WireEvent[] {
-  const chunk = (
-    delta: unknown,
-    part: WireEvent["part"],
-    finish: string | null = null,
-    extra: object = {},
-  ): WireEvent => ({
-    part,
-    data: JSON.stringify({
-      id: "chatcmpl-fake",
-      object: "chat.completion.chunk",
-      created: 1,
-      model: request.body["model"],
-      choices: [{ index: 0, delta, finish_reason: finish }],
-      ...extra,
-    }),
-  })
-  const size = reply.deltaSize ?? 5
-  const events = [chunk({ role: "assistant", content: "" }, "start")]
-  for (const piece of pieces(reply.thinking ?? "", size)) events.push(chunk({ reasoning_content: piece }, "delta"))
-  for (const piece of pieces(reply.text ?? "", size)) events.push(chunk({ content: piece }, "delta"))
-  for (const [index, call] of (reply.calls ?? []).entries()) {
-    const text = argsText(call)
-    const half = Math.ceil(text.length / 2)
-    const start = {
-      index,
-      id: call.id ?? `call_${index}`,
-      type: "function",
-      function: { name: call.name, arguments: "" },
-    }
-    events.push(chunk({ tool_calls: [start] }, "call"))
-    for (const piece of [text.slice(0, half), text.slice(half)])
-      events.push(chunk({ tool_calls: [{ index, function: { arguments: piece } }] }, "call"))
-  }
-  events.push(chunk({}, "end", reply.finish ?? (reply.calls ? "tool_calls" : "stop")))
-  const usage = usageOf(reply)
-  if (usage)
-    events.push({
-      part: "end",
-      data: JSON.stringify({
-        id: "chatcmpl-fake",
-        object: "chat.completion.chunk",
-        created: 1,
-        model: request.body["model"],
-        choices: [],
-        usage: {
-          prompt_tokens: usage.input,
-          completion_tokens: usage.output,
-          total_tokens: usage.input + usage.output,
-          prompt_tokens_details: { cached_tokens: usage.cached },
-          completion_tokens_details: { reasoning_tokens: usage.reasoning },
-        },
-      }),
-    })
-  return events
-}
-
-function responsesEvents(request: FakeRequest, reply: FakeReply): WireEvent[] {
-  const size = reply.deltaSize ?? 5
-  const events: WireEvent[] = []
-  let n = 0
-  const put = (type: string, part: WireEvent["part"], fields: object) =>
-    events.push({ event: type, part, data: JSON.stringify({ type, sequence_number: n++, ...fields }) })
-  const response = (status: string, extra: object = {}) => ({
-    id: "resp_fake",
-    object: "response",
-    status,
-    model: request.body["model"],
-    ...extra,
-  })
-  put("response.created", "start", { response: response("in_progress") })
-  const output: unknown[] = []
-  if (reply.thinking) {
-    const item = {
-      id: "rs_1",
-      type: "reasoning",
-      summary: [{ type: "summary_text", text: reply.thinking }],
-      encrypted_content: "sealed",
-    }
-    put("response.output_item.added", "start", { output_index: 0, item: { ...item, summary: [] } })
-    for (const delta of pieces(reply.thinking, size))
-      put("response.reasoning_summary_text.delta", "delta", {
-        item_id: "rs_1",
-        output_index: 0,
-        summary_index: 0,
-        delta,
-      })
-    put("response.output_item.done", "start", { output_index: 0, item })
-    output.push(item)
-  }
-  if (reply.text !== undefined) {
-    const index = output.length
-    const item = {
-      id: "msg_1",
-      type: "message",
-      role: "assistant",
-      status: "completed",
-      content: [{ type: "output_text", text: reply.text, annotations: [] }],
-    }
-    put("response.output_item.added", "start", { output_index: index, item: { ...item, content: [] } })
-    for (const delta of pieces(reply.text, size))
-      put("response.output_text.delta", "delta", { item_id: "msg_1", output_index: index, content_index: 0, delta })
-    put("response.output_item.done", "start", { output_index: index, item })
-    output.push(item)
-  }
-  for (const [i, call] of (reply.calls ?? []).entries()) {
-    const index = output.length
-    const text = argsText(call)
-    const item = {
-      id: `fc_${i}`,
-      type: "function_call",
-      call_id: call.id ?? `call_${i}`,
-      name: call.name,
-      arguments: text,
-      status: "completed",
-    }
-    put("response.output_item.added", "call", { output_index: index, item: { ...item, arguments: "" } })
-    put("response.function_call_arguments.delta", "call", {
-      item_id: item.id,
-      output_index: index,
-      delta: text.slice(0, 4),
-    })
-    put("response.function_call_arguments.delta", "call", {
-      item_id: item.id,
-      output_index: index,
-      delta: text.slice(4),
-    })
-    if (reply.finish !== "length") put("response.output_item.done", "call", { output_index: index, item })
-    output.push(item)
-  }
-  const usage = usageOf(reply)
-  const wireUsage = usage && {
-    input_tokens: usage.input,
-    output_tokens: usage.output,
-    input_tokens_details: { cached_tokens: usage.cached },
-    output_tokens_details: { reasoning_tokens: usage.reasoning },
-  }
-  if (reply.finish === "length" || reply.finish === "content_filter") {
-    const reason = reply.finish === "length" ? "max_output_tokens" : "content_filter"
-    put("response.incomplete", "end", {
-      response: response("incomplete", { incomplete_details: { reason }, output, usage: wireUsage }),
-    })
-  } else put("response.completed", "end", { response: response("completed", { output, usage: wireUsage }) })
-  return events
-}
-
-function anthropicEvents(reply: FakeReply): WireEvent[] {
-  const size = reply.deltaSize ?? 5
-  const events: WireEvent[] = []
-  const put = (type: string, part: WireEvent["part"], fields: object = {}) =>
-    events.push({ event: type, part, data: JSON.stringify({ type, ...fields }) })
-  const usage = usageOf(reply)
-  const started = usage && {
-    input_tokens: usage.input - (usage.cached ?? 0),
-    cache_read_input_tokens: usage.cached,
-    cache_creation_input_tokens: 0,
-    output_tokens: 1,
-  }
-  put("message_start", "start", {
-    message: { id: "msg_fake", type: "message", role: "assistant", model: "test-model", content: [], usage: started },
-  })
-  put("ping", "start")
-  let index = 0
-  const block = (start: object, deltas: object[], part: WireEvent["part"]) => {
-    put("content_block_start", "start", { index, content_block: start })
-    for (const delta of deltas) put("content_block_delta", part, { index, delta })
-    put("content_block_stop", part === "delta" ? "start" : part, { index })
-    index += 1
-  }
-  if (reply.thinking) {
-    const deltas: object[] = pieces(reply.thinking, size).map((thinking) => ({ type: "thinking_delta", thinking }))
-    block(
-      { type: "thinking", thinking: "", signature: "" },
-      [...deltas, { type: "signature_delta", signature: "signed" }],
-      "delta",
-    )
-  }
-  if (reply.text !== undefined)
-    block(
-      { type: "text", text: "" },
-      pieces(reply.text, size).map((text) => ({ type: "text_delta", text })),
-      "delta",
-    )
-  for (const [i, call] of (reply.calls ?? []).entries()) {
-    const text = argsText(call)
-    const deltas = ["", text.slice(0, 4), text.slice(4)].map((partial_json) => ({
-      type: "input_json_delta",
-      partial_json,
-    }))
-    block({ type: "tool_use", id: call.id ?? `toolu_${i}`, name: call.name, input: {} }, deltas, "call")
-  }
-  const words = { stop: "end_turn", length: "max_tokens", tool_calls: "tool_use", content_filter: "refusal" }
-  const stop = words[reply.finish ?? (reply.calls ? "tool_calls" : "stop")]
-  put("message_delta", "end", {
-    delta: { stop_reason: stop, stop_sequence: null },
-    usage: usage && { output_tokens: usage.output },
-  })
-  put("message_stop", "end")
-  return events
-}
-
-function geminiEvents(reply: FakeReply): WireEvent[] {
-  const size = reply.deltaSize ?? 5
-  const events: WireEvent[] = []
-  const put = (parts: object[], part: WireEvent["part"], extra: object = {}, finish?: string) =>
-    events.push({
-      part,
-      data: JSON.stringify({
-        candidates: [{ content: { role: "model", parts }, index: 0, ...(finish ? { finishReason: finish } : {}) }],
-        modelVersion: "test-model",
-        ...extra,
-      }),
-    })
-  for (const text of pieces(reply.thinking ?? "", size)) put([{ text, thought: true }], "delta")
-  for (const text of pieces(reply.text ?? "", size)) put([{ text }], "delta")
-  for (const call of reply.calls ?? []) {
-    if (typeof call.args === "string") put([], "call", {}, "MALFORMED_FUNCTION_CALL")
-    else
-      put(
-        [
-          {
-            functionCall: { name: call.name, args: call.args, ...(call.id ? { id: call.id } : {}) },
-            thoughtSignature: "sig",
-          },
-        ],
-        "call",
-      )
-  }
-  const usage = usageOf(reply)
-  const usageMetadata = usage && {
-    promptTokenCount: usage.input,
-    candidatesTokenCount: usage.output - (usage.reasoning ?? 0),
-    thoughtsTokenCount: usage.reasoning,
-    cachedContentTokenCount: usage.cached,
-  }
-  const words = { stop: "STOP", length: "MAX_TOKENS", tool_calls: "STOP", content_filter: "SAFETY" }
-  put([{ text: "" }], "end", { usageMetadata }, words[reply.finish ?? "stop"])
-  return events
 }
 
 /** Serves pre-encoded chat completions: for benchmarks, where the fake must cost next to nothing. */
