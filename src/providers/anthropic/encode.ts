@@ -63,7 +63,7 @@ function encodeTools(request: ModelRequest, turns: readonly Turn[]): Wire[] {
   return [...names].map((name) => ({ name, input_schema: { type: "object" } }))
 }
 
-/** Combinators are refused at the top: their members' properties are all offered, and which go together is checked by us. */
+/** Combinators are refused at the top: their members' properties are all offered, and whoever runs the tool checks which go together. */
 function inputSchema(schema: Wire): Wire {
   const { anyOf, oneOf, allOf, ...rest } = schema
   const members = [anyOf, oneOf, allOf].flatMap((list) => (Array.isArray(list) ? list.filter(isObject) : []))
