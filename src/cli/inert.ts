@@ -20,3 +20,10 @@ export function inert(text: string): string {
 export function inertLine(text: string): string {
   return inert(text).replace(/\n+/g, " \u23ce ").replace(/\t/g, " ")
 }
+
+/** JSON text in which such characters are written as escapes: the same value, but nothing that a terminal obeys. */
+export function inertJson(json: string): string {
+  return json.replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
+  })
+}

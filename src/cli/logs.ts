@@ -6,7 +6,7 @@ import { isObject } from "../base/json.ts"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
 import { namedGateway, openClient } from "./connect.ts"
-import { inertLine } from "./inert.ts"
+import { inertJson, inertLine } from "./inert.ts"
 import type { Screen, Style } from "./screen.ts"
 import { countOf } from "./sessions.ts"
 
@@ -121,7 +121,7 @@ function parsed(line: string): Entry | undefined {
 function show(out: Screen, line: string, raw: boolean): void {
   const entry = raw ? undefined : parsed(line)
   if (!entry) {
-    out.line(raw && !out.isTerminal ? line : inertLine(line))
+    out.line(raw ? inertJson(line) : inertLine(line))
     return
   }
   const { level: _, time, msg, err, ...rest } = entry.fields

@@ -1,7 +1,7 @@
 // Where the program writes: a terminal or a pipe. Colours only on a terminal and only when nobody asked for none; a pipe gets
 // plain text without decoration.
 import type { WriteStream } from "node:tty"
-import { inert, inertLine } from "./inert.ts"
+import { inert, inertJson, inertLine } from "./inert.ts"
 import { fit, pad, widthOf } from "./width.ts"
 
 const STYLES = {
@@ -55,7 +55,7 @@ export class Screen {
 
   /** One value as JSON, for programs. */
   json(value: unknown): void {
-    this.line(JSON.stringify(value, null, this.isTerminal ? 2 : undefined))
+    this.line(inertJson(JSON.stringify(value, null, this.isTerminal ? 2 : undefined)))
   }
 
   /** Rows under a heading; the last column gives way when the terminal is narrow. Cells may come from outside. */

@@ -1,6 +1,6 @@
 // The ways in which a turn is shown: for people on a terminal, as plain text in a pipe, as JSON lines for programs, or only its end.
 import type { Cli } from "./cli.ts"
-import { inert, inertLine } from "./inert.ts"
+import { inert, inertJson, inertLine } from "./inert.ts"
 import { MarkdownStream } from "./markdown.ts"
 import type { Screen } from "./screen.ts"
 import type { Ending, Question, Stage, ToolEnd, ToolStart } from "./turn.ts"
@@ -274,7 +274,7 @@ class JsonStage implements Stage {
   }
 
   #put(type: string, fields: object): void {
-    this.#out.line(JSON.stringify({ type, ...fields }))
+    this.#out.line(inertJson(JSON.stringify({ type, ...fields })))
   }
 
   started(run: { runId: string; sessionKey: string }): void {

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { PincerError } from "../base/errors.ts"
+import type { GatewayClient } from "../protocol/client.ts"
+import { Asker, type Key } from "./approve.ts"
+import type { Cli } from "./cli.ts"
+import { Screen } from "./screen.ts"
+import { openStage } from "./stages.ts"
+import type { Ending, Question } from "./turn.ts"
+
+function screens(isTTY: boolean) {
+  const written = { out: "", err: "" }
+  const screenFor = (name: "out" | "err") =>
+    new Screen({
+      stream: {
+        isTTY: isTTY && name === "out",
+        columns: 60,
+        write: (text: string) => {
+          written[name] += text
+          return true
+        },
+      },
+      env: { NO_COLOR: "1" },
+    })
+  const out = screenFor("out")
+  const err = screenFor("err")
+  const cli: Cli = { env: {}, flags: {}, out, err, version: "0", cwd: "/", interactive: isTTY, verbose: false }
+  return { cli, written }
+}
+
+const ENDING: Ending = {
+  status: "completed",
+  runId: "r",
+  sessionKey: "s",
+  text: "",
+  stopReason: "stop",
+  usage: undefined,
+  error: undefined,
+  provider: undefined,
+  model: undefined,
+  denied: 0,
+  exitCode: 0,
+}
+const EVIL = "x\x1b[2J\x1b]0;t\x07\u202ey"
+const TOOL = { callId: "1", name: "Bash", title: `npm ${EVIL}`, args: {} }
+const RESULT = {
+  callId: "1",
+  name: "Bash",
+  isError: false,
+  text: `ok ${EVIL}\nmore`,
+  details: { diff: `+ ${EVIL}` },
+  durationMs: 1500,
+}
+const OBEYED = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]/
+
+test("nothing from outside reaches a terminal or a pipe as anything but text", () => {
+  for (const isTTY of [true, false])
+    for (const format of ["text", "quiet", "json"] as const) {
+      const { cli, written } = screens(isTTY)
+      const stage = openStage({ ...cli, verbose: true }, format)
+      stage.thinking(EVIL)
+      stage.toolStarted(TOOL)
+      stage.toolEnded(RESULT)
+      stage.toolEnded({ ...RESULT, details: { denied: true } })
+      stage.notice("warning", EVIL)
+      stage.text(EVIL)
+      stage.ended({ ...ENDING, status: "failed", error: { code: "UNAVAILABLE", message: EVIL } })
+      const shown = written.out + written.err
+      assert.ok(!OBEYED.test(shown), `${format}: ${JSON.stringify(shown)}`)
+    }
+})
+
+test("a terminal shows each call with its arguments, its outcome and the change, apart from the words around", () => {
+  const { cli, written } = screens(true)
+  const stage = openStage(cli, "text")
+  stage.text("First.")
+  stage.toolStarted({ ...TOOL, name: "Edit", title: "a.txt" })
+  stage.toolEnded({ ...RESULT, name: "Edit", text: "Edited a.txt\n-a\n+b", details: { diff: "-a\n+b" } })
+  stage.text("\n\nThen.")
+  stage.ended(ENDING)
+  assert.equal(
+    written.out,
+    "First.\n\n● Edit  a.txt\n  └ Edited a.txt  … 2 more lines (1.5 s)\n    -a\n    +b\n\nThen.\n",
+  )
+})
+
+test("a pipe gets the answer alone, ended by one newline", () => {
+  const { cli, written } = screens(false)
+  const stage = openStage(cli, "text")
+  stage.started({ runId: "r", sessionKey: "s" })
+  stage.toolStarted(TOOL)
+  stage.toolEnded(RESULT)
+  stage.text("**Done**")
+  stage.ended(ENDING)
+  assert.deepEqual(written, { out: "**Done**\n", err: "" })
+})
+
+const QUESTION: Question = {
+  id: "q",
+  tool: "Bash",
+  summary: "rm -rf build\n\x1b[1A\x1b[2Kls",
+  reason: "Bash runs a command",
+  cwd: "/work",
+  expiresAtMs: 0,
+}
+
+function asking(refuse = false) {
+  const { cli, written } = screens(true)
+  const sent: unknown[] = []
+  let press: ((key: Key) => void) | undefined
+  const client = {
+    request: async (_: string, params: unknown) => {
+      sent.push(params)
+      if (refuse) throw new PincerError("CONFLICT", "It was answered already")
+    },
+  } as unknown as GatewayClient
+  const keys = {
+    onKey(listener: (key: Key) => void) {
+      press = listener
+      return () => {
+        press = undefined
+      }
+    },
+  }
+  return { asker: new Asker(client, cli.out, keys), written, sent, press: (sequence: string) => press?.({ sequence }) }
+}
+
+test("Asker shows exactly what is asked, takes y, a and n, and nothing else", async () => {
+  for (const [key, decision] of [
+    ["y", "allow-once"],
+    ["a", "allow-always"],
+    ["N", "deny"],
+  ] as const) {
+    const { asker, written, sent, press } = asking()
+    asker.ask(QUESTION)
+    await Promise.resolve()
+    for (const other of ["\r", " ", "\x1b", "x"]) press(other)
+    assert.deepEqual(sent, [])
+    press(key)
+    await asker.idle
+    assert.deepEqual(sent, [{ id: "q", decision }])
+    assert.match(written.out, /rm -rf build\n {4}␛\[1A␛\[2Kls\n {4}in \/work\n/)
+    assert.ok(!OBEYED.test(written.out))
+  }
+})
+
+test("Asker asks one after the other, and not what was answered elsewhere", async () => {
+  const { asker, written, sent, press } = asking()
+  asker.ask(QUESTION)
+  asker.ask({ ...QUESTION, id: "second", summary: "second command" })
+  asker.ask({ ...QUESTION, id: "third", summary: "third command" })
+  await Promise.resolve()
+  assert.ok(!written.out.includes("second command"))
+  asker.answered("q", "deny")
+  asker.answered("second", "allow-once")
+  await new Promise((resolve) => setImmediate(resolve))
+  press("y")
+  await asker.idle
+  assert.match(written.out, /\(deny\)/)
+  assert.ok(!written.out.includes("second command"))
+  assert.deepEqual(sent, [{ id: "third", decision: "allow-once" }])
+})
+
+test("Asker says so when the gateway does not take the answer", async () => {
+  const { asker, written, press } = asking(true)
+  asker.ask(QUESTION)
+  await Promise.resolve()
+  press("y")
+  await asker.idle
+  assert.match(written.out, /! It was answered already/)
+})
