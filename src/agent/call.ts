@@ -35,14 +35,14 @@ interface Prepared {
 
 /** The working directory, made if it is the agent's own, with symlinks resolved. */
 export async function openWorkspace(path: string, mayCreate: boolean): Promise<string> {
-  if (mayCreate) await mkdir(path, { recursive: true, mode: 0o700 })
   try {
     return await realpath(path)
   } catch (error) {
-    throw new PincerError("INVALID_PARAMS", `Working directory "${path}" does not exist: name one that does`, {
-      cause: error,
-    })
+    if (!mayCreate)
+      throw new PincerError("INVALID_PARAMS", `Working directory "${path}" does not exist: name one that does`, { cause: error })
   }
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  return realpath(path)
 }
 
 /** Runs the calls in order; neighbours that only read run side by side. Each leaves its result message in the transcript. */

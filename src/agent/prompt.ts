@@ -4,6 +4,8 @@ import { estimateTokens } from "../base/text.ts"
 import { callsOf, type Message, type ToolResultPart, textOf } from "../protocol/message.ts"
 import type { AgentProfile } from "./agent.ts"
 
+const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
+
 /** The system prompt. Only its last lines change from day to day, so that prompt caches hold. */
 export function systemPrompt(profile: AgentProfile, cwd: string, extra: string | undefined, now: number): string {
   const parts = [
@@ -17,8 +19,7 @@ export function systemPrompt(profile: AgentProfile, cwd: string, extra: string |
   const today = new Date(now)
   const date = today.toISOString().slice(0, 10)
   if (all.includes(date)) return all
-  const day = today.toLocaleDateString("en-US", { weekday: "long", timeZone: "UTC" })
-  return `${all}\nToday is ${day}, ${date} (UTC).`
+  return `${all}\nToday is ${WEEKDAYS[today.getUTCDay()]}, ${date} (UTC).`
 }
 
 const NO_RESULT = "There is no result: the call was not carried out or its outcome was not recorded."
