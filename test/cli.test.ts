@@ -390,6 +390,24 @@ describe("pincer without a gateway", () => {
     assert.equal(existsSync(join(place.home, "gateway.json")), false)
   })
 
+  test("an older Node starts the checkout's own", (t) => {
+    const folders = (process.env["PATH"] ?? "").split(":")
+    const old = folders
+      .map((folder) => join(folder, "node"))
+      .find((node) => {
+        const { stdout } = spawnSync(node, ["--version"], { encoding: "utf8" })
+        return Number(/^v(\d+)/.exec(stdout ?? "")?.[1] ?? 24) < 24
+      })
+    if (old === undefined) {
+      t.skip("NOT TESTED: there is no Node older than 24 on this machine")
+      return
+    }
+    const ran = spawnSync(old, [PROGRAM, "config", "check"], { env: place.env, encoding: "utf8" })
+    assert.equal(ran.status, 0, ran.stderr)
+    assert.match(ran.stdout, /is valid/)
+    assert.equal(spawnSync(old, [PROGRAM, "config", "get", "no.such"], { env: place.env }).status, 4)
+  })
+
   test("--standalone needs no daemon and leaves none", async () => {
     const { code, out } = await pincer(place, ["read package.json", "--standalone"])
     assert.equal(code, 0)

@@ -302,6 +302,7 @@ class LiveTurn {
 
   #cancel(waitMs: number): void {
     this.#client.request("chat.abort", { runId: this.#runId }).catch((error: unknown) => {
+      if (this.#over) return
       const message = error instanceof Error ? error.message : String(error)
       this.#stage.notice("warning", `The turn could not be canceled: ${message}`)
     })
