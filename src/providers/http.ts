@@ -14,6 +14,7 @@ const MAX_JSON_BYTES = 64 * 1024 * 1024
 const ERROR_BODY_MS = 5_000
 /** How long a connection may take to come free after the answer is complete. */
 const DRAIN_MS = 1_000
+const SHORTEST_KEY = 8
 const agents = {
   "http:": new http.Agent({ keepAlive: true, maxFreeSockets: 64 }),
   "https:": new https.Agent({ keepAlive: true, maxFreeSockets: 64 }),
@@ -133,7 +134,7 @@ export async function* postStream(
   const { host } = new URL(settings.baseUrl)
   let complete = false
   try {
-    await checkHead(sent.response, host, settings.stallMs)
+    await checkHead(sent.response, { ...headers, ...settings.headers }, host, settings.stallMs)
     for await (const events of readEvents(sent.response, settings.stallMs, host, signal)) {
       yield events
       complete = isOver?.() ?? false
@@ -155,15 +156,29 @@ function asCut(error: unknown, host: string): unknown {
   return failureOf("truncated", `${host} broke off in the middle of its answer`)
 }
 
-async function checkHead(response: http.IncomingMessage, host: string, stallMs: number): Promise<void> {
+async function checkHead(
+  response: http.IncomingMessage,
+  asked: Record<string, string>,
+  host: string,
+  stallMs: number,
+): Promise<void> {
   const { statusCode = 0, headers } = response
   const type = headers["content-type"] ?? ""
   if (statusCode === 200 && /^text\/event-stream\b/i.test(type)) return
-  const text = await readText(response, MAX_ERROR_BYTES, Math.min(stallMs, ERROR_BODY_MS))
+  const text = withoutKeys(await readText(response, MAX_ERROR_BYTES, Math.min(stallMs, ERROR_BODY_MS)), asked)
   if (statusCode !== 200) throw describeStatus(statusCode, text, headers)
   const what = type || "something without a content type"
   const seen = text === "" ? "" : `: ${excerpt(text, 200)}`
   throw failureOf("format", `${host} answered ${what} instead of an event stream${seen}`, { status: 200 })
+}
+
+/** Some services repeat the key that they refuse. Every header that we sent counts as one. */
+function withoutKeys(text: string, headers: Record<string, string>): string {
+  for (const value of Object.values(headers)) {
+    const key = value.replace(/^\w+ /, "")
+    if (key.length >= SHORTEST_KEY) text = text.replaceAll(key, "[key]")
+  }
+  return text
 }
 
 /** Reads what is left of a complete answer, so that its connection can be used again; a peer that holds on is cut off. */
@@ -264,8 +279,10 @@ export async function requestJson(
   )
   try {
     const { statusCode = 0 } = response
-    if (statusCode !== 200)
-      throw describeStatus(statusCode, await readText(response, MAX_ERROR_BYTES, ERROR_BODY_MS), response.headers)
+    if (statusCode !== 200) {
+      const text = await readText(response, MAX_ERROR_BYTES, ERROR_BODY_MS)
+      throw describeStatus(statusCode, withoutKeys(text, { ...headers, ...settings.headers }), response.headers)
+    }
     return JSON.parse(await readWhole(response, host))
   } catch (error) {
     if (signal.aborted) throw failureOf("aborted", "The request was canceled")

@@ -156,6 +156,11 @@ export class AnthropicDecoder implements Decoder {
     }
   }
 
+  /** True once the service has said that nothing follows. */
+  get isOver(): boolean {
+    return this.#stopped
+  }
+
   received(): Part[] {
     return this.#answer.received()
   }

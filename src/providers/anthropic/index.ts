@@ -12,11 +12,14 @@ export function anthropic(settings: ProviderSettings): Provider {
   return {
     id: settings.id,
     wire: "anthropic",
-    stream: (request, signal) =>
-      decodeStream(
-        () => postStream(settings, "/messages", encodeAnthropic(request, settings.id), headers(settings), signal),
-        new AnthropicDecoder(request, settings.id),
-      ),
+    stream: (request, signal) => {
+      const decoder = new AnthropicDecoder(request, settings.id)
+      const body = () => encodeAnthropic(request, settings.id)
+      return decodeStream(
+        () => postStream(settings, "/messages", body(), headers(settings), signal, () => decoder.isOver),
+        decoder,
+      )
+    },
     listModels: (signal) => listModels(settings, signal),
   }
 }

@@ -101,6 +101,10 @@ export class ChatDecoder implements Decoder {
     return this.#answer.received()
   }
 
+  counted(): Usage | undefined {
+    return this.#usage
+  }
+
   /** The end of the stream as the closing event. Throws FailureError when no finish reason came. */
   end(): ModelEvent {
     const stop = this.#stop()

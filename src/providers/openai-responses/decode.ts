@@ -152,6 +152,10 @@ export class ResponsesDecoder implements Decoder {
     return this.#answer.received()
   }
 
+  counted(): Usage | undefined {
+    return this.#usage
+  }
+
   /** Throws FailureError when the response was never said to be over, or a call was never finished. */
   end(): ModelEvent {
     if (!this.#end) throw failureOf("truncated", "the answer ended without response.completed")
