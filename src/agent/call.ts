@@ -39,7 +39,9 @@ export async function openWorkspace(path: string, mayCreate: boolean): Promise<s
     return await realpath(path)
   } catch (error) {
     if (!mayCreate)
-      throw new PincerError("INVALID_PARAMS", `Working directory "${path}" does not exist: name one that does`, { cause: error })
+      throw new PincerError("INVALID_PARAMS", `Working directory "${path}" does not exist: name one that does`, {
+        cause: error,
+      })
   }
   await mkdir(path, { recursive: true, mode: 0o700 })
   return realpath(path)

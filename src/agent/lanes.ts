@@ -9,7 +9,7 @@ import type { Fence } from "../store/store.ts"
 import type { AcceptResult } from "../store/turns.ts"
 import type { Accepted, ActiveTurn, Lanes } from "./agent.ts"
 import type { Ports } from "./ports.ts"
-import { TurnScope, TurnAbort } from "./scope.ts"
+import { TurnAbort, TurnScope } from "./scope.ts"
 import { type Conversation, markedResult, openTurn, runBody } from "./turn.ts"
 
 const MAX_TURN_ID = 256

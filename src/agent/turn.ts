@@ -15,7 +15,7 @@ import { openWorkspace } from "./call.ts"
 import { type LoopResult, runLoop } from "./loop.ts"
 import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
-import { Parked, type TurnScope, TurnAbort } from "./scope.ts"
+import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000

@@ -31,7 +31,8 @@ export function decide(input: DecideInput): Decision {
   const { tool, workspace } = input
   if (input.class === "control")
     return { verdict: "allow", step: "own-state", reason: `${tool} only changes the session's own notes` }
-  const readsOnly = (input.class === "read" || input.class === "search") && input.writes.length === 0 && input.hosts.length === 0
+  const readsOnly =
+    (input.class === "read" || input.class === "search") && input.writes.length === 0 && input.hosts.length === 0
   if (readsOnly && input.reads.every((path) => isInside(path, workspace)))
     return { verdict: "allow", step: "workspace-read", reason: `${tool} reads inside the workspace ${workspace}` }
   const why = because(input)
