@@ -4,7 +4,7 @@ import { PincerError } from "../base/errors.ts"
 import { newKey } from "../protocol/client.ts"
 import { Asker, terminalKeys } from "./approve.ts"
 import type { Cli } from "./cli.ts"
-import { type Link, openLink, PATIENT } from "./connect.ts"
+import { PATIENT, type Reach, reachGateway } from "./connect.ts"
 import { withFiles } from "./files.ts"
 import { Exit } from "./report.ts"
 import { type Format, openStage } from "./stages.ts"
@@ -39,7 +39,7 @@ export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): 
   if (message.trim() === "" && attachments.length === 0)
     throw new PincerError("INVALID_PARAMS", 'Nothing was asked: write pincer ask "…", or pipe the question in')
   const asksHere = cli.interactive && format === "text"
-  const link = await openLink(cli, {
+  const link = await reachGateway(cli, {
     otherwise: "start",
     caps: asksHere ? ["tool-events", "approvals"] : ["tool-events"],
     reconnect: PATIENT,
@@ -58,7 +58,7 @@ export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): 
   }
 }
 
-function sayingOf(cli: Cli, link: Link, flags: AskFlags) {
+function sayingOf(cli: Cli, link: Reach, flags: AskFlags) {
   const cwd = flags.cwd === undefined ? undefined : resolve(cli.cwd, flags.cwd)
   return {
     // Without a name each question stands alone, so that scripts side by side do not wait for each other.
@@ -79,7 +79,7 @@ interface Supervision {
 }
 
 /** Runs the turn; Ctrl-C cancels it, a second one leaves at once. */
-async function supervised(cli: Cli, link: Link, saying: Saying, options: Supervision): Promise<Ending> {
+async function supervised(cli: Cli, link: Reach, saying: Saying, options: Supervision): Promise<Ending> {
   const asker = options.asksHere ? new Asker(link.client, cli.out, terminalKeys(process.stdin)) : undefined
   const stage = openStage(cli, options.format, asker)
   const controller = new AbortController()

@@ -17,14 +17,14 @@ export interface Target {
   close(): Promise<void>
 }
 
-export interface Link {
+export interface Reach {
   client: GatewayClient
   target: Target
   /** Closes the connection, and the gateway if it was started for this command alone. */
   close(): Promise<void>
 }
 
-export interface LinkOptions {
+export interface ReachOptions {
   /** What to do when no gateway runs on this home. */
   otherwise: "start" | "refuse"
   caps?: readonly string[]
@@ -46,7 +46,7 @@ const ENV_TOKENS = [
 const stay = async () => undefined
 
 /** Connects to the gateway that is meant. Throws UNAVAILABLE when there is none, AUTH_REQUIRED when it refuses. */
-export async function openLink(cli: Cli, options: LinkOptions): Promise<Link> {
+export async function reachGateway(cli: Cli, options: ReachOptions): Promise<Reach> {
   const target = await findGateway(cli, options.otherwise)
   try {
     const client = await openClient(cli, target, options)
@@ -68,7 +68,7 @@ export async function openLink(cli: Cli, options: LinkOptions): Promise<Link> {
 export function openClient(
   cli: Cli,
   target: Pick<Target, "url" | "token">,
-  options: Omit<LinkOptions, "otherwise"> = {},
+  options: Omit<ReachOptions, "otherwise"> = {},
 ): Promise<GatewayClient> {
   return connectGateway({
     url: target.url,
@@ -80,7 +80,7 @@ export function openClient(
   })
 }
 
-export async function findGateway(cli: Cli, otherwise: LinkOptions["otherwise"]): Promise<Target> {
+export async function findGateway(cli: Cli, otherwise: ReachOptions["otherwise"]): Promise<Target> {
   const named = namedGateway(cli)
   if (named) return named
   if (cli.flags.standalone) return startOwn(cli)

@@ -6,7 +6,7 @@ import { isObject } from "../base/json.ts"
 import { expandPath, resolvePaths } from "../config/paths.ts"
 import { Asker } from "./approve.ts"
 import type { Cli } from "./cli.ts"
-import { type Link, openLink, PATIENT } from "./connect.ts"
+import { PATIENT, type Reach, reachGateway } from "./connect.ts"
 import { mentioned, withFiles } from "./files.ts"
 import { inert } from "./inert.ts"
 import { LineEditor } from "./line-editor.ts"
@@ -26,7 +26,7 @@ export interface ConverseFlags {
 export async function converse(cli: Cli, flags: ConverseFlags): Promise<void> {
   if (!cli.interactive)
     throw new PincerError("INVALID_PARAMS", 'A conversation needs a terminal: use pincer ask "…" in scripts and pipes')
-  const link = await openLink(cli, { otherwise: "start", caps: ["tool-events", "approvals"], reconnect: PATIENT })
+  const link = await reachGateway(cli, { otherwise: "start", caps: ["tool-events", "approvals"], reconnect: PATIENT })
   try {
     await new Conversing(cli, link, flags).run()
   } finally {
@@ -36,7 +36,7 @@ export async function converse(cli: Cli, flags: ConverseFlags): Promise<void> {
 
 class Conversing implements Talk {
   readonly #cli: Cli
-  readonly #link: Link
+  readonly #link: Reach
   readonly #cwd: string | undefined
   readonly #editor: LineEditor
   readonly #left = Promise.withResolvers<void>()
@@ -50,7 +50,7 @@ class Conversing implements Talk {
   model: string | undefined
   thinking: string | undefined
 
-  constructor(cli: Cli, link: Link, flags: ConverseFlags) {
+  constructor(cli: Cli, link: Reach, flags: ConverseFlags) {
     this.#cli = cli
     this.#link = link
     this.#cwd = flags.cwd !== undefined ? resolve(cli.cwd, flags.cwd) : link.target.local ? cli.cwd : undefined

@@ -1,14 +1,14 @@
 // `pincer models`: which models there are, and whether one really answers.
 import { isObject } from "../base/json.ts"
 import type { Cli } from "./cli.ts"
-import { openLink } from "./connect.ts"
+import { reachGateway } from "./connect.ts"
 import { secondsOf } from "./gateway-control.ts"
 import { inertLine } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { stringOf } from "./turn.ts"
 
 export async function listModels(cli: Cli, flags: { provider?: string; json?: boolean }): Promise<void> {
-  const link = await openLink(cli, { otherwise: "start" })
+  const link = await reachGateway(cli, { otherwise: "start" })
   try {
     const params = flags.provider === undefined ? {} : { provider: flags.provider }
     const answer: unknown = await link.client.request("models.list", params, { timeoutMs: 60_000 })
@@ -51,7 +51,7 @@ export async function probeModel(
   flags: { timeout: string; json?: boolean },
 ): Promise<void> {
   const timeoutMs = Math.min(120_000, Math.max(100, secondsOf(flags.timeout)))
-  const link = await openLink(cli, { otherwise: "start" })
+  const link = await reachGateway(cli, { otherwise: "start" })
   try {
     const model = name ?? (await chosen(link.client))
     const answer: unknown = await link.client.request(

@@ -4,7 +4,7 @@ import { resolve } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { Cli } from "./cli.ts"
-import { type Link, openLink } from "./connect.ts"
+import { type Reach, reachGateway } from "./connect.ts"
 import { inert, inertLine } from "./inert.ts"
 import { MarkdownStream } from "./markdown.ts"
 import { summaryOf } from "./stages.ts"
@@ -13,8 +13,8 @@ import { stringOf, textIn } from "./turn.ts"
 
 type Fields = Record<string, unknown>
 
-async function withGateway<T>(cli: Cli, use: (link: Link) => Promise<T>): Promise<T> {
-  const link = await openLink(cli, { otherwise: "start" })
+async function withGateway<T>(cli: Cli, use: (link: Reach) => Promise<T>): Promise<T> {
+  const link = await reachGateway(cli, { otherwise: "start" })
   try {
     return await use(link)
   } finally {
@@ -22,7 +22,7 @@ async function withGateway<T>(cli: Cli, use: (link: Link) => Promise<T>): Promis
   }
 }
 
-async function fieldsOf(link: Link, method: string, params: Fields): Promise<Fields> {
+async function fieldsOf(link: Reach, method: string, params: Fields): Promise<Fields> {
   const answer: unknown = await link.client.request(method, params)
   if (isObject(answer)) return answer
   throw new PincerError("INTERNAL_ERROR", `The gateway's answer to ${method} is not understood`)

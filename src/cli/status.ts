@@ -5,7 +5,7 @@ import { isObject } from "../base/json.ts"
 import { runningGateway } from "../config/gateway-file.ts"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
-import { namedGateway, openLink } from "./connect.ts"
+import { namedGateway, reachGateway } from "./connect.ts"
 import { inert } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { stringOf } from "./turn.ts"
@@ -48,7 +48,7 @@ async function readStatus(cli: Cli): Promise<Status> {
     }
   const url = named?.url ?? running?.url ?? ""
   try {
-    const link = await openLink(cli, { otherwise: "refuse", connectTimeoutMs: 5_000 })
+    const link = await reachGateway(cli, { otherwise: "refuse", connectTimeoutMs: 5_000 })
     try {
       const answer: unknown = await link.client.request("status", {}, { timeoutMs: 5_000 })
       const gateway = isObject(answer) ? answer : {}

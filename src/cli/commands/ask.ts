@@ -1,7 +1,7 @@
 // pincer ask, and the command that is meant when none is named.
 import { type Command, Option } from "commander"
 import type { AskFlags } from "../ask.ts"
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 function withFlags(command: Command): Command {
   return command

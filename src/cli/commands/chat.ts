@@ -1,5 +1,5 @@
 // pincer chat: the conversation.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const chat: CommandGroup = (program, cli) => {
   program

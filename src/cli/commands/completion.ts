@@ -1,5 +1,5 @@
 // pincer completion: a script for the shell, made from the command tree.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const completion: CommandGroup = (program, cli) => {
   program

@@ -1,5 +1,5 @@
 // pincer config: pincer.json, read and changed on disk; no gateway is needed.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const config: CommandGroup = (program, cli) => {
   const group = program

@@ -1,5 +1,5 @@
 // pincer doctor: looks at everything that can be wrong and changes nothing.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const doctor: CommandGroup = (program, cli) => {
   program

@@ -1,5 +1,5 @@
 // pincer gateway: the daemon in the foreground or in the background.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const gateway: CommandGroup = (program, cli) => {
   const group = program

@@ -1,5 +1,5 @@
 // pincer logs: what the gateway wrote down.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const logs: CommandGroup = (program, cli) => {
   program

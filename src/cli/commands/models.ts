@@ -1,5 +1,5 @@
 // pincer models: which models there are, and whether one answers.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const models: CommandGroup = (program, cli) => {
   const group = program.command("models").summary("list models, try one").description("The models that agents can use.")

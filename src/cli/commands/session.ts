@@ -1,5 +1,5 @@
 // pincer session: the conversations that the gateway keeps.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const session: CommandGroup = (program, cli) => {
   const group = program

@@ -1,5 +1,5 @@
 // pincer status: how it is, on one screen.
-import type { CommandGroup } from "./index.ts"
+import type { CommandGroup } from "./group.ts"
 
 export const status: CommandGroup = (program, cli) => {
   program
