@@ -20,14 +20,21 @@ export interface Auth {
   originRefusal(request: IncomingMessage): PincerError | undefined
   /** Loopback peer, loopback Host, nothing forwarded: somebody on this machine. */
   isLocal(request: IncomingMessage): boolean
-  /** Failed attempts per address. Loopback is exempt unless a browser page asks. */
+  /** Whether failed attempts of this peer are counted and lock it out: everybody but programs on this machine. */
+  isCounted(request: IncomingMessage): boolean
+  /** Failed attempts per address; to be asked only where isCounted(). */
   readonly limiter: Limiter
+  /** False when this signature was seen before: those without a nonce count once. */
+  isFirstUse(signature: string): boolean
 }
 
 type Slice = Pick<Parts, "token" | "config" | "store" | "clock">
 
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"]
+
+/** Signatures remembered at once: far more than devices sign within the accepted clock difference. */
+const MAX_SIGNATURES = 10_000
 
 export function sha256(text: string): Buffer {
   return createHash("sha256").update(text).digest()
@@ -55,18 +62,27 @@ export function openAuth(parts: Slice): Auth {
   const hosts = hostNames(config)
   const isToken = (secret: string | undefined) =>
     token === undefined ? gateway.auth.mode === "none" : secret !== undefined && sameSecret(secret, token)
-  const exempt = (request: IncomingMessage) =>
-    isLoopbackAddress(request.socket.remoteAddress) && request.headers.origin === undefined
+  const isLocal = (request: IncomingMessage) =>
+    isLoopbackAddress(request.socket.remoteAddress) &&
+    LOOPBACK_NAMES.includes(hostOf(request.headers.host) ?? "") &&
+    !FORWARDED.some((name) => request.headers[name] !== undefined)
+  const isCounted = (request: IncomingMessage) => !isLocal(request) || request.headers.origin !== undefined
+  const isOwn = (request: IncomingMessage, host: string | undefined) =>
+    host !== undefined && (hosts.has(host) || host === literal(request.socket.localAddress))
+  const used = new Set<string>()
   return {
     limiter,
     isToken,
-    isLocal: (request) =>
-      isLoopbackAddress(request.socket.remoteAddress) &&
-      LOOPBACK_NAMES.includes(hostOf(request.headers.host) ?? "") &&
-      !FORWARDED.some((name) => request.headers[name] !== undefined),
+    isLocal,
+    isCounted,
+    isFirstUse(signature) {
+      if (used.has(signature)) return false
+      used.add(signature)
+      if (used.size > MAX_SIGNATURES) used.delete(used.values().next().value!)
+      return true
+    },
     hostRefusal(request) {
-      const host = hostOf(request.headers.host)
-      if (host !== undefined && hosts.has(host)) return undefined
+      if (isOwn(request, hostOf(request.headers.host))) return undefined
       return new PincerError(
         "PERMISSION_DENIED",
         `Host "${printable(request.headers.host)}" is not this gateway: add it to gateway.allowedHosts`,
@@ -74,8 +90,9 @@ export function openAuth(parts: Slice): Auth {
     },
     originRefusal(request) {
       const { origin } = request.headers
-      if (origin === undefined || originAllowed(origin, request.headers.host, gateway.allowedOrigins, hosts))
-        return undefined
+      if (origin === undefined || gateway.allowedOrigins.includes(origin)) return undefined
+      const authority = authorityOf(origin)
+      if (authority === request.headers.host?.toLowerCase() && isOwn(request, hostOf(authority))) return undefined
       return new PincerError(
         "PERMISSION_DENIED",
         `Origin "${printable(origin)}" may not use this gateway: add it to gateway.allowedOrigins`,
@@ -83,14 +100,14 @@ export function openAuth(parts: Slice): Auth {
     },
     async bearer(request) {
       const address = request.socket.remoteAddress ?? ""
-      const limited = exempt(request) ? undefined : limiter.refusal(address)
+      const limited = isCounted(request) ? limiter.refusal(address) : undefined
       if (limited) return { ok: false, error: limited }
       const secret = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
       if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES }
       const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
       if (device?.role === "operator")
         return { ok: true, subject: device.device.deviceId, scopes: device.scopes as Scope[] }
-      if (!exempt(request)) limiter.fail(address)
+      if (isCounted(request)) limiter.fail(address)
       return { ok: false, error: new PincerError("AUTH_REQUIRED", "Unauthorized") }
     },
   }
@@ -116,17 +133,16 @@ export function hostOf(header: string | undefined): string | undefined {
   return match?.[1]?.toLowerCase()
 }
 
-/** Allowed: listed ones, and pages that this gateway itself serves (same scheme-less host and port as the request's Host). */
-export function originAllowed(
-  origin: string,
-  host: string | undefined,
-  listed: readonly string[],
-  own: ReadonlySet<string>,
-): boolean {
-  if (listed.includes(origin)) return true
-  const match = /^https?:\/\/([^/?#@]+)$/i.exec(origin)
-  const name = hostOf(match?.[1])
-  return match !== null && name !== undefined && own.has(name) && match[1]!.toLowerCase() === host?.toLowerCase()
+/** Host and port of a web origin, lower case; undefined for "null" and anything that is no plain http(s) origin. */
+export function authorityOf(origin: string): string | undefined {
+  return /^https?:\/\/([^/?#@\s]+)$/i.exec(origin)?.[1]?.toLowerCase()
+}
+
+/** An address as a Host header has it: who names the very address that he reached was not led here by a foreign name. */
+function literal(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "")
+  return plain.includes(":") ? `[${plain.toLowerCase()}]` : plain
 }
 
 function printable(text: string | undefined): string {

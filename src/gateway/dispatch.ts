@@ -1,5 +1,5 @@
 // From a request to its answer: method, right, params, handler, and the words of the caller's dialect.
-import { asPincerError, ERROR_TABLE, PincerError } from "../base/errors.ts"
+import { ERROR_TABLE, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { parseWith } from "../base/schema.ts"
 import { type ErrorShape, grants } from "../protocol/frame.ts"
@@ -60,7 +60,10 @@ function refuseUnknown(method: Method, params: Record<string, unknown>): void {
 
 /** An error in the words of a dialect (protocol §9.8). Unexpected errors keep their details to the log. */
 export function errorShape(error: unknown, dialect: Caller["dialect"], protocol: Caller["protocol"]): ErrorShape {
-  const known = asPincerError(error)
+  const known =
+    error instanceof PincerError
+      ? error
+      : new PincerError("INTERNAL_ERROR", "The gateway failed at this request: its log says why", { retryable: false })
   const row = ERROR_TABLE[known.code]
   const finer = known.details?.["code"]
   const code =

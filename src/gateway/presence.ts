@@ -42,6 +42,12 @@ export class Presence {
     this.version += 1
   }
 
+  /** Still connected: the entry lives on, and nobody needs to be told. */
+  refresh(key: string, now: number): void {
+    const entry = this.#entries.get(key)
+    if (entry) this.#entries.set(key, { ...entry, ts: now })
+  }
+
   /** The gateway itself first, then the newest. */
   list(): PresenceEntry[] {
     const now = this.#clock.now()

@@ -7,8 +7,8 @@ import { WebSocketServer } from "ws"
 import { ERROR_TABLE, PincerError } from "../base/errors.ts"
 import type { Auth } from "./auth.ts"
 import type { Parts } from "./parts.ts"
-import { MAX_PENDING_PAYLOAD } from "./sockets/connection.ts"
 import type { ControlDoor } from "./sockets/control.ts"
+import { MAX_PENDING_PAYLOAD } from "./sockets/door.ts"
 
 export interface ServerOptions {
   parts: Parts
@@ -36,6 +36,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxPayload: MAX_PENDING_PAYLOAD,
     perMessageDeflate: false,
     clientTracking: false,
+    // A peer that pings without reading would fill memory with pongs: the connection answers, with a bound.
+    autoPong: false,
   })
   const servers: http.Server[] = []
   const warnings: string[] = []
@@ -44,6 +46,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const server = createServer(options, sockets)
     try {
       addresses.push(await listen(server, host, port))
+      // For example when there are no file descriptors left for one more connection.
+      server.on("error", (error) => options.parts.log.error({ err: error, host, port }, "The server had a fault"))
       servers.push(server)
     } catch (error) {
       const refusal = describe(error, host, port)
@@ -91,19 +95,21 @@ function createServer(options: ServerOptions, sockets: WebSocketServer): http.Se
   )
   server.maxConnections = options.parts.config.gateway.maxConnections + options.parts.config.gateway.maxPending
   server.on("upgrade", (request, socket, head) => {
-    const refusal = auth.hostRefusal(request) ?? auth.originRefusal(request)
+    const refusal = auth.hostRefusal(request) ?? auth.originRefusal(request) ?? control.refusal
     if (refusal) refuseUpgrade(socket, refusal)
     else sockets.handleUpgrade(request, socket, head, (ws) => control.accept(ws, request))
   })
-  server.on("clientError", (_, socket) => socket.destroy())
   return server
 }
 
 function refuseUpgrade(socket: Duplex, refusal: PincerError): void {
   const { http: status } = ERROR_TABLE[refusal.code]
-  socket.end(
-    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\ncontent-type: text/plain\r\ncontent-length: ${Buffer.byteLength(refusal.message)}\r\nconnection: close\r\n\r\n${refusal.message}`,
-  )
+  const { message } = refusal
+  const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\ncontent-type: text/plain; charset=utf-8`
+  // Nobody else listens to this socket any more, and a peer that hangs up now is no fault of ours.
+  socket.on("error", () => socket.destroy())
+  socket.once("finish", () => socket.destroy())
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(message)}\r\nconnection: close\r\n\r\n${message}`)
 }
 
 function listen(server: http.Server, host: string, port: number): Promise<AddressInfo> {

@@ -8,42 +8,58 @@ import { isObject, parseJson } from "../../base/json.ts"
 import type { RequestFrame } from "../../protocol/frame.ts"
 import { dispatch, errorShape } from "../dispatch.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
-import type { ControlDoor } from "./control.ts"
+import type { PresenceEntry } from "../presence.ts"
+import { type Door, MAX_PAYLOAD, type Peer } from "./door.ts"
 import { HandshakeError, type Welcome, welcome } from "./handshake.ts"
 import { helloOk } from "./hello.ts"
 import { Outbox } from "./outbox.ts"
 
-export const MAX_PAYLOAD = 25 * 1024 * 1024
-export const MAX_PENDING_PAYLOAD = 64 * 1024
 const HANDSHAKE_MS = 10_000
 const MAX_IN_FLIGHT = 64
 /** Requests that the caller may not make, until the connection is closed. */
 const MAX_UNAUTHORIZED = 50
+/** How long a peer may take to answer a close. */
+const CLOSE_MS = 1_000
+/** Ticks without any sign of life, after which a peer counts as gone. */
+const MAX_SILENT = 3
+/** Unsent bytes above which pings are not answered. */
+const MAX_PONG_BACKLOG = 64 * 1024
 
-export class Connection {
+export class Connection implements Peer {
   readonly connId = randomUUID()
-  readonly #door: ControlDoor
+  readonly address: string
+  readonly #door: Door
   readonly #socket: WebSocket
   readonly #request: IncomingMessage
   readonly #challenge: { nonce: string; ts: number }
   readonly #controller = new AbortController()
-  /** Set once the caller is known. */
   outbox: Outbox | undefined
   #state: "new" | "greeting" | "open" | "closed" = "new"
   #deadline: (() => void) | undefined
   #inFlight = 0
   #unauthorized = 0
-  #presenceKey: string | undefined
+  #presence: PresenceEntry | undefined
+  presenceKey: string | undefined
+  #silent = 0
+  #unsent = 0
 
-  constructor(door: ControlDoor, socket: WebSocket, request: IncomingMessage) {
+  constructor(door: Door, socket: WebSocket, request: IncomingMessage) {
     this.#door = door
     this.#socket = socket
     this.#request = request
+    this.address = request.socket.remoteAddress ?? ""
     const { clock } = door.parts
     this.#challenge = { nonce: randomUUID(), ts: clock.now() }
     this.#deadline = clock.after(HANDSHAKE_MS, () => this.drop(1008, "handshake timeout"))
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary))
-    socket.on("close", () => this.#onClose())
+    socket.on("close", (code) => this.#onClose(code === 1000))
+    socket.on("ping", (data) => {
+      this.#silent = 0
+      if (socket.bufferedAmount < MAX_PONG_BACKLOG) socket.pong(data)
+    })
+    socket.on("pong", () => {
+      this.#silent = 0
+    })
     // A frame above the cap or malformed UTF-8: ws closes with 1009 or 1007 by itself.
     socket.on("error", (error) =>
       door.parts.log.debug({ connId: this.connId, reason: error.message }, "A socket failed"),
@@ -51,28 +67,38 @@ export class Connection {
     socket.send(JSON.stringify({ type: "event", event: "connect.challenge", payload: this.#challenge }))
   }
 
-  /** Who may take this connection's missed events up: the device, or whoever holds the owner's token. */
-  get subject(): string {
-    return this.outbox?.caller.deviceId ?? "owner"
-  }
-
   drop(code: number, reason: string): void {
     this.#socket.close(code, cutBytes(reason, 120))
-    // A peer that does not answer the close is cut off a little later by ws itself (30 s); its state is ours to free now.
-    this.#onClose()
+    // ws itself would wait half a minute for a peer that does not answer the close.
+    this.#door.parts.clock.after(CLOSE_MS, () => this.#socket.terminate())
+    this.#onClose(code !== 1012 && code !== 1008)
   }
 
-  #onClose(): void {
+  /** Asks the peer for a sign of life; one that gave none for a while and reads nothing either is cut off. */
+  checkLife(): void {
+    const { bufferedAmount } = this.#socket
+    if (bufferedAmount < this.#unsent) this.#silent = 0
+    this.#unsent = bufferedAmount
+    this.#silent += 1
+    if (this.#silent > MAX_SILENT) this.#socket.terminate()
+    else if (bufferedAmount < MAX_PONG_BACKLOG) this.#socket.ping()
+  }
+
+  #onClose(final: boolean): void {
     if (this.#state === "closed") return
     this.#state = "closed"
     this.#deadline?.()
     this.#controller.abort(new PincerError("ABORTED", "The connection was closed"))
-    this.#door.closed(this)
-    if (this.#presenceKey !== undefined) this.#presence("disconnect")
+    this.#door.closed(this, final)
+    if (this.presenceKey === undefined || !this.#presence) return
+    const { presence, clock } = this.#door.parts
+    presence.set(this.presenceKey, { ...this.#presence, reason: "disconnect", ts: clock.now() })
+    this.#door.presenceChanged()
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
     if (this.#state === "closed" || this.#state === "greeting") return
+    this.#silent = 0
     let frame: unknown
     try {
       if (isBinary) throw new SyntaxError("Binary frame")
@@ -116,61 +142,44 @@ export class Connection {
   }
 
   async #letIn(id: string, guest: Welcome): Promise<void> {
-    const { parts } = this.#door
     const caller: Caller = { ...guest.caller, connId: this.connId, signal: this.#controller.signal }
-    const caps = caller.caps
-    const both = caps.includes("events:both")
-    const audience = {
-      claw:
-        caller.role === "operator" &&
-        (both || caps.includes("events:claw") || (caller.dialect === "claw" && !caps.includes("events:py"))),
-      py:
-        caller.role === "operator" &&
-        (both || caps.includes("events:py") || (caller.dialect === "py" && !caps.includes("events:claw"))),
-      all: caps.includes("events:all"),
-    }
-    this.#notePresence(guest)
-    const hello = await helloOk(this.#door, this, guest)
+    const hello = await helloOk(this.#door, this.connId, guest)
     // The peer may have gone while the answer was made.
     if (this.#socket.readyState !== this.#socket.OPEN) return
     this.#deadline?.()
-    this.outbox = new Outbox(caller, audience, this.#socket, () => parts.clock.now())
+    const outbox = new Outbox(caller, this.#socket, this.#door.timeline)
+    this.outbox = outbox
     this.#state = "open"
     allowPayload(this.#socket, MAX_PAYLOAD)
     this.#door.opened(this)
-    const resumed = guest.resume ? this.#door.resume(this, guest.resume.connId, guest.resume.lastSeq) : undefined
-    this.outbox.send(
-      JSON.stringify({ type: "res", id, ok: true, payload: resumed ? { ...hello, resume: resumed } : hello }),
-    )
-    if (this.#presenceKey !== undefined) this.#door.presenceChanged()
+    const taken = guest.resume ? this.#door.lost.take(outbox, guest.resume.connId, guest.resume.lastSeq) : undefined
+    this.#answer(id, taken ? { ...hello, resume: taken.result } : hello)
+    for (const text of taken?.frames ?? []) outbox.send(text)
+    this.#notePresence(guest)
   }
 
   #notePresence(guest: Welcome): void {
     const { client, caller } = guest
     // Command lines come and go by the second (protocol §6.1).
     if (client.mode === "cli" || client.mode === "probe" || caller.dialect === "py") return
-    this.#presenceKey = caller.deviceId ?? client.instanceId ?? this.connId
-    this.#door.parts.presence.set(this.#presenceKey, {
+    const { presence, clock } = this.#door.parts
+    this.presenceKey = caller.deviceId ?? client.instanceId ?? this.connId
+    this.#presence = {
       host: client.displayName ?? client.id,
-      ip: this.#request.socket.remoteAddress,
+      ip: this.address,
       version: client.version,
       platform: client.platform,
       deviceFamily: client.deviceFamily,
       modelIdentifier: client.modelIdentifier,
       mode: client.mode,
       reason: "connect",
-      ts: this.#door.parts.clock.now(),
+      ts: clock.now(),
       deviceId: caller.deviceId,
       instanceId: client.instanceId,
       roles: [caller.role],
       scopes: [...caller.scopes],
-    })
-  }
-
-  #presence(reason: string): void {
-    const { presence, clock } = this.#door.parts
-    const entry = presence.list().find((one) => (one.deviceId ?? one.instanceId) === this.#presenceKey)
-    if (entry) presence.set(this.#presenceKey!, { ...entry, reason, ts: clock.now() })
+    }
+    presence.set(this.presenceKey, this.#presence)
     this.#door.presenceChanged()
   }
 
@@ -227,7 +236,10 @@ export class Connection {
       throw new PincerError("INVALID_PARAMS", "invalid events.resume params: must have connId and lastSeq")
     const { bootId } = this.#door.parts
     if (params["bootId"] !== undefined && params["bootId"] !== bootId) return { resumed: false }
-    return this.#door.resume(this, params["connId"], Number(params["lastSeq"]))
+    const outbox = this.outbox!
+    const { result, frames } = this.#door.lost.take(outbox, params["connId"], Number(params["lastSeq"]))
+    for (const text of frames) outbox.send(text)
+    return result
   }
 
   #answer(id: string, payload: unknown): void {

@@ -1,29 +1,28 @@
 // hello-ok: everything that any client of protocol 3, protocol 4 or the simple dialect looks for (protocol §2.2, §9.2).
 import { hostname } from "node:os"
+import { grants } from "../../protocol/frame.ts"
 import { MAIN_KEY } from "../../protocol/session.ts"
 import { MAX_ATTACHMENT_BYTES } from "../attachments.ts"
-import { healthSnapshot } from "../health.ts"
+import { healthPayload } from "../health.ts"
 import { events } from "../methods/events.ts"
 import { methodNames } from "../methods/index.ts"
-import { type Connection, MAX_PAYLOAD } from "./connection.ts"
-import type { ControlDoor } from "./control.ts"
+import { type Door, MAX_PAYLOAD } from "./door.ts"
 import type { Welcome } from "./handshake.ts"
 import { MAX_BUFFERED_BYTES } from "./outbox.ts"
 import { REPLAY } from "./ring.ts"
 
 const CAPABILITIES = ["events-resume", "connect-resume", "idempotency-durable", "tool-events", "approvals"]
 
-export async function helloOk(
-  door: ControlDoor,
-  connection: Connection,
-  guest: Welcome,
-): Promise<Record<string, unknown>> {
+export async function helloOk(door: Door, connId: string, guest: Welcome): Promise<Record<string, unknown>> {
   const { parts } = door
   const { caller } = guest
   const { config } = parts
   const admin = caller.scopes.includes("operator.admin")
+  const reads = caller.role === "operator" && grants(caller.scopes, "operator.read")
   const agentId = config.agents.default
   const now = parts.clock.now()
+  // Names of sessions and people are for those who may read.
+  const health: unknown = reads ? JSON.parse((await healthPayload(parts)).text) : { ok: true, status: "ok", ts: now }
   return {
     type: "hello-ok",
     protocol: caller.protocol,
@@ -33,13 +32,14 @@ export async function helloOk(
       buildId: parts.version,
       host: hostname(),
       platform: process.platform,
-      connId: connection.connId,
+      connId,
       bootId: parts.bootId,
     },
     features: { methods: methodNames(), events: events.map((event) => event.name), capabilities: CAPABILITIES },
+    health,
     snapshot: {
-      presence: parts.presence.list(),
-      health: await healthSnapshot(parts),
+      presence: reads ? parts.presence.list() : [],
+      health,
       stateVersion: door.stateVersion,
       uptimeMs: now - parts.startedAt,
       ...(admin ? { configPath: parts.configPath, stateDir: parts.home } : {}),

@@ -1,61 +1,84 @@
-// What goes out on one connection: numbered events, answers, and growing text that is shown at once and then at most every 40 ms.
-// A slow reader gets only the newest text; approvals and endings always; when even those pile up, the connection is closed.
-// Without a socket (the client is gone) it goes on filling its ring, so that the client can come back.
+// What goes out on one connection: answers, numbered events, growing text. A slow reader gets only the newest text; approvals and
+// endings always; when even those pile up, the connection is closed. Without a socket (the client is gone) it goes on filling its
+// ring, so that the client can come back.
 import type { WebSocket } from "ws"
-import type { TurnEnvelope } from "../../protocol/event.ts"
+import type { TurnEnvelope, TurnEvent } from "../../protocol/event.ts"
+import { grants } from "../../protocol/frame.ts"
 import type { Caller } from "../methods/method.ts"
-import { growth, type Named, projectClaw } from "./project-claw.ts"
+import { projectApproval } from "./project-approval.ts"
+import { type ClawViewer, type Grown, growth, type Named, projectClaw } from "./project-claw.ts"
 import { growthPy, projectPy } from "./project-py.ts"
-import { Ring } from "./ring.ts"
+import { frameText, Ring, type Sent } from "./ring.ts"
 import type { Growing, RunView } from "./run-view.ts"
 
-/** Above this many unsent bytes, growing text, ticks and presence wait. */
-const SOFT_LIMIT = 1024 * 1024
+/** Above this many unsent bytes, whatever a newer event makes superfluous waits or is left out. */
+export const SOFT_LIMIT = 1024 * 1024
 export const MAX_BUFFERED_BYTES = 50 * 1024 * 1024
 
-interface Shown {
-  run: RunView
-  text: number
-  thinking: number
-  /** Set when something has grown since it was last shown. */
-  dirty: boolean
-  /** Shown within the current beat: waits for the next. */
-  fresh: boolean
-  /** The viewer came after the run had begun to speak: what it is shown first replaces anything it has. */
-  late: boolean
+/** Facts that a slow reader can do without: a later one says it again. */
+const PASSING: ReadonlySet<TurnEvent["type"]> = new Set(["tool.updated", "usage.updated", "model.started"])
+
+/** Time and order, shared by all outboxes of a door. */
+export interface Timeline {
+  now(): number
+  /** Counts events of all connections. */
+  order: number
 }
 
-export interface Audience {
-  claw: boolean
-  py: boolean
-  /** py: every session, not only followed turns. */
-  all: boolean
+/** Payloads already made of what is told now, by kind of viewer: a hundred viewers cost one JSON text. */
+export type Drawn = Map<string, { event: string; text: string; again?: () => string }[]>
+
+interface Position {
+  text: number
+  thinking: number
+  /** It came after the run had begun to speak. */
+  late: boolean
 }
 
 export class Outbox {
   readonly caller: Caller
-  readonly audience: Audience
-  #socket: WebSocket | undefined
+  /** Place in the door's order when it opened. */
+  readonly openedAt: number
+  readonly reads: boolean
+  readonly approves: boolean
+  readonly #claw: ClawViewer | undefined
+  readonly #py: boolean
+  readonly #all: boolean
+  readonly #timeline: Timeline
+  #socket: Pick<WebSocket, "send" | "close" | "terminate" | "bufferedAmount" | "readyState" | "OPEN"> | undefined
   #seq = 0
-  readonly #ring = new Ring()
-  readonly #runs = new Map<string, Shown>()
+  #ring = new Ring()
+  readonly #positions = new Map<string, Position>()
+  readonly #behind = new Set<RunView>()
   readonly #followed = new Set<string>()
-  readonly #now: () => number
 
-  constructor(caller: Caller, audience: Audience, socket: WebSocket, now: () => number) {
+  constructor(caller: Caller, socket: WebSocket, timeline: Timeline) {
+    const { caps, dialect, protocol, role, scopes } = caller
+    const wants = (family: "claw" | "py", other: string) =>
+      caps.includes("events:both") || caps.includes(`events:${family}`) || (dialect === family && !caps.includes(other))
     this.caller = caller
-    this.audience = audience
+    this.reads = role === "operator" && grants(scopes, "operator.read")
+    this.approves = role === "operator" && grants(scopes, "operator.approvals")
+    this.#claw =
+      this.reads && wants("claw", "events:py") ? { protocol, toolEvents: caps.includes("tool-events") } : undefined
+    this.#py = this.reads && wants("py", "events:claw")
+    this.#all = caps.includes("events:all")
     this.#socket = socket
-    this.#now = now
+    this.#timeline = timeline
+    this.openedAt = timeline.order
   }
 
   get seq(): number {
     return this.#seq
   }
 
-  /** Unsent bytes. */
-  get pressure(): number {
-    return this.#socket?.bufferedAmount ?? 0
+  /** Hears of presence and health. */
+  get watches(): boolean {
+    return this.#claw !== undefined
+  }
+
+  get #pressed(): boolean {
+    return this.#socket !== undefined && this.#socket.bufferedAmount > SOFT_LIMIT
   }
 
   /** The client is gone; events are kept for its return. */
@@ -63,6 +86,7 @@ export class Outbox {
     this.#socket = undefined
   }
 
+  /** The simple dialect hears the turns that it started, and no others. */
   follow(turnId: string): void {
     this.#followed.add(turnId)
   }
@@ -72,124 +96,131 @@ export class Outbox {
     const socket = this.#socket
     if (!socket || socket.readyState !== socket.OPEN) return
     if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+      // Closing is a request, too, and this peer reads nothing: it is cut off.
       socket.close(1008, "slow consumer")
-      // Closing is a request, too, and this peer reads nothing.
       socket.terminate()
       return
     }
     socket.send(text)
   }
 
-  /** Sends a numbered event. */
-  event(event: string, payload: unknown, stateVersion?: { presence: number; health: number }): void {
-    this.eventText(event, JSON.stringify(payload), stateVersion)
-  }
-
-  /** The same with a payload that is JSON text already. */
-  eventText(event: string, payload: string, stateVersion?: { presence: number; health: number }): void {
+  /** Sends a numbered event. `again` makes its payload anew, where that is smaller than keeping it. */
+  event(event: string, payload: string, stateVersion?: Sent["stateVersion"], again?: () => string): void {
     this.#seq += 1
-    const version = stateVersion ? `,"stateVersion":${JSON.stringify(stateVersion)}` : ""
-    const text = `{"type":"event","event":"${event}","payload":${payload},"seq":${this.#seq}${version}}`
-    this.#ring.add(this.#seq, this.#now(), text)
-    this.send(text)
+    this.#timeline.order += 1
+    const sent = { seq: this.#seq, at: this.#timeline.now(), order: this.#timeline.order, event, stateVersion }
+    this.#ring.add({ ...sent, payload: again ?? payload })
+    if (this.#socket) this.send(frameText(sent, payload))
   }
 
   /** An event that may be left out when the reader is slow: a newer one follows. */
-  passing(event: string, payload: string, stateVersion?: { presence: number; health: number }): void {
-    if (this.#socket && this.pressure <= SOFT_LIMIT) this.eventText(event, payload, stateVersion)
+  passing(event: string, payload: string, stateVersion?: Sent["stateVersion"]): void {
+    if (this.#socket && !this.#pressed) this.event(event, payload, stateVersion)
   }
 
-  #hears(turnId: string): { claw: boolean; py: boolean } {
-    const { claw, py, all } = this.audience
-    return { claw, py: py && (all || this.#followed.has(turnId)) }
+  #hearsPy(turnId: string): boolean {
+    return this.#py && (this.#all || this.#followed.has(turnId))
   }
 
-  /** A fact of a run; what had grown before it is shown first. */
-  tell(envelope: TurnEnvelope, run: RunView): void {
-    const hears = this.#hears(run.turnId)
-    if (!hears.claw && !hears.py) return
-    const shown = this.#runs.get(run.turnId)
-    if (shown?.dirty) this.#showGrowth(shown)
-    const { caller } = this
-    const can = (scope: string) => caller.scopes.includes(scope) || caller.scopes.includes("operator.admin")
-    const viewer = {
-      protocol: caller.protocol,
-      toolEvents: caller.caps.includes("tool-events"),
-      approvals: can("operator.approvals"),
-      reads: can("operator.read") || can("operator.write"),
+  /** A fact of a run. `drawn` is shared by all outboxes that are told of it. */
+  tell(envelope: TurnEnvelope, run: RunView, drawn: Drawn): void {
+    const { event, at } = envelope
+    if (event.type === "approval.requested" || event.type === "approval.resolved") {
+      if (this.approves) this.#put(drawn, "approval", () => [projectApproval(event, at)].filter((one) => !!one))
+      return
     }
-    if (hears.claw) this.#put(projectClaw(envelope, run, viewer))
-    if (hears.py) this.#put(projectPy(envelope, run))
-    if (envelope.event.type === "turn.ended") {
-      this.#runs.delete(run.turnId)
-      this.#followed.delete(run.turnId)
-    }
+    if (PASSING.has(event.type) && this.#pressed) return
+    const py = this.#hearsPy(run.turnId)
+    const ended = event.type === "turn.ended"
+    // The ending of the claw family holds the whole text; the simple one's readers add deltas up.
+    if (ended && this.#behind.delete(run) && py) this.#show(run, new Map(), false, true)
+    const claw = this.#claw
+    if (claw) this.#put(drawn, `claw ${claw.protocol} ${claw.toolEvents}`, () => projectClaw(envelope, run, claw))
+    if (py) this.#put(drawn, "py", () => projectPy(envelope, run))
+    if (!ended) return
+    this.#positions.delete(run.turnId)
+    this.#followed.delete(run.turnId)
   }
 
-  /** Text of a run has grown by `added`. True when the beat must go on for it. */
-  grown(run: RunView, added: number): boolean {
-    const hears = this.#hears(run.turnId)
-    if (!hears.py && !(hears.claw && this.caller.scopes.some((scope) => /^operator\.(read|write|admin)$/.test(scope))))
+  /** Text of a run has grown. False when this reader is too slow to be shown it now: catchUp() does it later. */
+  grow(run: RunView, drawn: Drawn): boolean {
+    const py = this.#hearsPy(run.turnId)
+    if (!this.#claw && !py) return true
+    if (this.#pressed) {
+      this.#behind.add(run)
       return false
-    let shown = this.#runs.get(run.turnId)
-    if (!shown) {
-      shown = {
-        run,
-        text: 0,
-        thinking: 0,
-        dirty: false,
-        fresh: false,
-        late: run.text.length + run.thinking.length > added,
-      }
-      this.#runs.set(run.turnId, shown)
     }
-    shown.dirty = true
-    if (shown.fresh || this.pressure > SOFT_LIMIT) return true
-    this.#showGrowth(shown)
-    shown.fresh = true
+    this.#behind.delete(run)
+    this.#show(run, drawn, this.#claw !== undefined, py)
     return true
   }
 
-  /** Every 40 ms while anything grows. True while something waits for the next beat. */
-  beat(): boolean {
-    let waiting = false
-    for (const shown of this.#runs.values()) {
-      if (shown.dirty && this.pressure <= SOFT_LIMIT) {
-        this.#showGrowth(shown)
-        shown.fresh = true
-      } else shown.fresh = false
-      waiting ||= shown.dirty || shown.fresh
+  /** True when nothing waits any more. */
+  catchUp(): boolean {
+    if (this.#pressed) return false
+    for (const run of this.#behind) {
+      run.step()
+      this.#show(run, new Map(), this.#claw !== undefined, this.#hearsPy(run.turnId))
     }
-    return waiting
+    this.#behind.clear()
+    return true
   }
 
-  #showGrowth(shown: Shown): void {
-    const { run } = shown
-    const { claw, py } = this.#hears(run.turnId)
-    shown.dirty = false
+  #show(run: RunView, drawn: Drawn, claw: boolean, py: boolean): void {
+    const position = this.#positionIn(run)
     for (const kind of ["thinking", "text"] satisfies Growing[]) {
-      const from = shown[kind]
-      if (run[kind].length === from) continue
-      shown[kind] = run[kind].length
-      if (claw) this.#put(growth(run, kind, from, this.#now(), this.caller.protocol, shown.late && from === 0))
-      if (py && kind === "text") this.#put(growthPy(run, from))
+      const from = position[kind]
+      const to = run[kind].length
+      if (to === from) continue
+      position[kind] = to
+      const seq = kind === "text" ? run.seq : run.seq - 1
+      const grown: Grown = { kind, from, to, seq, at: this.#timeline.now(), replace: position.late && from === 0 }
+      const key = `${kind} ${from} ${grown.replace}`
+      const { protocol } = this.caller
+      if (claw) this.#put(drawn, `claw ${protocol} ${key}`, () => growth(run, grown, protocol), true)
+      if (py) this.#put(drawn, `py ${key}`, () => growthPy(run, grown), true)
     }
   }
 
-  #put(events: readonly Named[]): void {
-    for (const { event, payload } of events) this.event(event, payload)
+  #positionIn(run: RunView): Position {
+    let position = this.#positions.get(run.turnId)
+    if (!position) {
+      position = { text: 0, thinking: 0, late: run.shown.text + run.shown.thinking > 0 }
+      this.#positions.set(run.turnId, position)
+    }
+    return position
+  }
+
+  /** `again`: the payloads are mostly text that the run holds anyway. */
+  #put(drawn: Drawn, key: string, make: () => Named[], again = false): void {
+    let made = drawn.get(key)
+    if (!made) {
+      made = make().map(({ event, payload }, i) => ({
+        event,
+        text: JSON.stringify(payload),
+        ...(again ? { again: () => JSON.stringify(make()[i]?.payload) } : {}),
+      }))
+      drawn.set(key, made)
+    }
+    for (const one of made) this.event(one.event, one.text, undefined, one.again)
   }
 
   /**
-   * Sends what an earlier connection of the same caller missed, with the numbers that it had there, and goes on from them.
-   * `mark`: the earlier one's number when this connection opened; what came later was sent here, too. False when some is gone.
+   * Takes over what an earlier connection of the same caller was sent after `lastSeq`, and goes on from its numbers. What both have
+   * heard since this one opened is not taken twice. Undefined when some of it is gone; else the frames that are to be sent.
    */
-  resume(earlier: Outbox, lastSeq: number, mark: number): boolean {
+  adopt(earlier: Outbox, lastSeq: number): string[] | undefined {
+    const hearsOnlyItsOwn = this.#py && !this.#all && !this.#claw
+    const mark = (hearsOnlyItsOwn ? undefined : earlier.#ring.lastUntil(this.openedAt)) ?? earlier.#seq
     const missed = earlier.#ring.between(lastSeq, mark)
-    if (!missed) return false
-    for (const text of missed) this.send(text)
+    if (!missed) return undefined
+    if (this.#ring.size === 0) for (const sent of missed) this.#ring.add(sent)
+    else this.#ring.clear()
     this.#seq += mark
     for (const turnId of earlier.#followed) this.#followed.add(turnId)
-    return true
+    if (mark === earlier.#seq)
+      for (const [turnId, position] of earlier.#positions)
+        if (!this.#positions.has(turnId)) this.#positions.set(turnId, position)
+    return missed.map((sent) => frameText(sent, typeof sent.payload === "string" ? sent.payload : sent.payload()))
   }
 }

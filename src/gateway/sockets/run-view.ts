@@ -9,14 +9,20 @@ export class RunView {
   readonly sessionKey: string
   readonly sessionId: string
   readonly agentId: string
-  /** Text of all answers of the run, one paragraph apart. */
+  /** Text of all answers of the run, one paragraph apart. It only ever grows at its end. */
   text = ""
   thinking = ""
-  /** Number of the last event shown to anybody (per run, protocol §1.4). */
+  /** Number of the last event, the same for every viewer, and not contiguous for any (protocol §1.4). */
   seq = 0
   /** Whether the session wants tool events without the cap. */
   verbose = false
-  #messages: Record<Growing, string> = { text: "", thinking: "" }
+  /** What has been shown to those who were there from the beginning. */
+  readonly shown: Record<Growing, number> = { text: 0, thinking: 0 }
+  /** Shown within the current beat: what grows now waits for the next one. */
+  fresh = false
+  /** Has grown since it was last shown. */
+  dirty = false
+  readonly #messages: Record<Growing, string> = { text: "", thinking: "" }
 
   constructor(envelope: TurnEnvelope) {
     this.turnId = envelope.turnId
@@ -32,5 +38,10 @@ export class RunView {
       if (this[kind] !== "") this[kind] += "\n\n"
     }
     this[kind] += delta
+  }
+
+  /** The next number. Two are taken: one moment can be two `agent` events, the first of which carries `seq - 1`. */
+  step(): void {
+    this.seq += 2
   }
 }

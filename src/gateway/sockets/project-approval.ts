@@ -1,0 +1,15 @@
+// Approvals as events of both dialects (protocol §6.1): who may decide hears of each request and of how it ended, expiry included. Pure.
+import type { TurnEvent } from "../../protocol/event.ts"
+import { approvalRow } from "../methods/approvals.ts"
+import type { Named } from "./project-claw.ts"
+
+/** Undefined for any other event. */
+export function projectApproval(event: TurnEvent, at: number): Named | undefined {
+  if (event.type === "approval.requested")
+    return { event: "exec.approval.requested", payload: approvalRow(event.approval) }
+  if (event.type !== "approval.resolved") return undefined
+  const { approval } = event
+  const expired = approval.decision === "expired" ? { reason: "expired" } : {}
+  const payload = { ...approvalRow(approval), ts: approval.resolvedAt ?? at, ...expired }
+  return { event: "exec.approval.resolved", payload }
+}
