@@ -97,6 +97,7 @@ class LiveTurn {
   #model: string | undefined
   #denied = 0
   #allowed = 0
+  #begun = false
   #over = false
   #ownQuestions = new Set<string>()
 
@@ -139,7 +140,7 @@ class LiveTurn {
       try {
         const answer: unknown = await this.#client.request("chat.send", params)
         const status = isObject(answer) ? answer["status"] : undefined
-        if (attempt === 1) this.#stage.started({ runId: this.#runId, sessionKey: this.#sessionKey })
+        this.#begin()
         // A repeat of what has ended meanwhile: its events are gone.
         if (status === "ok" || status === "error") await this.#catchUp()
         return
@@ -155,7 +156,15 @@ class LiveTurn {
     const { payload } = frame
     if (this.#over || !isObject(payload) || payload["runId"] !== this.#runId) return
     this.#sessionKey = stringOf(payload["sessionKey"]) ?? this.#sessionKey
+    this.#begin()
     then(payload)
+  }
+
+  /** Accepted: told by the answer or by the first event, whichever is heard first. */
+  #begin(): void {
+    if (this.#begun) return
+    this.#begun = true
+    this.#stage.started({ runId: this.#runId, sessionKey: this.#sessionKey })
   }
 
   #agent(payload: Record<string, unknown>): void {
