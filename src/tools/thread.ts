@@ -18,10 +18,12 @@ export type ThreadMessage = { answer: unknown } | { refusal: string }
 export interface ThreadLimits {
   signal: AbortSignal
   deadlineMs: number
+  /** Default 384. */
+  maxHeapMb?: number
 }
 
 const MAX_THREADS = 4
-const MAX_HEAP_MB = 384
+const HEAP_MB = 384
 
 /** Threads cost processors and memory of the whole process, so their number is the process's too. */
 let running = 0
@@ -62,13 +64,14 @@ function turn(signal: AbortSignal): Promise<void> {
   })
 }
 
-function ask(work: keyof Works, task: unknown, { signal, deadlineMs }: ThreadLimits): Promise<ThreadMessage> {
+function ask(work: keyof Works, task: unknown, limits: ThreadLimits): Promise<ThreadMessage> {
+  const { signal, deadlineMs, maxHeapMb = HEAP_MB } = limits
   // The published package has .js beside this file; a checkout runs the source.
   const file = new URL(import.meta.url.endsWith(".ts") ? "./thread-entry.ts" : "./thread-entry.js", import.meta.url)
   const worker = new Worker(file, {
     workerData: { work, task },
     env: {},
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
   })
   return new Promise<ThreadMessage>((resolve, reject) => {
     const late = `It took longer than ${deadlineMs / 1000} s and was stopped: ask for less at once`
