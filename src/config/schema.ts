@@ -165,6 +165,12 @@ export const configSchema = z.strictObject({
   agents: agents.prefault({}),
   providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/), provider).default({}),
   models: models.prefault({}),
+  sessions: z
+    .strictObject({
+      /** Sessions that a stateless caller (an OpenAI client without a session) left are deleted this many days after their last turn. */
+      statelessDays: z.number().int().min(1).default(30),
+    })
+    .prefault({}),
   turns: z
     .strictObject({
       /** What happens to a turn that a crash or restart cut off, unless its caller said otherwise. */

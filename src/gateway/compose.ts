@@ -154,8 +154,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const warnings = [...loaded.warnings, ...token.warnings, ...server.warnings]
   for (const warning of warnings) log.warn({}, warning)
   log.info({ url, home: paths.home, version }, "The gateway is ready")
-  const stopLooking = models.lookAround()
-  undo.add(stopLooking)
+  undo.add(models.lookAround())
+  undo.add(sweepDaily(parts))
   return {
     parts,
     url,
@@ -168,6 +168,23 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
       await undo.run()
     },
   }
+}
+
+const DAY_MS = 86_400_000
+/** Sessions that nobody can name again once their caller has its answer. */
+const STATELESS = ["openai", "openresponses"]
+
+/** Deletes old stateless sessions a minute after the start and then daily; the returned function ends it. */
+function sweepDaily({ clock, config, log, store }: Parts): () => void {
+  let cancel = clock.after(60_000, sweep)
+  function sweep() {
+    cancel = clock.after(DAY_MS, sweep)
+    store.sessions.prune(STATELESS, clock.now() - config.sessions.statelessDays * DAY_MS).then(
+      (count) => count > 0 && log.info({ count }, "Old stateless sessions were deleted"),
+      (error: unknown) => log.error({ err: error }, "Old stateless sessions could not be deleted"),
+    )
+  }
+  return () => cancel()
 }
 
 function toolSettings(config: Config, env: Env, base: string): ToolSettings {

@@ -38,6 +38,9 @@ export function decodeSession(row: Row): SessionRow {
   }
 }
 
+/** Sessions deleted before others get a word in. */
+const PRUNE_AT_ONCE = 50
+
 type EnsureFields = Partial<Pick<SessionRow, "cwd" | "model" | "label">>
 
 export class SessionTable implements Sessions {
@@ -157,6 +160,24 @@ export class SessionTable implements Sessions {
       for (const statement of this.#deletes) statement.run(key)
       return this.#db.statement("DELETE FROM sessions WHERE key=?").run(key) > 0
     })
+  }
+
+  /**
+   * Deletes, a few at a time, sessions of these kinds (the part of the key after the agent) that were last used before `before`.
+   * Returns how many there were.
+   */
+  async prune(kinds: readonly string[], before: number): Promise<number> {
+    const where = kinds.map(() => "key GLOB ?").join(" OR ")
+    const values = kinds.map((kind) => `agent:*:${kind}:*`)
+    const unfinished = "EXISTS (SELECT 1 FROM turns WHERE session_key=key AND ended_at IS NULL)"
+    const sql = `SELECT key FROM sessions WHERE updated_at<? AND (${where}) AND NOT ${unfinished} LIMIT ${PRUNE_AT_ONCE}`
+    let pruned = 0
+    for (;;) {
+      const keys = this.#db.query(sql, [before, ...values]).map((row) => text(row, "key"))
+      for (const key of keys) await this.delete(key)
+      pruned += keys.length
+      if (keys.length < PRUNE_AT_ONCE) return pruned
+    }
   }
 
   /** Only within a write or where a stale answer does no harm. */

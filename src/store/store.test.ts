@@ -206,3 +206,17 @@ test("devices: tokens are found by hash only, scopes widen, pending requests are
   }
   assert.equal(await books.devices.request(pending), await books.devices.request(pending))
 })
+
+test("sessions.prune() deletes old stateless sessions only, and none with a turn that has not ended", async (t) => {
+  const books = open(t)
+  for (const key of ["agent:main:openai:old", "agent:main:openai:busy", "agent:main:mine"]) {
+    const { record } = await books.turns.accept(request(key), {})
+    if (key.endsWith("busy")) continue
+    const { fence } = await books.turns.begin(record, () => [])
+    await books.turns.finish(fence, [], outcome)
+  }
+  assert.equal(await books.sessions.prune(["openai"], 0), 0, "nothing is that old")
+  assert.equal(await books.sessions.prune(["openai"], Date.now() + 1000), 1)
+  const left = (await books.sessions.list({})).sessions.map((session) => session.key).sort()
+  assert.deepEqual(left, ["agent:main:mine", "agent:main:openai:busy"])
+})
