@@ -1,6 +1,8 @@
 // The one question asked before every tool call: may this run? Pure: everything it needs is handed in.
 // Until the full pipeline (R-16) is here: reads inside the workspace pass, everything else asks, and with nobody to ask is denied.
 
+import { isAbsolute, resolve } from "node:path"
+
 export interface DecideInput {
   tool: string
   class: "read" | "search" | "write" | "exec" | "network" | "control"
@@ -22,18 +24,22 @@ export interface Decision {
   reason: string
 }
 
-/** True when `path` is `root` or lies below it. Both absolute and resolved. */
+/** True when `path` is `root` or lies below it. Both are absolute and resolved; a path that is not (".." in it) is never inside. */
 export function isInside(path: string, root: string): boolean {
-  return path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`)
+  if (!isAbsolute(path) || !isAbsolute(root) || resolve(path) !== path) return false
+  const base = resolve(root)
+  return path === base || path.startsWith(base.endsWith("/") ? base : `${base}/`)
 }
 
 export function decide(input: DecideInput): Decision {
   const { tool, workspace } = input
-  if (input.class === "control")
+  const touches = input.reads.length + input.writes.length + input.hosts.length
+  if (input.class === "control" && touches === 0)
     return { verdict: "allow", step: "own-state", reason: `${tool} only changes the session's own notes` }
   const readsOnly =
     (input.class === "read" || input.class === "search") && input.writes.length === 0 && input.hosts.length === 0
-  if (readsOnly && input.reads.every((path) => isInside(path, workspace)))
+  // What says that it reads and not what is taken for one that could not tell.
+  if (readsOnly && input.reads.length > 0 && input.reads.every((path) => isInside(path, workspace)))
     return { verdict: "allow", step: "workspace-read", reason: `${tool} reads inside the workspace ${workspace}` }
   const why = because(input)
   if (input.canAsk) return { verdict: "ask", step: "ask", reason: why }
@@ -46,5 +52,6 @@ function because(input: DecideInput): string {
   if (input.class === "network") return `${input.tool} uses the network`
   if (input.writes.length > 0) return `${input.tool} changes ${input.writes.join(", ")}`
   const outside = input.reads.find((path) => !isInside(path, input.workspace))
-  return `${input.tool} reads ${outside ?? input.reads.join(", ")} outside the workspace ${input.workspace}`
+  if (outside !== undefined) return `${input.tool} reads ${outside} outside the workspace ${input.workspace}`
+  return `${input.tool} does not say what it reads`
 }

@@ -23,5 +23,7 @@ export function htmlText({ html }: HtmlTask): string {
     ],
     limits: { maxInputLength: MAX_INPUT_CHARS, maxDepth: MAX_DEPTH, ellipsis: "…" },
   })
+    .replace(/\n{3,}/g, "\n\n")
+    .trim()
   return title && !text.startsWith(title) ? `${convert(title, { wordwrap: false })}\n\n${text}` : text
 }

@@ -21,6 +21,7 @@ export const todoWrite: Tool<z.infer<typeof args>> = {
   title: ({ todos }) => `${todos.filter((one) => one.status === "completed").length} of ${todos.length} done`,
   touch: async () => ({ reads: [], writes: [], hosts: [] }),
   async run({ todos }, context) {
+    context.signal.throwIfAborted()
     context.notes.set("todos", todos)
     const list = todos.map((one) => `${MARKS[one.status]} ${one.text}`).join("\n")
     return textResult(list === "" ? "The list is empty." : list, { todos })
