@@ -267,7 +267,8 @@ each("silence is bounded: before the head, within the stream, within the body of
 
 each("a reader that takes its time is not the service's silence", async ({ fake, open }) => {
   const hasty = open({ stallMs: 20 })
-  fake.script({ text: TEXT, deltaSize: 1 })
+  const gate = Promise.withResolvers<void>()
+  fake.script({ text: TEXT, gate: gate.promise })
   let first = true
   let last = ""
   for await (const event of hasty.stream(requestOf(), never)) {
@@ -275,6 +276,7 @@ each("a reader that takes its time is not the service's silence", async ({ fake,
     if (!first) continue
     first = false
     await new Promise((resolve) => setTimeout(resolve, 80))
+    gate.resolve()
   }
   assert.equal(last, "done")
 })

@@ -32,7 +32,10 @@ export interface Ask {
 
 export interface Sent {
   response: http.IncomingMessage
-  /** Ends the exchange and frees the signal's listener; the socket is closed unless the answer was read to its end. */
+  /**
+   * Ends the exchange and frees the signal's listener, which until then breaks off the body as well; the socket is closed unless
+   * the answer was read to its end.
+   */
   close(): void
 }
 
@@ -135,7 +138,7 @@ export async function* postStream(
   let complete = false
   try {
     await checkHead(sent.response, { ...headers, ...settings.headers }, host, settings.stallMs)
-    for await (const events of readEvents(sent.response, settings.stallMs, host, signal)) {
+    for await (const events of readEvents(sent.response, settings.stallMs, host)) {
       yield events
       complete = isOver?.() ?? false
       if (complete) break
@@ -194,12 +197,7 @@ function drain(sent: Sent): void {
   response.resume()
 }
 
-async function* readEvents(
-  response: http.IncomingMessage,
-  stallMs: number,
-  host: string,
-  signal: AbortSignal,
-): AsyncGenerator<SseEvent[]> {
+async function* readEvents(response: http.IncomingMessage, stallMs: number, host: string): AsyncGenerator<SseEvent[]> {
   const parser = new SseParser()
   // One timer for the whole stream: silence is measured by looking at the time of the last chunk. While the reader is busy with
   // one, the silence is ours, not the peer's.
@@ -211,8 +209,6 @@ async function* readEvents(
     },
     Math.max(5, Math.min(stallMs / 4, 1_000)),
   )
-  const onAbort = () => response.destroy(failureOf("aborted", "The request was canceled"))
-  signal.addEventListener("abort", onAbort, { once: true })
   try {
     for await (const chunk of response.iterator({ destroyOnReturn: false })) {
       const events = parser.push(chunk as Buffer)
@@ -226,7 +222,6 @@ async function* readEvents(
     if (last.length > 0) yield last
   } finally {
     clearInterval(check)
-    signal.removeEventListener("abort", onAbort)
   }
 }
 
