@@ -124,7 +124,7 @@ export function makeDevice(): DeviceKey {
 export function signed(
   version: 1 | 2 | 3,
   device: DeviceKey,
-  params: ReturnType<typeof clawConnect> & { auth: { token?: string; deviceToken?: string } },
+  params: Omit<ReturnType<typeof clawConnect>, "auth"> & { auth: { token?: string; deviceToken?: string } },
   challenge: { nonce: string; ts: number },
 ) {
   const { client, role, scopes, auth } = params

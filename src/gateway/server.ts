@@ -15,6 +15,8 @@ export interface ServerOptions {
   auth: Auth
   http: (request: http.IncomingMessage, response: http.ServerResponse) => void
   control: ControlDoor
+  /** For tests of slow peers; ms. */
+  deadlines?: { headersMs: number; requestMs: number; checkMs: number }
 }
 
 export interface Server {
@@ -24,8 +26,8 @@ export interface Server {
   close(): Promise<void>
 }
 
-const HEADERS_MS = 10_000
-const REQUEST_MS = 60_000
+/** From a peer's first byte to the end of its headers, to the end of its request, and how often that is looked after. */
+const DEADLINES = { headersMs: 10_000, requestMs: 60_000, checkMs: 2_000 }
 const MAX_HEADER_BYTES = 16 * 1024
 
 /** Listens. Throws UNAVAILABLE naming the address when the primary one is taken; extra ones only give a warning. */
@@ -73,12 +75,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 function createServer(options: ServerOptions, sockets: WebSocketServer): http.Server {
-  const { auth, control } = options
+  const { auth, control, deadlines = DEADLINES } = options
   const server = http.createServer(
     {
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
-      connectionsCheckingInterval: 2_000,
+      headersTimeout: deadlines.headersMs,
+      requestTimeout: deadlines.requestMs,
+      connectionsCheckingInterval: deadlines.checkMs,
       keepAliveTimeout: 30_000,
       maxHeaderSize: MAX_HEADER_BYTES,
       noDelay: true,

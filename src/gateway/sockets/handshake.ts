@@ -76,7 +76,8 @@ export async function welcome(
   const fail = (error: PincerError, code?: number, reason?: string) =>
     new HandshakeError(error, dialect, protocol, code, reason)
   try {
-    if (offered.error) throw fail(offered.error, 1002, "protocol mismatch")
+    if (offered.error?.details) throw fail(offered.error, 1002, "protocol mismatch")
+    if (offered.error) throw offered.error
     const client = clientOf(params, parts.config.gateway.strict)
     return await identify({ params, client, dialect, protocol, request, challenge, parts, auth })
   } catch (error) {
