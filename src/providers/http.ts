@@ -20,7 +20,7 @@ const agents = {
   "https:": new https.Agent({ keepAlive: true, maxFreeSockets: 64 }),
 }
 
-export interface Ask {
+interface Ask {
   method: "GET" | "POST"
   /** Added to the base URL. */
   path: string
@@ -30,7 +30,7 @@ export interface Ask {
   headMs?: number
 }
 
-export interface Sent {
+interface Sent {
   response: http.IncomingMessage
   /**
    * Ends the exchange and frees the signal's listener, which until then breaks off the body as well; the socket is closed unless
