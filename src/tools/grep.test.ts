@@ -4,7 +4,9 @@ import { symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
 import { textIn, toolRoom } from "../../test/fakes/tool-room.ts"
+import { hasHandlePaths } from "./folder.ts"
 import { grep } from "./grep.ts"
+import { matchLines } from "./match-lines.ts"
 
 test("Grep gives path, line and text; Chinese and patterns of both dialects work", async (t) => {
   const { call, put } = await toolRoom(t)
@@ -59,6 +61,18 @@ test("Grep leaves out binaries, pipes and what links point to", async (t) => {
   await symlink(outside, path("dir"))
   assert.equal(textIn(await call(grep, { pattern: "hit" })), "ok:1:hit")
   assert.match(textIn(await call(grep, { pattern: "hit", path: "pipe" })), /Nothing matches/)
+})
+
+test("files are searched where they were judged to be, not where a link leads by now", {
+  skip: !hasHandlePaths,
+}, async (t) => {
+  const { cwd, outside, path } = await toolRoom(t)
+  await writeFile(join(outside, "secret"), "hit")
+  await symlink(outside, path("dir"))
+  const task = { glob: undefined, pattern: "hit", flags: "", mode: "content", around: 0, limit: 10, top: cwd } as const
+  assert.deepEqual(matchLines({ ...task, target: path("dir/secret"), isFolder: false }).lines, [])
+  assert.throws(() => matchLines({ ...task, target: path("dir"), isFolder: true }), /cannot be read/)
+  assert.deepEqual(matchLines({ ...task, target: join(outside, "secret"), isFolder: false }).lines, ["secret:1:hit"])
 })
 
 test("Grep refuses what is no pattern and what does not exist", async (t) => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict"
+import { once } from "node:events"
 import { test } from "node:test"
+import { Worker } from "node:worker_threads"
 import { toolRoom } from "../../test/fakes/tool-room.ts"
 import type { LinesTask } from "./match-lines.ts"
 import { inThread } from "./thread.ts"
@@ -41,6 +43,16 @@ test("only a few threads run at once; the others wait, and may leave the queue",
   const gone = assert.rejects(fifth, { name: "AbortError" })
   leaving.abort()
   await gone
+  let done = false
+  void sixth.then(() => {
+    done = true
+  })
+  // Two threads, one after the other, that need no place in the queue: time enough for the sixth, had it one.
+  for (const _ of [1, 2]) {
+    const workerData = { work: "html", task: { html: "x" } }
+    await once(new Worker(new URL("./thread-entry.ts", import.meta.url), { workerData }), "exit")
+  }
+  assert.equal(done, false)
   const ended = Promise.all(first.map((one) => assert.rejects(one, { name: "AbortError" })))
   stuck.abort()
   await ended
