@@ -2,8 +2,8 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import type { Clock } from "../base/clock.ts"
 import type { CatalogueEvent, ModelRef } from "./catalogue.ts"
-import { streamWithFallback } from "./fallback.ts"
 import { failureOf } from "./failure.ts"
+import { streamWithFallback } from "./fallback.ts"
 import type { FailureKind, ModelEvent, ModelFailure, Provider } from "./provider.ts"
 
 const DONE: ModelEvent = {
