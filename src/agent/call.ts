@@ -123,6 +123,7 @@ async function prepare(room: CallRoom, call: ToolCallPart): Promise<Prepared | T
       writes: touch.writes,
       hosts: touch.hosts,
       workspace: room.cwd,
+      home: room.ports.home,
       canAsk: room.ports.canAsk(room.scope.fence.sessionKey),
     })
     return { tool, args, touch, decision }

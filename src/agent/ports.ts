@@ -22,6 +22,8 @@ export interface Ports {
   tools: readonly Tool[]
   toolSettings: ToolSettings
   agents: ReadonlyMap<string, AgentProfile>
+  /** Pincer's own folder, symlinks resolved. */
+  home: string
   settings: TurnSettings
   clock: Clock
   log: Logger

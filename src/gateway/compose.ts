@@ -1,6 +1,6 @@
 // The only place where rooms are introduced to one another: it constructs, connects, starts in order and stops in reverse, and
 // holds no product decision. Nothing is half-started: when a step fails, those before it are undone and the error is thrown.
-import { readFileSync } from "node:fs"
+import { readFileSync, realpathSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { hostname, userInfo } from "node:os"
 import { Desk } from "../agent/approvals.ts"
@@ -100,6 +100,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     tools,
     toolSettings: toolSettings(config, env, paths.home),
     agents,
+    home: realpathSync(paths.home),
     settings: config.turns,
     clock,
     log,

@@ -9,6 +9,7 @@ const input = (more: Partial<DecideInput>): DecideInput => ({
   writes: [],
   hosts: [],
   workspace: "/work",
+  home: "/root/.pincer",
   canAsk: true,
   ...more,
 })
@@ -112,4 +113,16 @@ test("control passes as long as it touches nothing but the session's notes", () 
   assert.deepEqual(decide(input({ class: "control", canAsk: false })).step, "own-state")
   for (const more of [{ reads: ["/work/a"] }, { writes: ["/work/a"] }, { hosts: ["x"] }])
     assert.equal(verdict({ class: "control", ...more }), "ask")
+})
+
+test("Pincer's own folder is not read without leave, not even from a workspace around it", () => {
+  const around = { workspace: "/root", home: "/root/.pincer" }
+  assert.equal(verdict({ ...around, reads: ["/root/notes.txt"] }), "allow")
+  assert.equal(verdict({ ...around, reads: ["/root/.pincer/gateway.token"] }), "ask")
+  assert.equal(verdict({ ...around, class: "search", reads: ["/root"] }), "ask", "a search would go through it")
+  assert.equal(verdict({ ...around, class: "search", reads: ["/root/src"] }), "allow")
+  assert.match(decide(input({ ...around, reads: ["/root/.pincer/pincer.db"] })).reason, /own folder/)
+  const within = { workspace: "/root/.pincer/workspace", home: "/root/.pincer" }
+  assert.equal(verdict({ ...within, reads: ["/root/.pincer/workspace/a"] }), "allow")
+  assert.equal(verdict({ ...within, reads: ["/root/.pincer/gateway.token"] }), "ask")
 })

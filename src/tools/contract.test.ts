@@ -144,7 +144,14 @@ test("what touches anything but the workspace needs leave", async (t) => {
   const { cwd } = await toolRoom(t)
   for (const tool of tools) {
     const touch = await tool.touch(tool.args.parse(examples[tool.name]), cwd)
-    const decision = decide({ tool: tool.name, class: tool.class, ...touch, workspace: cwd, canAsk: true })
+    const decision = decide({
+      tool: tool.name,
+      class: tool.class,
+      ...touch,
+      workspace: cwd,
+      home: "/nowhere",
+      canAsk: true,
+    })
     const free = ["read", "search", "control"].includes(tool.class)
     assert.equal(decision.verdict, free ? "allow" : "ask", tool.name)
   }
@@ -156,7 +163,14 @@ test("what touches anything but the workspace needs leave", async (t) => {
   ] as const) {
     const tool = toolNamed(name)
     const touch = await tool.touch(tool.args.parse(fitted(tool, path)), cwd)
-    const decision = decide({ tool: name, class: tool.class, ...touch, workspace: cwd, canAsk: false })
+    const decision = decide({
+      tool: name,
+      class: tool.class,
+      ...touch,
+      workspace: cwd,
+      home: "/nowhere",
+      canAsk: false,
+    })
     assert.equal(decision.verdict, "deny", name)
   }
 })

@@ -170,6 +170,7 @@ export async function openAgentRoom(options: RoomOptions): Promise<AgentRoom> {
       search: { service: "duckduckgo", apiKey: () => undefined },
     },
     agents: buildProfiles({ default: "main", defaults: { limits }, entries: {} }, home),
+    home: "/nowhere/.pincer",
     settings: {
       onInterrupt: "resume",
       maxAttempts: 3,
