@@ -82,6 +82,8 @@ async function runCall(room: CallRoom, call: ToolCallPart, key: string): Promise
   const { tool, args, decision } = prepared
   const title = titleOf(tool, args)
   const known = await room.ports.books.approvals.forStep(room.scope.fence.turnId, key)
+  // A call that an earlier attempt began had its leave; what came of it is the journal's to say.
+  if (await room.scope.begun(key)) return act(room, call, key, prepared, title)
   if (known || decision.verdict === "ask") {
     const refusal = await approve(room, call, key, prepared, known, title)
     if (refusal) return refuse(room, call, args, title, refusal)
@@ -143,24 +145,24 @@ async function approve(
   call: ToolCallPart,
   key: string,
   prepared: Prepared,
-  known: Approval | undefined,
+  known: Known | undefined,
   title: string,
 ): Promise<ToolResult | undefined> {
   const { ports, scope } = room
   const { fence, session } = scope
   const { tool, args, touch, decision } = prepared
-  if (known?.decision === "allow-once" || known?.decision === "allow-always") return undefined
-  if (known?.decision === "deny")
-    return errorResult("The user denied this call. It was not carried out.", { denied: true })
-  if (known?.decision === "expired")
-    return errorResult("Nobody answered the approval in time. The call was not carried out.", {
-      denied: true,
-      expired: true,
-    })
-  if (known) throw new Parked(`Waiting for approval ${known.id}`)
-  const fingerprint = createHash("sha256")
-    .update(JSON.stringify([tool.name, args, room.cwd]))
-    .digest("hex")
+  // What was approved is exactly what runs: the call, where, and everything that it will touch.
+  const asked = JSON.stringify([
+    tool.name,
+    args,
+    room.cwd,
+    touch.reads,
+    touch.writes,
+    touch.hosts,
+    touch.command ?? null,
+  ])
+  const fingerprint = createHash("sha256").update(asked).digest("hex")
+  if (known) return answered(known, fingerprint)
   if (await ports.books.approvals.granted(fence.sessionKey, fingerprint)) return undefined
   const now = ports.clock.now()
   const approval: Approval = {
@@ -182,6 +184,24 @@ async function approve(
   scope.show(await ports.books.approvals.ask(fence, key, fingerprint, approval))
   ports.asked(approval)
   throw new Parked(`Waiting for approval ${approval.id}`)
+}
+
+type Known = NonNullable<Awaited<ReturnType<Ports["books"]["approvals"]["forStep"]>>>
+
+/** What an approval that was asked before means now. Throws Parked while nobody has answered. */
+function answered({ approval, fingerprint }: Known, now: string): ToolResult | undefined {
+  const { decision } = approval
+  if (decision === null) throw new Parked(`Waiting for approval ${approval.id}`)
+  if (decision === "deny") return errorResult("The user denied this call. It was not carried out.", { denied: true })
+  if (decision === "expired")
+    return errorResult("Nobody answered the approval in time. The call was not carried out.", {
+      denied: true,
+      expired: true,
+    })
+  if (fingerprint === now) return undefined
+  return errorResult("What this call would touch has changed since it was approved. It was not carried out.", {
+    denied: true,
+  })
 }
 
 /** Records a call that was not carried out. */

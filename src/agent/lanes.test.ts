@@ -168,6 +168,38 @@ test("an approval parks the turn; the first answer runs the call once, a second 
   await room.close()
 })
 
+test("an approved call whose target has changed meanwhile is not carried out", async () => {
+  const acts: string[] = []
+  const tools = testTools(acts)
+  let target = "/work/a"
+  const act = tools.find((tool) => tool.name === "Act")!
+  tools[tools.indexOf(act)] = {
+    ...act,
+    touch: async () => ({ reads: [], writes: [target], hosts: [] }),
+  }
+  let told = ""
+  const room = await openAgentRoom({
+    canAsk: true,
+    tools,
+    script(request, _, call) {
+      if (call === 1) return callTools({ name: "Act", args: { text: "write" } })
+      const part = request.messages.at(-1)!.content[0]!
+      if (part.type === "tool.result") told = textOf(part.content)
+      return say("ok")
+    },
+  })
+  const request = room.request("act")
+  await room.lanes.submit(request)
+  const asked = await room.seen("approval.requested")
+  assert.ok(asked.event.type === "approval.requested")
+  target = "/etc/passwd"
+  await room.desk.resolve(asked.event.approval.id, "allow-once", "test")
+  await room.lanes.wait(request.turnId)
+  assert.deepEqual(acts, [])
+  assert.match(told, /has changed since it was approved/)
+  await room.close()
+})
+
 test("a denied, an expired and a canceled approval never run the call, and each turn ends", async () => {
   for (const how of ["deny", "expire", "cancel"] as const) {
     const room = await openAgentRoom({

@@ -59,6 +59,11 @@ export class TurnScope {
     this.#ports.publish({ sessionKey, sessionId, agentId, turnId, seq: null, at: this.#ports.clock.now(), event })
   }
 
+  /** Whether an earlier attempt began this step. */
+  async begun(key: string): Promise<boolean> {
+    return this.fence.epoch > 1 && (await this.#ports.books.journal.state(this.fence, key)).type !== "new"
+  }
+
   /**
    * The one way to touch the world: intent on disk, act, outcome on disk. A step that has an outcome is answered from the
    * journal; a "once" step that only has an intent is uncertain and not done again.

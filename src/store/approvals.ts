@@ -4,7 +4,7 @@ import { PincerError } from "../base/errors.ts"
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
 import type { RecordedEnvelope } from "../protocol/event.ts"
 import type { Database } from "./database.ts"
-import { json } from "./row.ts"
+import { json, text } from "./row.ts"
 import type { Approvals, Fence } from "./store.ts"
 import type { TurnTable } from "./turns.ts"
 
@@ -30,7 +30,7 @@ export class ApprovalTable implements Approvals {
       "INSERT INTO approvals (id,turn_id,session_key,step_key,fingerprint,data,created_at,expires_at) VALUES (?,?,?,?,?,?,?,?)",
     )
     this.#decide = db.statement("UPDATE approvals SET decision=?,data=? WHERE id=? AND decision IS NULL")
-    this.#byStep = db.statement("SELECT data FROM approvals WHERE turn_id=? AND step_key=?")
+    this.#byStep = db.statement("SELECT data,fingerprint FROM approvals WHERE turn_id=? AND step_key=?")
     this.#grant = db.statement(
       "SELECT data FROM approvals WHERE session_key=? AND fingerprint=? AND decision='allow-always' LIMIT 1",
     )
@@ -50,10 +50,10 @@ export class ApprovalTable implements Approvals {
     return this.#ofTurn.all(turnId).map((row) => json<Approval>(row, "data"))
   }
 
-  /** The approval that was asked for this step of this turn, decided or not. */
-  async forStep(turnId: string, stepKey: string): Promise<Approval | undefined> {
+  /** The approval that was asked for this step of this turn, decided or not, and the fingerprint of what was asked. */
+  async forStep(turnId: string, stepKey: string): Promise<{ approval: Approval; fingerprint: string } | undefined> {
     const row = this.#byStep.get(turnId, stepKey)
-    return row && json<Approval>(row, "data")
+    return row && { approval: json<Approval>(row, "data"), fingerprint: text(row, "fingerprint") }
   }
 
   /** Whether exactly this call was allowed for good in this session. */
