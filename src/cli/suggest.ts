@@ -1,6 +1,7 @@
 // A word that is nearly a command was meant as one: asking a model "statsu" would help nobody.
 import type { Command } from "commander"
 import { PincerError } from "../base/errors.ts"
+import { mistakes } from "../base/spelling.ts"
 
 /** Throws INVALID_PARAMS when the first of `words` is nearly a command, or the name of one that belongs to a group. */
 export function refuseMistyped(words: readonly string[], program: Command): void {
@@ -46,22 +47,4 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     if (steps > 0 && steps <= limit && (best === undefined || steps < best.steps)) best = { candidate, steps }
   }
   return best?.candidate
-}
-
-/** Typing mistakes between two words: insert, delete, replace, swap neighbours (optimal string alignment). */
-function mistakes(a: string, b: string): number {
-  let before: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1
-      let steps = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + same)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) steps = Math.min(steps, before[j - 2]! + 1)
-      row.push(steps)
-    }
-    before = last
-    last = row
-  }
-  return last[b.length]!
 }

@@ -2,6 +2,7 @@
 // Values are never quoted unless the schema lists what may stand there: a mistyped secret must not end up in a log.
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
+import { mistakes } from "../base/spelling.ts"
 import { type ConfigDocument, type ConfigIssue, formatPath, parseDocument } from "./document.ts"
 import { type Config, configSchema } from "./schema.ts"
 
@@ -128,7 +129,7 @@ export function closest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined
   let least = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of candidates) {
-    const steps = distance(fold(word), fold(candidate))
+    const steps = mistakes(fold(word), fold(candidate))
     if (steps < least) {
       least = steps
       best = candidate
@@ -139,24 +140,6 @@ export function closest(word: string, candidates: readonly string[]): string | u
 
 function fold(word: string): string {
   return word.replace(/[-_]/g, "").toLowerCase()
-}
-
-/** Typing mistakes between two words: insert, delete, replace, swap neighbours (optimal string alignment). */
-function distance(a: string, b: string): number {
-  let before: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1
-      let steps = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + same)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) steps = Math.min(steps, before[j - 2]! + 1)
-      row.push(steps)
-    }
-    before = last
-    last = row
-  }
-  return last[b.length]!
 }
 
 function bare(schema: unknown): unknown {

@@ -3,7 +3,7 @@
 import { isObject, parseJson } from "../base/json.ts"
 import { estimateTokens } from "../base/text.ts"
 import { NO_USAGE, type Part, type ToolCallPart, type Usage } from "../protocol/message.ts"
-import type { ModelRequest } from "./provider.ts"
+import type { ModelEvent, ModelRequest } from "./provider.ts"
 
 /** A call that is being written. */
 export interface OpenCall {
@@ -16,6 +16,20 @@ export interface OpenCall {
 export class AnswerParts {
   readonly #parts: Part[] = []
   readonly #calls = new Map<string, OpenCall>()
+
+  /** Adds text and tells of it. */
+  say(text: string, out: ModelEvent[]): void {
+    if (text === "") return
+    this.text(text)
+    out.push({ type: "text.delta", text })
+  }
+
+  /** Adds reasoning and tells of it. */
+  think(text: string, out: ModelEvent[]): void {
+    if (text === "") return
+    this.thinking(text)
+    out.push({ type: "thinking.delta", text })
+  }
 
   text(delta: string): void {
     const last = this.#parts.at(-1)

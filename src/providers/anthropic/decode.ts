@@ -76,12 +76,12 @@ export class AnthropicDecoder implements Decoder {
   #start(index: number, block: Record<string, unknown>, out: ModelEvent[]): void {
     const said = block["type"] === "text" ? block["text"] : block["thinking"]
     if (block["type"] === "text") {
-      if (typeof said === "string") this.#text(said, out)
+      if (typeof said === "string") this.#answer.say(said, out)
     } else if (block["type"] === "thinking") {
       const signature = block["signature"]
       const opaque = typeof signature === "string" && signature !== "" ? { opaque: signature } : {}
       this.#answer.push({ type: "thinking", text: "", provider: this.#provider, ...opaque })
-      if (typeof said === "string") this.#thinking(said, out)
+      if (typeof said === "string") this.#answer.think(said, out)
     } else if (block["type"] === "redacted_thinking" && typeof block["data"] === "string")
       this.#answer.push({ type: "thinking", text: "", opaque: REDACTED + block["data"], provider: this.#provider })
     else if (block["type"] === "tool_use") {
@@ -96,8 +96,8 @@ export class AnthropicDecoder implements Decoder {
   }
 
   #delta(index: number, delta: Record<string, unknown>, out: ModelEvent[]): void {
-    if (typeof delta["text"] === "string") this.#text(delta["text"], out)
-    else if (typeof delta["thinking"] === "string") this.#thinking(delta["thinking"], out)
+    if (typeof delta["text"] === "string") this.#answer.say(delta["text"], out)
+    else if (typeof delta["thinking"] === "string") this.#answer.think(delta["thinking"], out)
     else if (typeof delta["signature"] === "string") {
       const last = this.#answer.last
       if (last?.type === "thinking") last.opaque = (last.opaque ?? "") + delta["signature"]
@@ -105,18 +105,6 @@ export class AnthropicDecoder implements Decoder {
       const call = this.#open.get(index)
       if (call) call.raw += delta["partial_json"]
     }
-  }
-
-  #text(text: string, out: ModelEvent[]): void {
-    if (text === "") return
-    this.#answer.text(text)
-    out.push({ type: "text.delta", text })
-  }
-
-  #thinking(text: string, out: ModelEvent[]): void {
-    if (text === "") return
-    this.#answer.thinking(text)
-    out.push({ type: "thinking.delta", text })
   }
 
   #stop(index: number): void {

@@ -70,10 +70,7 @@ export class GeminiDecoder implements Decoder {
       out.push({ type: "thinking.delta", text })
       return
     }
-    if (text !== "") {
-      this.#answer.text(text)
-      out.push({ type: "text.delta", text })
-    }
+    this.#answer.say(text, out)
     if (signature !== undefined)
       this.#answer.push({ type: "thinking", text: "", opaque: signature, provider: this.#provider })
   }

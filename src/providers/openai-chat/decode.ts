@@ -61,17 +61,17 @@ export class ChatDecoder implements Decoder {
       const thinking = delta[field]
       if (typeof thinking !== "string" || thinking === "") continue
       this.#field ??= field
-      this.#thinking(thinking, out)
+      this.#answer.think(thinking, out)
       // Some services send the same words in two fields.
       break
     }
     const content = delta["content"]
-    if (typeof content === "string") this.#text(content, out)
+    if (typeof content === "string") this.#answer.say(content, out)
     else if (Array.isArray(content)) for (const piece of content) if (isObject(piece)) this.#piece(piece, out)
     const refusal = delta["refusal"]
     if (typeof refusal === "string" && refusal !== "") {
       this.#refused = true
-      this.#text(refusal, out)
+      this.#answer.say(refusal, out)
     }
     const calls = delta["tool_calls"]
     if (Array.isArray(calls)) for (const call of calls) if (isObject(call)) this.#calls.add(call, out)
@@ -80,21 +80,10 @@ export class ChatDecoder implements Decoder {
   /** Mistral's reasoning models send content in typed pieces. */
   #piece(piece: Record<string, unknown>, out: ModelEvent[]): void {
     const thoughts = piece["thinking"]
-    if (typeof piece["text"] === "string") this.#text(piece["text"], out)
+    if (typeof piece["text"] === "string") this.#answer.say(piece["text"], out)
     else if (Array.isArray(thoughts))
-      for (const one of thoughts) if (isObject(one) && typeof one["text"] === "string") this.#thinking(one["text"], out)
-  }
-
-  #text(text: string, out: ModelEvent[]): void {
-    if (text === "") return
-    this.#answer.text(text)
-    out.push({ type: "text.delta", text })
-  }
-
-  #thinking(text: string, out: ModelEvent[]): void {
-    if (text === "") return
-    this.#answer.thinking(text)
-    out.push({ type: "thinking.delta", text })
+      for (const one of thoughts)
+        if (isObject(one) && typeof one["text"] === "string") this.#answer.think(one["text"], out)
   }
 
   received(): Part[] {

@@ -41,20 +41,20 @@ export class ResponsesDecoder implements Decoder {
     switch (event["type"]) {
       case "response.output_text.delta":
         this.#streamed.add(slotOf(event))
-        this.#text(delta, out)
+        this.#answer.say(delta, out)
         return
       case "response.refusal.delta":
         this.#streamed.add(slotOf(event))
         this.#refused = true
-        this.#text(delta, out)
+        this.#answer.say(delta, out)
         return
       case "response.reasoning_summary_part.added":
-        if (this.#answer.last?.type === "thinking" && this.#streamed.has(slotOf(event))) this.#thinking("\n\n", out)
+        if (this.#answer.last?.type === "thinking" && this.#streamed.has(slotOf(event))) this.#answer.think("\n\n", out)
         return
       case "response.reasoning_summary_text.delta":
       case "response.reasoning_text.delta":
         this.#streamed.add(slotOf(event))
-        this.#thinking(delta, out)
+        this.#answer.think(delta, out)
         return
       case "response.output_item.added":
         if (isCall(event["item"])) this.#call(slotOf(event), event["item"], out)
@@ -75,18 +75,6 @@ export class ResponsesDecoder implements Decoder {
       default:
         return
     }
-  }
-
-  #text(text: string, out: ModelEvent[]): void {
-    if (text === "") return
-    this.#answer.text(text)
-    out.push({ type: "text.delta", text })
-  }
-
-  #thinking(text: string, out: ModelEvent[]): void {
-    if (text === "") return
-    this.#answer.thinking(text)
-    out.push({ type: "thinking.delta", text })
   }
 
   #call(slot: string, item: Wire, out: ModelEvent[]): OpenCall {
@@ -120,15 +108,15 @@ export class ResponsesDecoder implements Decoder {
   #piece(piece: Wire, out: ModelEvent[]): void {
     if (typeof piece["refusal"] === "string") {
       this.#refused = true
-      this.#text(piece["refusal"], out)
-    } else if (typeof piece["text"] === "string") this.#text(piece["text"], out)
+      this.#answer.say(piece["refusal"], out)
+    } else if (typeof piece["text"] === "string") this.#answer.say(piece["text"], out)
   }
 
   #reasoned(slot: string, item: Wire, out: ModelEvent[]): void {
     if (!this.#streamed.has(slot)) {
       const pieces = [item["summary"], item["content"]].flatMap((list) => (Array.isArray(list) ? list : []))
       const texts = pieces.flatMap((one) => (isObject(one) && typeof one["text"] === "string" ? [one["text"]] : []))
-      this.#thinking(texts.join("\n\n"), out)
+      this.#answer.think(texts.join("\n\n"), out)
     }
     if (typeof item["encrypted_content"] !== "string") return
     const last = this.#answer.last
