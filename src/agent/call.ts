@@ -24,6 +24,8 @@ export interface CallRoom {
   tools: ReadonlyMap<string, Tool>
   cwd: string
   notes: Map<string, unknown>
+  /** Who could approve may be on the way back: after a restart calls are asked for although nobody is connected yet. */
+  expectsReturn: boolean
 }
 
 interface Prepared {
@@ -126,7 +128,7 @@ async function prepare(room: CallRoom, call: ToolCallPart): Promise<Prepared | T
       hosts: touch.hosts,
       workspace: room.cwd,
       home: room.ports.home,
-      canAsk: room.ports.canAsk(room.scope.fence.sessionKey),
+      canAsk: room.expectsReturn || room.ports.canAsk(room.scope.fence.sessionKey),
     })
     return { tool, args, touch, decision }
   } catch (error) {

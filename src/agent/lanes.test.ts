@@ -326,3 +326,32 @@ test("lanes.drain() refuses new turns, records what runs as interrupted, and the
   assert.match(asked, /assistant:Hal user:Pincer w$/)
   await second.close()
 })
+
+test("after a restart a call is asked for when somebody could approve before, and denied when nobody could", async () => {
+  const never = new Promise<void>(() => undefined)
+  for (const attended of [true, false]) {
+    const first = await openAgentRoom({ canAsk: attended, script: (_, signal) => say("Wait a moment", signal, never) })
+    const request = first.request("act")
+    await first.lanes.submit(request)
+    await first.seen("text.delta")
+    await first.lanes.drain(0)
+    first.desk.close()
+    await first.ports.books.close()
+    const acts: string[] = []
+    const second = await openAgentRoom({
+      home: first.home,
+      canAsk: false,
+      tools: testTools(acts),
+      script: (_, __, call) => (call === 1 ? callTools({ name: "Act", args: { text: "go" } }) : say("done")),
+    })
+    await second.lanes.start()
+    if (attended) {
+      const asked = await second.seen("approval.requested")
+      assert.ok(asked.event.type === "approval.requested")
+      await second.desk.resolve(asked.event.approval.id, "allow-once", "test")
+    }
+    await second.lanes.wait(request.turnId)
+    assert.deepEqual(acts, attended ? ["go"] : [])
+    await second.close()
+  }
+})

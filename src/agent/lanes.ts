@@ -63,7 +63,8 @@ export class TurnLanes implements Lanes {
     const known = this.#jobs.get(request.turnId)
     if (known) return this.#duplicate(known, request)
     if (request.queue === "interrupt") for (const job of [...lane.jobs]) this.#stop(job, "aborted")
-    const job = this.#newJob(request, "accepting")
+    const attended = this.#ports.canAsk(request.sessionKey)
+    const job = this.#newJob({ ...request, attended }, "accepting")
     lane.jobs.push(job)
     this.#jobs.set(request.turnId, job)
     const first = lane.jobs[0] === job && this.#running < this.#ports.settings.maxConcurrent

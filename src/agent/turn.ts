@@ -209,7 +209,14 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
   const notes = await ports.books.notes.of(session.key)
   const sampling = { ...profile.sampling, ...sessionSampling(session), ...request.sampling }
   return runLoop({
-    room: { ports, scope, tools: tools.byName, cwd, notes },
+    room: {
+      ports,
+      scope,
+      tools: tools.byName,
+      cwd,
+      notes,
+      expectsReturn: scope.fence.epoch > 1 && request.attended === true,
+    },
     request: { ...request, sampling },
     messages: conversation.messages,
     refs,

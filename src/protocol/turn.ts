@@ -77,6 +77,8 @@ export interface TurnRequest {
   queue?: "enqueue" | "interrupt"
   /** After a crash: "resume" goes on from what is recorded, "mark" only records that it was interrupted. Default from the config. */
   recovery?: "resume" | "mark"
+  /** Set by the lanes: somebody who could approve was connected when it was accepted, and may come back after a restart. */
+  attended?: boolean
   origin: Origin
 }
 
