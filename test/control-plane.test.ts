@@ -572,6 +572,17 @@ for (const how of ["connect.resume", "events.resume"] as const)
     assert.equal(again.hello["resume"]!["resumed"], false, "once only")
   })
 
+test("a client may come back before the end of its old socket has been noticed; nobody else can end it so", async () => {
+  const first = await claw(4)
+  const resume = { connId: String(first.hello["server"]!["connId"]), lastSeq: 0 }
+  const lesser = await claw(4, { scopes: ["operator.read"], resume })
+  assert.equal(lesser.hello["resume"]!["resumed"], false)
+  assert.equal((await first.wire.ask("health")).ok, true)
+  const second = await claw(4, { resume })
+  assert.equal(second.hello["resume"]!["resumed"], true)
+  assert.deepEqual(await first.wire.closed, { code: 1008, reason: "taken over by a newer connection" })
+})
+
 test("who comes and goes is told with a version; the command line is not listed", async () => {
   const { wire, hello } = await claw(4, { scopes: ["operator.read"] })
   const before = Number(hello["snapshot"]!["stateVersion"]!["presence"])
@@ -585,4 +596,38 @@ test("who comes and goes is told with a version; the command line is not listed"
   )
   const { payload } = await wire.ask("system-presence")
   assert.ok(!(plain(payload) as { mode?: string }[]).some((entry) => entry.mode === "cli"))
+})
+
+test("strict: unknown clients, modes and params are refused as the original gateway does", async (t) => {
+  const strict = await startHouse({ config: { gateway: { strict: true } } })
+  t.after(() => strict.close())
+  const connect = async (client: Record<string, string>) => {
+    const wire = await openRaw(strict.wsUrl)
+    open.push(wire)
+    return { wire, answer: await wire.ask("connect", clawConnect(4, strict.token, { client })) }
+  }
+  for (const client of [
+    { ...CLI, id: "my-own" },
+    { ...CLI, mode: "operator" },
+  ]) {
+    const { wire, answer } = await connect(client)
+    assert.match(answer.error!.message, /^invalid connect params: at \/client\/(id|mode): /)
+    assert.equal((await wire.closed).code, 1008)
+  }
+  const { wire } = await connect({ ...CLI, id: "openclaw-tui" })
+  assert.match((await wire.ask("health", { colour: 1 })).error!.message, /unexpected property 'colour'/)
+})
+
+test("without authentication this machine needs no token, and a page still gets nowhere", async (t) => {
+  const bare = await startHouse({ config: { gateway: { auth: { mode: "none" } } }, env: { PINCER_GATEWAY_TOKEN: "" } })
+  t.after(() => bare.close())
+  const wire = await openRaw(bare.wsUrl)
+  open.push(wire)
+  const answer = await wire.ask("connect", clawConnect(4, "", { auth: undefined }))
+  assert.equal(answer.payload?.["auth"]?.["method"], "none")
+  await assert.rejects(openRaw(bare.wsUrl, { headers: { origin: "https://evil.example" } }), /403/)
+  const away = await openRaw(bare.wsUrl, AWAY)
+  open.push(away)
+  const refused = await away.ask("connect", clawConnect(4, "", { auth: undefined }))
+  assert.equal(refused.error?.code, "NOT_PAIRED")
 })

@@ -166,8 +166,14 @@ test("upgrades that never say who they are are capped, and an honest client gets
   assert.ok((await during) < 1_000)
   assert.ok((await honest()) < 1_000)
   // Those that had to make room were told, and let go although they answer nothing.
-  const evicted = wires.slice(0, 400 - MAX_PENDING - 2).map((wire) => wire.closed)
-  for (const code of await Promise.all(evicted)) assert.equal(code, 1013)
+  let evicted = 0
+  await new Promise<void>((resolve) => {
+    for (const wire of wires)
+      wire.closed.then((code) => {
+        if (code === 1013) evicted += 1
+        if (evicted >= 400 - MAX_PENDING - 2) resolve()
+      })
+  })
   for (const wire of wires) wire.socket.destroy()
 })
 

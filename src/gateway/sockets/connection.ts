@@ -152,7 +152,7 @@ export class Connection implements Peer {
     this.#state = "open"
     allowPayload(this.#socket, MAX_PAYLOAD)
     this.#door.opened(this)
-    const taken = guest.resume ? this.#door.lost.take(outbox, guest.resume.connId, guest.resume.lastSeq) : undefined
+    const taken = guest.resume ? this.#door.resume(outbox, guest.resume.connId, guest.resume.lastSeq) : undefined
     this.#answer(id, taken ? { ...hello, resume: taken.result } : hello)
     for (const text of taken?.frames ?? []) outbox.send(text)
     this.#notePresence(guest)
@@ -237,7 +237,7 @@ export class Connection implements Peer {
     const { bootId } = this.#door.parts
     if (params["bootId"] !== undefined && params["bootId"] !== bootId) return { resumed: false }
     const outbox = this.outbox!
-    const { result, frames } = this.#door.lost.take(outbox, params["connId"], Number(params["lastSeq"]))
+    const { result, frames } = this.#door.resume(outbox, params["connId"], Number(params["lastSeq"]))
     for (const text of frames) outbox.send(text)
     return result
   }

@@ -11,7 +11,7 @@ import type { Parts } from "../parts.ts"
 import { Connection } from "./connection.ts"
 import type { Door, Peer } from "./door.ts"
 import type { Outbox, Timeline } from "./outbox.ts"
-import { LostConnections } from "./resume.ts"
+import { LostConnections, mayTake, type Resumed } from "./resume.ts"
 import { TurnFeed } from "./turn-feed.ts"
 
 const HEALTH_MS = 60_000
@@ -22,10 +22,10 @@ export class ControlDoor implements Door {
   readonly parts: Parts
   readonly auth: Auth
   readonly methods: MethodTable
-  readonly lost: LostConnections
   readonly timeline: Timeline
   readonly #pending = new Set<Peer>()
   readonly #open = new Map<string, Peer>()
+  readonly #lost: LostConnections
   readonly #feed: TurnFeed
   readonly #stops: (() => void)[] = []
   #healthVersion = 1
@@ -38,7 +38,7 @@ export class ControlDoor implements Door {
     this.parts = parts
     this.auth = auth
     this.methods = methods
-    this.lost = new LostConnections(clock)
+    this.#lost = new LostConnections(clock)
     this.timeline = { now: () => clock.now(), order: 0 }
     this.#feed = new TurnFeed({
       outboxes: () => this.#outboxes(),
@@ -60,7 +60,7 @@ export class ControlDoor implements Door {
 
   *#outboxes(): Iterable<Outbox> {
     for (const { outbox } of this.#open.values()) if (outbox) yield outbox
-    yield* this.lost.outboxes()
+    yield* this.#lost.outboxes()
   }
 
   /** Why no further socket can be taken now, or undefined. */
@@ -126,7 +126,15 @@ export class ControlDoor implements Door {
     this.#pending.delete(peer)
     if (!this.#open.delete(peer.connId)) return
     this.parts.presence.connections = this.#open.size
-    if (peer.outbox && !final) this.lost.add(peer.connId, peer.outbox)
+    if (peer.outbox && !final) this.#lost.add(peer.connId, peer.outbox)
+  }
+
+  resume(heir: Outbox, connId: string, lastSeq: number): { result: Resumed; frames: string[] } {
+    // The client knows that its old socket is dead before we do: who comes back with its name has left it.
+    const earlier = this.#open.get(connId)
+    if (earlier?.outbox && earlier.outbox !== heir && mayTake(heir.caller, earlier.outbox.caller))
+      earlier.drop(1008, "taken over by a newer connection")
+    return this.#lost.take(heir, connId, lastSeq)
   }
 
   #tick(): void {
@@ -135,7 +143,7 @@ export class ControlDoor implements Door {
       connection.outbox?.passing("tick", payload)
       connection.checkLife()
     }
-    this.lost.forget()
+    this.#lost.forget()
   }
 
   #health(): void {

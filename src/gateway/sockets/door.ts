@@ -3,7 +3,7 @@ import type { Auth } from "../auth.ts"
 import type { MethodTable } from "../dispatch.ts"
 import type { Parts } from "../parts.ts"
 import type { Outbox, Timeline } from "./outbox.ts"
-import type { LostConnections } from "./resume.ts"
+import type { Resumed } from "./resume.ts"
 
 /** Largest frame after hello, and before (protocol §1.2), in bytes. */
 export const MAX_PAYLOAD = 25 * 1024 * 1024
@@ -28,13 +28,14 @@ export interface Door {
   readonly parts: Parts
   readonly auth: Auth
   readonly methods: MethodTable
-  readonly lost: LostConnections
   readonly timeline: Timeline
   readonly stateVersion: { presence: number; health: number }
   /** The caller is known. */
   opened(peer: Peer): void
   /** `final`: the client said goodbye and will not come back for what it missed. */
   closed(peer: Peer, final: boolean): void
+  /** Hands an earlier connection's events to `heir`: one that was lost, or whose end has not been noticed yet. */
+  resume(heir: Outbox, connId: string, lastSeq: number): { result: Resumed; frames: string[] }
   /** Tells those who watch who is connected now; at once, or with whatever else changes within the second. */
   presenceChanged(): void
 }

@@ -61,7 +61,7 @@ export class LostConnections {
 }
 
 /** The same device, or both without one and so with the owner's token; and no right that the heir lacks. */
-function mayTake(heir: Caller, earlier: Caller): boolean {
+export function mayTake(heir: Caller, earlier: Caller): boolean {
   return (
     heir.deviceId === earlier.deviceId &&
     heir.role === earlier.role &&
