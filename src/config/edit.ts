@@ -7,7 +7,6 @@ import {
   copyFileSync,
   fchmodSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   realpathSync,
   renameSync,
@@ -19,6 +18,7 @@ import { dirname } from "node:path"
 import type { Edit } from "jsonc-parser"
 import { type Clock, systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
+import { makeFolder } from "../base/folder.ts"
 import { isObject } from "../base/json.ts"
 import { checkText, invalidConfig } from "./check.ts"
 import { formatPath, jsonc, parseDocument } from "./document.ts"
@@ -186,7 +186,7 @@ export function writeConfig(
   const checked = checkText(text)
   if (!checked.ok) throw invalidConfig(path, checked.issues)
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(path))
     replace(followLink(path), text, expectedHash, clock)
   } catch (error) {
     if (error instanceof PincerError) throw error

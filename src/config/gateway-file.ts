@@ -1,8 +1,9 @@
 // One gateway to a home, and where to find it. What counts is the lock (claim.ts), which cannot be stale; gateway.json beside it is
 // information only.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { PincerError } from "../base/errors.ts"
+import { makeFolder } from "../base/folder.ts"
 import { isObject, parseJson } from "../base/json.ts"
 import { holdLock } from "./claim.ts"
 import { pathsIn } from "./paths.ts"
@@ -36,7 +37,7 @@ export interface HomeClaim {
 export function claimHome(home: string): HomeClaim {
   let unlock: (() => void) | undefined
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    makeFolder(home)
     unlock = holdLock(join(home, "gateway.lock"))
   } catch (error) {
     throw unwritable(home, error)

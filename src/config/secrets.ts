@@ -1,19 +1,9 @@
 // Secrets at the moment of use: a reference becomes a value here and nowhere else. Errors name the reference, never the value.
 // The gateway's own token lives in a 0600 file that only its owner may read; it appears complete or not at all.
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fchmodSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  writeSync,
-} from "node:fs"
+import { chmodSync, closeSync, constants, fchmodSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from "node:fs"
 import { dirname } from "node:path"
 import { PincerError } from "../base/errors.ts"
+import { makeFolder } from "../base/folder.ts"
 import { secret, uuid } from "../base/id.ts"
 import { type Env, envValue, expandPath, pathsIn } from "./paths.ts"
 import { readRegularFile, reason } from "./regular-file.ts"
@@ -118,7 +108,7 @@ export function readToken(home: string): TokenFile | undefined {
 function createOnce(path: string, content: string): boolean {
   const draft = `${path}.${uuid()}`
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(path))
     const fd = openSync(draft, "wx", 0o600)
     try {
       fchmodSync(fd, 0o600)

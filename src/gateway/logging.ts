@@ -1,9 +1,9 @@
 // The gateway's log: JSON lines into a file that rotates by size, and short lines to the terminal when it runs in the foreground.
 // Fields that could carry a credential are cut out before a line is written.
-import { mkdirSync } from "node:fs"
 import { basename, dirname } from "node:path"
 import { pino } from "pino"
 import { createStream } from "rotating-file-stream"
+import { makeFolder } from "../base/folder.ts"
 import type { Logger } from "../base/log.ts"
 
 const SECRET_FIELDS = ["token", "apiKey", "authorization", "password", "secret", "cookie"]
@@ -25,7 +25,7 @@ export interface GatewayLog {
 
 /** Opens the log. Throws the file system's error when its folder cannot be written. */
 export function openLog(options: LogOptions): GatewayLog {
-  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(options.path))
   const name = basename(options.path)
   const file = createStream((_: unknown, index?: number) => (index ? `${name}.${index}` : name), {
     path: dirname(options.path),
