@@ -1,8 +1,8 @@
 import assert from "node:assert/strict"
 import { once } from "node:events"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import { type TestContext, test } from "node:test"
-import { type WebSocket, WebSocketServer } from "ws"
+import { WebSocket, WebSocketServer } from "ws"
 import { PincerError } from "../base/errors.ts"
 import { type ConnectOptions, connectGateway, newKey } from "./client.ts"
 import { after } from "./link.ts"
@@ -242,6 +242,55 @@ test("with reconnect the client comes back, asks for what it missed and lets wai
   )
   assert.deepEqual(await gateway.request("health"), { ok: true })
   assert.ok(delays[0]! >= 125 && delays[0]! <= 250, `waited ${delays[0]} ms`)
+})
+
+for (const [name, socketKind] of [
+  ["the global WebSocket", undefined],
+  ["ws", WebSocket],
+] as const)
+  test(`an event that comes in one piece with hello is heard by ${name}`, async (t) => {
+    let connections = 0
+    const { url, sockets } = await peer(t, (socket, { id, method }) => {
+      if (method !== "connect") return
+      connections += 1
+      const tcp = Reflect.get(socket, "_socket") as Socket
+      tcp.cork()
+      ok(socket, id, hello)
+      if (connections > 1) event(socket, "chat", { state: "final" }, 1)
+      tcp.uncork()
+    })
+    const reconnect = { minDelayMs: 1, maxDelayMs: 2, maxAttempts: 3 }
+    const gateway = await connectGateway({ url, client, reconnect, requestTimeoutMs: 500, WebSocket: socketKind })
+    t.after(() => gateway.close())
+    const restored = new Promise((resolve) => gateway.on("connection.restored", () => resolve("restored")))
+    const heard = new Promise((resolve) => gateway.on("chat", () => resolve("heard")))
+    sockets[0]!.terminate()
+    assert.equal(await Promise.race([heard, restored]), "heard")
+  })
+
+test("what follows the answer to events.resume in one piece is not asked for again", async (t) => {
+  const resumed: unknown[] = []
+  const { url, sockets } = await peer(
+    t,
+    greets((socket, { id, method, params }) => {
+      if (method !== "events.resume") return
+      resumed.push(params?.["lastSeq"])
+      const tcp = Reflect.get(socket, "_socket") as Socket
+      tcp.cork()
+      ok(socket, id, { resumed: true, seq: 20 })
+      event(socket, "chat", "next", 21)
+      tcp.uncork()
+    }),
+  )
+  const reconnect = { minDelayMs: 1, maxDelayMs: 2, maxAttempts: 3 }
+  const gateway = await connectGateway({ url, client, reconnect })
+  t.after(() => gateway.close())
+  for (let i = 0; i < 2; i++) {
+    const restored = new Promise((resolve) => gateway.on("connection.restored", resolve))
+    sockets.at(-1)!.terminate()
+    await restored
+  }
+  assert.deepEqual(resumed, [0, 21])
 })
 
 test("reconnecting stops when the gateway refuses", async (t) => {

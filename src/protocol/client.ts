@@ -247,7 +247,8 @@ class Client implements GatewayClient {
     try {
       const result = await this.#link?.request("events.resume", missed)
       if (!isObject(result) || result["resumed"] !== true) return false
-      if (typeof result["seq"] === "number") this.#lastSeq = result["seq"]
+      // Events that came in one piece with the answer have been counted already.
+      if (typeof result["seq"] === "number") this.#lastSeq = Math.max(this.#lastSeq, result["seq"])
       return true
     } catch (error) {
       if (error instanceof PincerError && this.#link) return false

@@ -80,6 +80,8 @@ export class Link {
   readonly #hello = Promise.withResolvers<Hello>()
   #nextId = 1
   #asked = false
+  /** Hello has come. What is in one piece with it is handled before any promise is settled, and counts. */
+  #heardHello = false
   #greeted = false
   #ended: PincerError | undefined
   #silent = 0
@@ -196,7 +198,7 @@ export class Link {
     const frame = parseFrame(data)
     if (!frame) return
     if (frame.type === "res") this.#answer(frame)
-    else if (this.#greeted) this.#options.onEvent(frame)
+    else if (this.#heardHello) this.#options.onEvent(frame)
     else if (frame.event === "connect.challenge" && this.#options.needsNonce) {
       const nonce = isObject(frame.payload) ? frame.payload["nonce"] : undefined
       this.#greet(typeof nonce === "string" ? nonce : undefined)
@@ -212,8 +214,10 @@ export class Link {
       return
     }
     this.#forget(frame.id)
-    if (frame.ok) waiting.resolve(frame.payload)
-    else
+    if (frame.ok) {
+      this.#heardHello = true
+      waiting.resolve(frame.payload)
+    } else
       waiting.reject(
         refusalOf(frame.error ?? { code: "INTERNAL_ERROR", message: "The gateway refused without saying why" }),
       )
