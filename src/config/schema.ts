@@ -114,7 +114,7 @@ const provider = z.strictObject({
 })
 
 const models = z.strictObject({
-  /** Order of providers tried after the model's own fallbacks are exhausted. Default: configured order. */
+  /** Providers tried, in this order, after the model's own fallbacks. None unless named: no conversation goes to another service unasked. */
   fallbackProviders: z.array(z.string()).default([]),
   /** `provider/model` or a model id -> price; overrides the built-in table. */
   prices: z.record(z.string(), price).default({}),
