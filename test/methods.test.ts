@@ -103,6 +103,10 @@ test("an unknown method is refused under its own word in each dialect", async (t
   assert.equal((await refusal(gateway.request("no.such")))?.message, "unknown method: no.such")
   const ask = await simple(t, house)
   assert.equal((await ask("no.such")).error?.code, "METHOD_NOT_FOUND")
+  for (const name of ["tts.speak", "wizard.start", "wizard.step", "push.send", "voicewake.status"]) {
+    assert.equal((await ask(name)).error?.code, "NOT_IMPLEMENTED", name)
+    assert.equal((await refusal(gateway.request(name)))?.message, `unknown method: ${name}`)
+  }
   assert.equal((await ask("chat.send", { message: " " })).error?.code, "INVALID_PARAMS")
   assert.equal((await ask("sessions.get", { sessionId: "never" })).error?.code, "NOT_FOUND")
 })

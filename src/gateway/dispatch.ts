@@ -14,6 +14,15 @@ export function methodTable(methods: readonly Method[]): MethodTable {
   return table
 }
 
+/** Methods that the simple dialect's document names and answers with NOT_IMPLEMENTED, its clients' word for "not here" (PY-ERR-01). */
+const ANNOUNCED: ReadonlySet<string> = new Set([
+  "tts.speak",
+  "wizard.start",
+  "wizard.step",
+  "push.send",
+  "voicewake.status",
+])
+
 /** Runs a method for a caller; the payload as its dialect has it. Throws PincerError. */
 export async function dispatch(
   table: MethodTable,
@@ -24,7 +33,10 @@ export async function dispatch(
 ): Promise<unknown> {
   const { caller } = context
   const method = table.get(name)
-  if (!method) throw new PincerError("METHOD_NOT_FOUND", `unknown method: ${name}`, { details: { method: name } })
+  if (!method) {
+    const code = ANNOUNCED.has(name) ? "NOT_IMPLEMENTED" : "METHOD_NOT_FOUND"
+    throw new PincerError(code, `unknown method: ${name}`, { details: { method: name } })
+  }
   if (caller.role !== "operator")
     throw new PincerError("PERMISSION_DENIED", `unauthorized role: ${caller.role}`, {
       details: { code: "ROLE_NOT_ALLOWED" },
