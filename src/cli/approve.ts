@@ -22,7 +22,8 @@ export interface Key {
 const ANSWERS: Readonly<Record<string, ApprovalDecision>> = { y: "allow-once", a: "allow-always", n: "deny" }
 const SAID: Readonly<Record<ApprovalDecision, string>> = {
   "allow-once": "Yes, once",
-  "allow-always": "Yes, also when exactly this is wanted again in this conversation",
+  "allow-session": "Yes, also when exactly this is wanted again in this conversation",
+  "allow-always": "Yes, and whenever this is wanted again",
   deny: "No",
 }
 
