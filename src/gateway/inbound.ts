@@ -5,6 +5,7 @@ import type { AgentProfile } from "../agent/agent.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import type { Part } from "../protocol/message.ts"
+import type { Permissions } from "../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey, type SessionName } from "../protocol/session.ts"
 import type { Sampling, TurnRequest } from "../protocol/turn.ts"
 import type { SessionRow } from "../store/store.ts"
@@ -109,6 +110,7 @@ export interface TurnInput {
   /** Wall time limit of the turn, ms; 0 or absent for the configured one. */
   timeoutMs?: number
   abortPrevious?: boolean
+  permissions?: Permissions
 }
 
 /**
@@ -132,6 +134,7 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
     ...(said.sampling ? { sampling: said.sampling } : {}),
     ...(said.cwd === undefined ? {} : { cwd: said.cwd }),
     ...(said.timeoutMs ? { limits: { maxTimeMs: said.timeoutMs } } : {}),
+    ...(said.permissions ? { permissions: said.permissions } : {}),
     queue: said.abortPrevious ? "interrupt" : "enqueue",
     origin: {
       door: "control",

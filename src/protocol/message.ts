@@ -1,4 +1,5 @@
 // What a conversation is made of. One shape for storage, for models, for every door; wires translate at their edge.
+import type { TaintMark } from "./decision.ts"
 
 /** A piece of a message. `tool.call` occurs in assistant messages only, `tool.result` in tool messages only. */
 export type Part =
@@ -29,6 +30,8 @@ export interface ToolResultPart {
   name: string
   content: (Extract<Part, { type: "text" }> | Extract<Part, { type: "image" }>)[]
   isError: boolean
+  /** The result holds text from outside; worked out by Pincer, never sent to a model service. */
+  taint?: TaintMark[]
 }
 
 export type MessageRole = "user" | "assistant" | "tool"
@@ -50,6 +53,8 @@ export interface Message {
   partial?: boolean
   /** A user message that Pincer itself wrote to the model (for example after a restart); shown as a notice, not as the user's words. */
   synthetic?: boolean
+  /** A user message from somebody the owner does not know. */
+  taint?: TaintMark[]
 }
 
 /** Why a model stopped. */

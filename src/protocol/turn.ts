@@ -1,5 +1,6 @@
 // A turn: from one input until the agent rests. TurnRequest is the one way in; TurnRecord is what is known of it.
 import type { Message, Part, Usage } from "./message.ts"
+import type { Permissions } from "./permission.ts"
 
 /** Which door the input came through, and who stood there. Set by the door, never by the peer. */
 export interface Origin {
@@ -7,6 +8,12 @@ export interface Origin {
   clientId?: string
   connId?: string
   deviceId?: string
+  /** Of a message from a chat platform: which one, who sent it, and whether that is somebody the owner does not know. */
+  channel?: string
+  sender?: string
+  stranger?: boolean
+  /** The turn that started this one (a sub-agent's). */
+  parentTurnId?: string
 }
 
 export interface TurnLimits {
@@ -73,6 +80,8 @@ export interface TurnRequest {
   /** Tools that the caller runs itself: a call to one ends the turn with stop reason "tool_calls". */
   clientTools?: ToolSpec[]
   limits?: Partial<TurnLimits>
+  /** What the caller wants of the six dimensions; the door has checked that it may ask for so much. */
+  permissions?: Permissions
   /** "enqueue" waits for its turn in the lane; "interrupt" cancels what runs and waits in this session first (abortPrevious). */
   queue?: "enqueue" | "interrupt"
   /** After a crash: "resume" goes on from what is recorded, "mark" only records that it was interrupted. Default from the config. */

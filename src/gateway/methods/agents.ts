@@ -6,7 +6,7 @@ import { attachmentParts, attachments } from "../attachments.ts"
 import { resolveSession, turnRequest } from "../inbound.ts"
 import { agentResult, failureOf, unfinished } from "../outcome.ts"
 import { type Method, method } from "./method.ts"
-import { idempotencyKey, renamed, sessionFields, thinking } from "./params.ts"
+import { idempotencyKey, permissions, renamed, sessionFields, thinking } from "./params.ts"
 
 const MAX_WAIT_MS = 10 * 60_000
 
@@ -71,6 +71,7 @@ const agent = method({
       label: z.string().min(1).max(64).optional(),
       timeoutMs: z.number().int().min(0).optional().describe("Also as `timeout`, in seconds"),
       abortPrevious: z.boolean().optional(),
+      permissions: permissions(),
       expectFinal: z.boolean().optional().describe("false: only the first response"),
     }),
   result: () =>

@@ -2,6 +2,7 @@
 // simple one, or when `wait` is set (protocol §9.5). The idempotency key is the run id.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
+import type { Permissions } from "../../protocol/permission.ts"
 import type { SessionName } from "../../protocol/session.ts"
 import type { Sampling, TurnRecord } from "../../protocol/turn.ts"
 import { isFinal } from "../../protocol/turn.ts"
@@ -11,7 +12,7 @@ import { namesSession, resolveSession, type SessionParams, type TurnInput, turnR
 import { completion, failureOf, unfinished } from "../outcome.ts"
 import type { Parts } from "../parts.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
-import { count, idempotencyKey, renamed, sessionFields, thinking } from "./params.ts"
+import { count, idempotencyKey, permissions, renamed, sessionFields, thinking } from "./params.ts"
 
 const MAX_MESSAGE = 500_000
 const HISTORY_BYTES = 6 * 1024 * 1024
@@ -32,6 +33,7 @@ const sendFields = () => ({
   temperature: z.number().optional().describe("0..2; anything else is ignored"),
   timeoutMs: z.number().int().min(0).optional().describe("Wall time limit of the turn; 0 for the configured one"),
   abortPrevious: z.boolean().optional().describe("Stop what runs and waits in this session first"),
+  permissions: permissions(),
   wait: z.boolean().optional().describe("One response at the end of the turn (always so in the simple dialect)"),
 })
 
@@ -87,6 +89,7 @@ interface Asked extends SessionParams {
   systemPrompt?: string
   timeoutMs?: number
   abortPrevious?: boolean
+  permissions?: Permissions
   wait?: boolean
 }
 
@@ -112,6 +115,7 @@ async function run(
       systemPrompt: asked.systemPrompt,
       timeoutMs: asked.timeoutMs,
       abortPrevious: asked.abortPrevious,
+      permissions: asked.permissions,
       sampling: Object.keys(sampling).length === 0 ? undefined : sampling,
     },
     caller,

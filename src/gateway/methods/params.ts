@@ -1,5 +1,6 @@
 // Pieces that several methods share: the ways to name a session, spellings of one name, and small value schemas.
 import { z } from "zod"
+import { PERMISSION_MODES, PRESETS } from "../../protocol/permission.ts"
 
 export const THINKING = ["off", "minimal", "low", "medium", "high", "xhigh"] as const
 
@@ -17,6 +18,19 @@ export const sessionFields = () => ({
 
 export const idempotencyKey = () =>
   z.string().min(1).max(256).optional().describe("Becomes the run id; a repeat acts only once")
+/** The six dimensions (IM-PERM). Asking for more than the configured defaults needs operator.approvals. */
+export const permissions = () =>
+  z
+    .strictObject({
+      mode: z.enum(PERMISSION_MODES).optional(),
+      preset: z.enum(PRESETS).optional(),
+      allowedTools: z.array(z.string().min(1)).optional().describe("Empty: all tools"),
+      deniedTools: z.array(z.string().min(1)).optional().describe("Always wins"),
+      authPolicy: z.enum(["skip", "fail"]).optional(),
+      nonInteractive: z.enum(["deny", "fail"]).optional(),
+    })
+    .optional()
+    .describe("What this turn may do")
 export const thinking = () => z.enum(THINKING).optional()
 
 /** Takes the snake_case spelling of every key whose camelCase one is absent, and drops nulls: an absent value, here. */
