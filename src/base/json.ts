@@ -36,3 +36,12 @@ export function parseJson(text: string, maxDepth: number = MAX_JSON_DEPTH): unkn
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
+
+/** JSON with the keys of every object in code-unit order and no blanks: equal values give equal text, so it can be hashed. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => {
+    if (!isObject(item)) return item
+    const keys = Object.keys(item).sort()
+    return Object.fromEntries(keys.map((key) => [key, item[key]]))
+  })
+}
