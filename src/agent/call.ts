@@ -267,6 +267,7 @@ async function runTool(
       notes,
       signal,
       clock: ports.clock,
+      launch: async (program) => ({ ...program, close: async () => undefined }),
       progress(output) {
         const now = ports.clock.now()
         if (now - shownAt < PROGRESS_MS) return

@@ -38,17 +38,23 @@ async function runCommand(command: string, timeoutMs: number, context: ToolConte
   const { exec, maxOutputChars } = context.settings
   let seen = ""
   try {
-    return await runProgram(exec.shell, ["-c", command], {
-      cwd: context.cwd,
-      env: commandEnvironment(exec.env),
-      signal: context.signal,
-      timeoutMs,
-      maxChars: maxOutputChars,
-      onOutput(text) {
-        seen = (seen + text).slice(-PROGRESS_CHARS)
-        context.progress(printable(seen))
-      },
-    })
+    const program = { file: exec.shell, args: ["-c", command], cwd: context.cwd, env: commandEnvironment(exec.env) }
+    const confined = await context.launch(program)
+    try {
+      return await runProgram(confined.file, confined.args, {
+        cwd: confined.cwd,
+        env: { ...confined.env },
+        signal: context.signal,
+        timeoutMs,
+        maxChars: maxOutputChars,
+        onOutput(text) {
+          seen = (seen + text).slice(-PROGRESS_CHARS)
+          context.progress(printable(seen))
+        },
+      })
+    } finally {
+      await confined.close()
+    }
   } catch (error) {
     if (!(error instanceof PincerError)) throw error
     throw new PincerError(error.code, `${error.message}. The shell is tools.exec.shell in the configuration.`, {

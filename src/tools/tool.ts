@@ -3,6 +3,10 @@
 import type { z } from "zod"
 import type { Clock } from "../base/clock.ts"
 import type { ToolResultPart } from "../protocol/message.ts"
+import type { Confined, Program } from "../sandbox/sandbox.ts"
+
+/** What a tool starts, and what is started instead of it where policy placed the call. */
+export type { Confined, Program }
 
 /** What a tool does to the world; policy and the approval text build on it (R-20). */
 export type ToolClass = "read" | "search" | "write" | "exec" | "network" | "control"
@@ -16,6 +20,8 @@ export interface Touch {
   hosts: string[]
   /** The exact command line, for exec. */
   command?: string
+  /** People who would get a message: "telegram:@ann", an address. */
+  messages?: string[]
 }
 
 export interface ToolContext {
@@ -27,6 +33,8 @@ export interface ToolContext {
   notes: Map<string, unknown>
   signal: AbortSignal
   clock: Clock
+  /** Programs are started only as this answers: confined, where policy wants it. `close()` once it has ended. Throws UNAVAILABLE. */
+  launch(program: Program): Promise<Confined>
   /** Live output for display, at most a few times a second; not part of the result. */
   progress(output: string): void
   settings: ToolSettings
@@ -53,6 +61,8 @@ export interface Tool<Args = Record<string, unknown>> {
   readonly name: string
   readonly aliases: readonly string[]
   readonly class: ToolClass
+  /** Where it comes from; default "builtin". What others bring is text from outside. */
+  readonly from?: "builtin" | "mcp" | "acp" | "skill" | "node"
   /** After a crash: "read" and "idempotent" calls are done again; "once" never silently. */
   readonly effect: "read" | "idempotent" | "once"
   readonly description: string

@@ -42,6 +42,7 @@ export async function toolRoom(t: TestContext, settings: Partial<ToolSettings> =
     signal: new AbortController().signal,
     clock: systemClock,
     progress: () => undefined,
+    launch: async (program) => ({ ...program, close: async () => undefined }),
     settings: { ...toolSettings, ...settings },
   }
   const path = (name: string) => join(cwd, name)
