@@ -4,8 +4,8 @@ import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import type { Usage } from "../protocol/message.ts"
 import type { Database, Row } from "./database.ts"
-import { int, json, text, textOrNull } from "./row.ts"
-import type { SessionFilter, SessionRow, Sessions } from "./store.ts"
+import { int, intOrNull, json, text, textOrNull } from "./row.ts"
+import type { SessionFilter, SessionPatch, SessionRow, Sessions } from "./store.ts"
 
 export function decodeUsage(row: Row): Usage {
   const cost = row["cost_usd"]
@@ -25,6 +25,9 @@ export function decodeSession(row: Row): SessionRow {
     id: text(row, "id"),
     agentId: text(row, "agent_id"),
     label: textOrNull(row, "label"),
+    name: textOrNull(row, "name"),
+    tags: json<string[]>(row, "tags"),
+    archivedAt: intOrNull(row, "archived_at"),
     cwd: textOrNull(row, "cwd"),
     model: textOrNull(row, "model"),
     settings: json<Record<string, string>>(row, "settings"),
@@ -65,7 +68,7 @@ export class SessionTable implements Sessions {
       "INSERT INTO sessions (key,id,agent_id,label,cwd,model,created_at,updated_at) VALUES (?,?,?,?,?,?,?,?) RETURNING *",
     )
     this.#patch = db.statement(
-      "UPDATE sessions SET label=?,cwd=?,model=?,settings=?,updated_at=? WHERE key=? RETURNING *",
+      "UPDATE sessions SET label=?,name=?,tags=?,archived_at=?,cwd=?,model=?,settings=?,updated_at=? WHERE key=? RETURNING *",
     )
     this.#reset = db.statement(
       `UPDATE sessions SET id=?,updated_at=?,input_tokens=0,output_tokens=0,cache_read_tokens=0,cache_write_tokens=0,
@@ -109,15 +112,20 @@ export class SessionTable implements Sessions {
       where.push("label=?")
       values.push(filter.label)
     }
+    if (filter.tag !== undefined) {
+      where.push("EXISTS (SELECT 1 FROM json_each(tags) WHERE value=?)")
+      values.push(filter.tag)
+    }
+    if (filter.archived !== undefined) where.push(`archived_at IS ${filter.archived ? "NOT " : ""}NULL`)
     if (filter.updatedAfter !== undefined) {
       where.push("updated_at>?")
       values.push(filter.updatedAfter)
     }
     if (filter.search !== undefined && filter.search !== "") {
       where.push(
-        "(instr(lower(key),lower(?)) OR instr(lower(coalesce(label,'')),lower(?)) OR instr(lower(coalesce(title,'')),lower(?)))",
+        "instr(lower(key||char(10)||coalesce(label,'')||char(10)||coalesce(name,'')||char(10)||tags||char(10)||coalesce(title,'')),lower(?))",
       )
-      values.push(filter.search, filter.search, filter.search)
+      values.push(filter.search)
     }
     const condition = where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`
     const total = int(this.#db.query(`SELECT count(*) AS n FROM sessions ${condition}`, values)[0]!, "n")
@@ -133,14 +141,16 @@ export class SessionTable implements Sessions {
     return this.#db.write(() => this.ensureNow(key, agentId, fields))
   }
 
-  patch(key: string, fields: Partial<Pick<SessionRow, "label" | "cwd" | "model" | "settings">>): Promise<SessionRow> {
+  patch(key: string, fields: SessionPatch): Promise<SessionRow> {
     return this.#db.write(() => {
       const now = this.#require(key)
       const label = fields.label === undefined ? now.label : fields.label
       if (label !== null && label !== now.label && this.#byLabel.get(label) !== undefined)
         throw new PincerError("ALREADY_EXISTS", `label already in use: ${label}`)
       const next = { ...now, ...fields, label }
-      const row = this.#patch.get(label, next.cwd, next.model, JSON.stringify(next.settings), this.#clock.now(), key)
+      const [tags, settings] = [JSON.stringify(next.tags), JSON.stringify(next.settings)]
+      const at = this.#clock.now()
+      const row = this.#patch.get(label, next.name, tags, next.archivedAt, next.cwd, next.model, settings, at, key)
       return decodeSession(row!)
     })
   }

@@ -12,6 +12,11 @@ export interface SessionRow {
   agentId: string
   /** Unique among sessions, or null. */
   label: string | null
+  /** What people call it; need not be unique. */
+  name: string | null
+  tags: string[]
+  /** When it was put away, or null. It can still be used; lists leave it out unless asked. */
+  archivedAt: number | null
   /** Working directory of tools, absolute, or null for the agent's. */
   cwd: string | null
   /** `provider/model` override, or null. */
@@ -30,11 +35,18 @@ export interface SessionRow {
   abortedLastTurn: boolean
 }
 
+export type SessionPatch = Partial<
+  Pick<SessionRow, "label" | "name" | "tags" | "archivedAt" | "cwd" | "model" | "settings">
+>
+
 export interface SessionFilter {
   agentId?: string
-  /** Substring of key, label or title; matches Chinese as well. */
+  /** Substring of key, label, name, tags or title; matches Chinese as well. */
   search?: string
   label?: string
+  tag?: string
+  /** Only archived ones, or only others; absent: all. */
+  archived?: boolean
   updatedAfter?: number
   limit?: number
   offset?: number
@@ -53,7 +65,7 @@ export interface Sessions {
     fields?: Partial<Pick<SessionRow, "cwd" | "model" | "label">>,
   ): Promise<SessionRow>
   /** Throws NOT_FOUND; ALREADY_EXISTS when the label is taken. */
-  patch(key: string, fields: Partial<Pick<SessionRow, "label" | "cwd" | "model" | "settings">>): Promise<SessionRow>
+  patch(key: string, fields: SessionPatch): Promise<SessionRow>
   /** Same key, new id, empty transcript; settings stay. Throws NOT_FOUND. */
   reset(key: string): Promise<SessionRow>
   /** False when there was none. Events, turns and notes go with it. */
