@@ -5,6 +5,7 @@ import { ApprovalTable } from "./approvals.ts"
 import { Database, type DatabaseOptions } from "./database.ts"
 import { DeviceTable } from "./devices.ts"
 import { DraftTable } from "./drafts.ts"
+import { JobTable } from "./jobs.ts"
 import { Journal } from "./journal.ts"
 import { NoteTable } from "./notes.ts"
 import { ResponseTable } from "./responses.ts"
@@ -20,6 +21,7 @@ export interface Books extends Store {
   readonly drafts: DraftTable
   readonly approvals: ApprovalTable
   readonly notes: NoteTable
+  readonly jobs: JobTable
 }
 
 /** Opens the store. Throws UNAVAILABLE naming the path when it cannot be opened or was written by a newer Pincer. */
@@ -39,6 +41,7 @@ export function openStore(options: DatabaseOptions, clock: Clock, log: Logger): 
     approvals: new ApprovalTable(db, clock, turns),
     devices: new DeviceTable(db, clock),
     notes: new NoteTable(db),
+    jobs: new JobTable(db, clock),
     responses: new ResponseTable(db),
     size: () => db.size(),
     close: async () => db.close(),

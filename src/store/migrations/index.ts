@@ -3,8 +3,9 @@ import type { DatabaseSync } from "node:sqlite"
 import { PincerError } from "../../base/errors.ts"
 import { spine } from "./001-spine.ts"
 import { sessionNames } from "./002-session-names.ts"
+import { jobs } from "./003-jobs.ts"
 
-const migrations: readonly string[] = [spine, sessionNames]
+const migrations: readonly string[] = [spine, sessionNames, jobs]
 
 /** Brings the schema up to date in one transaction. Throws UNAVAILABLE when the file was written by a newer Pincer. */
 export function migrate(db: DatabaseSync): void {
