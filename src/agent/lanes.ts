@@ -404,7 +404,8 @@ export class TurnLanes implements Lanes {
   #refuseRecovery(record: TurnRecord): string | undefined {
     const { settings } = this.#ports
     const cutOff = record.status === "running" || record.status === "interrupted"
-    if (record.request.recovery === "mark") return "its caller asked for that"
+    const { recovery } = record.request
+    if (recovery === "mark" || (cutOff && recovery === "mark-begun")) return "its caller asked for that"
     if (cutOff && record.request.recovery === undefined && settings.onInterrupt === "mark")
       return 'turns.onInterrupt is "mark"'
     if (cutOff && record.attempt >= settings.maxAttempts) return `it was cut off ${record.attempt} times`

@@ -147,7 +147,8 @@ export async function runBody(input: BodyInput): Promise<BodyEnd> {
         return "parked"
       }
       if (error instanceof TurnAbort && error.kind === "shutdown") {
-        if (record.request.recovery === "mark") await finish(input, markedResult())
+        const { recovery } = record.request
+        if (recovery === "mark" || recovery === "mark-begun") await finish(input, markedResult())
         else
           scope.show(
             await ports.books.turns.mark(scope.fence, "interrupted", [

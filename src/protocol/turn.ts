@@ -84,8 +84,11 @@ export interface TurnRequest {
   permissions?: Permissions
   /** "enqueue" waits for its turn in the lane; "interrupt" cancels what runs and waits in this session first (abortPrevious). */
   queue?: "enqueue" | "interrupt"
-  /** After a crash: "resume" goes on from what is recorded, "mark" only records that it was interrupted. Default from the config. */
-  recovery?: "resume" | "mark"
+  /**
+   * After a crash: "resume" goes on from what is recorded, "mark" only records that it was interrupted; "mark-begun" does so only
+   * with a turn that had begun, one that still waited for its lane runs. Default from the config.
+   */
+  recovery?: "resume" | "mark" | "mark-begun"
   /** Set by the lanes: somebody who could approve was connected when it was accepted, and may come back after a restart. */
   attended?: boolean
   origin: Origin
