@@ -17,7 +17,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   channels: LOWER,
   tools: [...LOWER, "sandbox", "policy"],
   agent: [...LOWER, "store", "policy", "providers", "tools"],
-  gateway: [...LOWER, "sandbox", "config", "store", "policy", "providers", "tools", "agent"],
+  jobs: [...LOWER, "store", "agent"],
+  gateway: [...LOWER, "sandbox", "config", "store", "policy", "providers", "tools", "agent", "jobs"],
   cli: [...LOWER, "config"],
 }
 /** Commands that start a program may reach the gateway, by dynamic import only. */
