@@ -152,6 +152,44 @@ const tools = z.strictObject({
     .prefault({}),
 })
 
+const jobInterrupt = z.enum(["fail", "resume"])
+
+const jobs = z.strictObject({
+  /** Jobs that run at once; more wait. One that waits for an approval does not count. */
+  maxConcurrent: z.number().int().min(1).max(1_000).default(8),
+  /** Jobs that have not ended, at most. */
+  maxQueued: z.number().int().min(1).default(100_000),
+  /** Attempts of a job when a model service is out of reach or overloaded, unless its caller said otherwise. */
+  maxAttempts: z.number().int().min(1).max(100).default(1),
+  /** Pause before the second attempt; doubled for each further one, up to maxBackoffMs. */
+  backoffMs: ms.default(2_000),
+  maxBackoffMs: ms.default(300_000),
+  /** A job that a crash or restart cut off has failed, or goes on from what is recorded, unless its caller said otherwise. */
+  onInterrupt: jobInterrupt.default("fail"),
+  /** The same for the jobs of single agents. */
+  agents: z
+    .record(
+      z.string(),
+      z.strictObject({
+        onInterrupt: jobInterrupt.optional(),
+        maxAttempts: z.number().int().min(1).max(100).optional(),
+      }),
+    )
+    .default({}),
+  /** Jobs are removed this many days after they ended. */
+  keepDays: z.number().int().min(1).default(30),
+  callback: z
+    .strictObject({
+      timeoutMs: ms.default(10_000),
+      maxTries: z.number().int().min(1).default(6),
+      /** Pause before the second try; four times as long for each further one. */
+      backoffMs: ms.default(1_000),
+      /** host or host:port entries that may be private addresses. */
+      allowHosts: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+})
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   gateway: gateway.prefault({}),
@@ -184,6 +222,7 @@ export const configSchema = z.strictObject({
       approvalTimeoutMs: ms.default(30 * 60_000),
     })
     .prefault({}),
+  jobs: jobs.prefault({}),
   tools: tools.prefault({}),
   store: z
     .strictObject({

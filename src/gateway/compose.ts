@@ -15,7 +15,9 @@ import { type ConfigFlags, type LoadedConfig, loadConfig } from "../config/load.
 import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { secretReader, serverToken } from "../config/secrets.ts"
+import { JobDesk } from "../jobs/desk.ts"
 import { openStore } from "../store/open.ts"
+import { isSpecialAddress } from "../tools/address.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
 import { openAuth } from "./auth.ts"
@@ -111,6 +113,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   }
   const lanes = new TurnLanes(ports)
   desk.onResolved = (approval) => lanes.settle(approval)
+  const { allowHosts } = config.jobs.callback
+  const jobPorts = { books: store, lanes, settings: config.jobs, clock, log }
+  const jobs = new JobDesk(jobPorts, { isSpecial: isSpecialAddress, allowHosts })
+  undo.add(() => jobs.close())
+  undo.add(hub.onAll((envelope) => jobs.observe(envelope)))
   const version = ownVersion()
   const startedAt = clock.now()
   const parts: Parts = {
@@ -135,6 +142,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
       ts: startedAt,
     }),
     lanes,
+    jobs,
     approvals: desk,
     catalogue: models.catalogue,
     tools,
@@ -146,6 +154,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   desk.canAsk = () => control.canAsk()
   await lanes.start()
   await desk.start()
+  await jobs.start()
+  undo.add(() => jobs.stop())
   const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth), control })
   undo.add(() => server.close())
   const port = server.addresses[0]!.port
@@ -165,6 +175,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     warnings,
     async close(graceMs = config.gateway.drainMs) {
       log.info({ ...lanes.counts() }, "The gateway is stopping")
+      jobs.stop()
       await lanes.drain(graceMs)
       await undo.run()
     },

@@ -3,6 +3,7 @@ import type { AgentProfile, ApprovalDesk, Lanes } from "../agent/agent.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
 import type { Config } from "../config/schema.ts"
+import type { JobDesk } from "../jobs/desk.ts"
 import type { Catalogue } from "../providers/catalogue.ts"
 import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
@@ -26,6 +27,7 @@ export interface Parts {
   readonly hub: Hub
   readonly presence: Presence
   readonly lanes: Lanes
+  readonly jobs: JobDesk
   readonly approvals: ApprovalDesk
   readonly catalogue: Catalogue
   readonly tools: readonly Tool[]

@@ -18,6 +18,8 @@ export interface FeedPage {
   cursor: string
   /** Nothing follows: the job has ended and all of it was read. */
   ended: boolean
+  /** The job is not there (any more). */
+  gone: boolean
   /** More can be read at once. */
   more: boolean
 }
@@ -55,11 +57,17 @@ export async function readFeed(
         events.push({ cursor: `${fact}.${seq}`, type: row.type, json })
       }
     }
-    if (events.length >= limit) return { events, cursor: `${fact}.${seq}`, ended: false, more: true }
+    if (events.length >= limit) return { events, cursor: `${fact}.${seq}`, ended: false, gone: false, more: true }
     const next = facts.find((one) => one.n > fact)
     if (!next) {
       const last = facts.at(-1)
-      return { events, cursor: `${fact}.${seq}`, ended: last !== undefined && isEnd(last.fact), more: false }
+      return {
+        events,
+        cursor: `${fact}.${seq}`,
+        ended: last !== undefined && isEnd(last.fact),
+        gone: !last,
+        more: false,
+      }
     }
     fact = next.n
     seq = 0

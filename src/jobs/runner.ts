@@ -7,7 +7,7 @@ import { secret, uuid } from "../base/id.ts"
 import { canonicalJson } from "../base/json.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
 import { attemptTurn, isJobEnd, type JobError, type JobRecord, type JobRequest } from "../protocol/job.ts"
-import type { TurnRecord, TurnRequest } from "../protocol/turn.ts"
+import { isFinal, type TurnRecord, type TurnRequest } from "../protocol/turn.ts"
 import type { JobEnd } from "../store/jobs.ts"
 import { unknownJob } from "../store/jobs.ts"
 import { attemptInput, endOf, isPassing } from "./attempt.ts"
@@ -220,12 +220,17 @@ export class JobRunner {
     this.#queue.close()
   }
 
-  /** Resolves when the attempts that the lanes have ended are written down, or after `limitMs`. */
+  /** Resolves when what the lanes have ended is written down, or after `limitMs`. The rest is for the next life. */
   async settled(limitMs: number): Promise<void> {
-    const all = Promise.all([...this.#active.values()].map((active) => active.done))
+    const { books, clock } = this.#ports
+    const ending: Promise<void>[] = []
+    for (const active of [...this.#active.values()]) {
+      const turn = await books.turns.get(active.turnId)
+      if (turn && isFinal(turn.status)) ending.push(active.done)
+    }
     const limit = Promise.withResolvers<void>()
-    const stopTimer = this.#ports.clock.after(limitMs, limit.resolve)
-    await Promise.race([all, limit.promise])
+    const stopTimer = clock.after(limitMs, limit.resolve)
+    await Promise.race([Promise.all(ending), limit.promise])
     stopTimer()
   }
 

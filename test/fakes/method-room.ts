@@ -10,6 +10,8 @@ import { methods } from "../../src/gateway/methods/index.ts"
 import { type Caller, RawJson } from "../../src/gateway/methods/method.ts"
 import type { Parts } from "../../src/gateway/parts.ts"
 import { Presence } from "../../src/gateway/presence.ts"
+import { JobDesk } from "../../src/jobs/desk.ts"
+import { isSpecialAddress } from "../../src/tools/address.ts"
 import { type AgentRoom, openAgentRoom, type RoomOptions } from "./agent-room.ts"
 
 export interface MethodRoom {
@@ -29,6 +31,9 @@ const table = methodTable(methods)
 export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Parts> }): Promise<MethodRoom> {
   const room = await openAgentRoom(options)
   const { books, catalogue, clock, tools, agents } = room.ports
+  const config = configSchema.parse({})
+  const rules = { isSpecial: isSpecialAddress, allowHosts: [] }
+  const jobs = new JobDesk({ books, lanes: room.lanes, settings: config.jobs, clock, log: silentLogger }, rules)
   const parts: Parts = {
     version: "0.0.0-test",
     bootId: "boot",
@@ -37,13 +42,14 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     configPath: join(room.home, "pincer.json"),
     configText: undefined,
     logPath: join(room.home, "gateway.log"),
-    config: configSchema.parse({}),
+    config,
     clock,
     log: silentLogger,
     store: books,
     hub: new Hub(silentLogger),
     presence: new Presence(clock, { host: "test", ts: 0, reason: "self" }),
     lanes: room.lanes,
+    jobs,
     approvals: room.desk,
     catalogue,
     tools,
@@ -83,6 +89,10 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     followed,
     call,
     py: (name, params) => call(name, params, { dialect: "py", protocol: 3 }),
-    close: () => room.close(),
+    async close() {
+      jobs.stop()
+      await jobs.close()
+      await room.close()
+    },
   }
 }

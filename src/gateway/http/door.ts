@@ -14,12 +14,12 @@ import { KeepAlive } from "./sse.ts"
 
 /** What an unknown path is told that there is. */
 const ROUTES =
-  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; WebSocket at /"
+  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; WebSocket at /"
 
 interface Route {
   methods: Readonly<Record<string, Scope>>
   /** "json": answered through hono. */
-  kind: "chat" | "responses" | "json"
+  kind: "chat" | "responses" | "json" | "jobs"
 }
 
 const CHAT: Route = { methods: { POST: "operator.write" }, kind: "chat" }
@@ -28,13 +28,26 @@ const EMBEDDINGS: Route = { methods: { POST: "operator.write" }, kind: "json" }
 const MODELS: Route = { methods: { GET: "operator.read", HEAD: "operator.read" }, kind: "json" }
 const RESPONSE: Route = { methods: { GET: "operator.read", DELETE: "operator.write" }, kind: "json" }
 
+const JOBS: Route = { methods: { GET: "operator.read", POST: "operator.write" }, kind: "jobs" }
+const JOB: Route = { methods: { ...JOBS.methods, DELETE: "operator.write" }, kind: "jobs" }
+const JOB_ACT: Route = { methods: { POST: "operator.write" }, kind: "jobs" }
+const JOB_READ: Route = { methods: { GET: "operator.read" }, kind: "jobs" }
+
+function jobRouteOf(path: string): Route | undefined {
+  const match = /^\/api\/jobs(?:\/[^/]+(?:\/(cancel|retry|events|result))?)?$/.exec(path)
+  if (!match) return undefined
+  if (path === "/api/jobs") return JOBS
+  if (match[1] === undefined) return JOB
+  return match[1] === "cancel" || match[1] === "retry" ? JOB_ACT : JOB_READ
+}
+
 function routeOf(path: string): Route | undefined {
   if (path === "/v1/chat/completions") return CHAT
   if (path === "/v1/responses") return RESPONSES
   if (path === "/v1/embeddings") return EMBEDDINGS
   if (path === "/v1/models" || path.startsWith("/v1/models/")) return MODELS
   if (/^\/v1\/responses\/[^/]+$/.test(path)) return RESPONSE
-  return undefined
+  return path.startsWith("/api/jobs") ? jobRouteOf(path) : undefined
 }
 
 export function openHttpDoor(parts: Parts, auth: Auth): (request: IncomingMessage, response: ServerResponse) => void {
@@ -68,6 +81,12 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
     await jsonRoutes(exchange)
     return
   }
+  if (route.kind === "jobs") {
+    jobs ??= import("./jobs.ts")
+    const { jobRoutes } = await jobs
+    await jobRoutes(exchange)
+    return
+  }
   const body = await readJsonBody(request, parts.clock)
   if (response.destroyed) return
   if (route.kind === "chat") {
@@ -82,6 +101,7 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
 
 /** Loaded with the first request, so that a start does not wait for it, and kept: an import() costs each time. */
 let chat: Promise<typeof import("./chat.ts")> | undefined
+let jobs: Promise<typeof import("./jobs.ts")> | undefined
 
 function pathOf(url: string): string {
   const path = url.split(/[?#]/, 1)[0]!

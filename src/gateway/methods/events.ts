@@ -95,4 +95,17 @@ export const events: readonly EventKind[] = [
     summary: "An approval was decided, or expired (`decision: null`). Never dropped.",
     payload: '{ id, decision, resolvedBy?, ts, reason?: "expired" }',
   },
+  {
+    name: "job.event",
+    scope: "operator.read",
+    summary:
+      "Something happened to a job that this connection subscribed to. `cursor` is null for text as it grows, else where to go on after it.",
+    payload: "{ cursor, type, job_id, at, fact? | turn_id, seq?, event }",
+  },
+  {
+    name: "job.done",
+    scope: "operator.read",
+    summary: "The subscription to a job is over: it has ended, or was removed.",
+    payload: "{ job_id }",
+  },
 ]

@@ -6,6 +6,7 @@ import { chatMethods } from "./chat.ts"
 import { configMethods } from "./config.ts"
 import { connectionMethods } from "./connect.ts"
 import { healthMethods } from "./health.ts"
+import { jobMethods } from "./jobs.ts"
 import { logMethods } from "./logs.ts"
 import type { Method } from "./method.ts"
 import { modelMethods } from "./models.ts"
@@ -26,6 +27,7 @@ export const methods: readonly Method[] = [
   ...systemMethods,
   ...usageMethods,
   ...approvalMethods,
+  ...jobMethods,
 ]
 
 /** Every name that a connection may call, sorted: what features.methods announces. */

@@ -25,6 +25,11 @@ export interface MethodContext {
   accept(payload: unknown): void
   /** Marks a turn as this connection's own: the simple dialect hears only those, tool events go to them. */
   follow(turnId: string): void
+  /**
+   * Sends an event, its payload as JSON text, to this connection alone. A promise when the peer reads slowly: it resolves when more
+   * may be sent. Absent where nothing can be pushed (plain HTTP): a method that needs it refuses.
+   */
+  emit?(event: string, payload: string): Promise<void> | undefined
 }
 
 export interface Method<P = unknown, R = unknown> {

@@ -12,7 +12,7 @@ import type { PresenceEntry } from "../presence.ts"
 import { type Door, MAX_PAYLOAD, type Peer } from "./door.ts"
 import { HandshakeError, type Welcome, welcome } from "./handshake.ts"
 import { helloOk } from "./hello.ts"
-import { Outbox } from "./outbox.ts"
+import { Outbox, SOFT_LIMIT } from "./outbox.ts"
 
 const HANDSHAKE_MS = 10_000
 const MAX_IN_FLIGHT = 64
@@ -24,6 +24,8 @@ const CLOSE_MS = 1_000
 const MAX_SILENT = 3
 /** Unsent bytes above which pings are not answered. */
 const MAX_PONG_BACKLOG = 64 * 1024
+/** How often a slow reader's backlog is looked at, while somebody waits to tell it more. */
+const RELIEF_MS = 50
 
 export class Connection implements Peer {
   readonly connId = randomUUID()
@@ -227,8 +229,18 @@ export class Connection implements Peer {
       parts,
       accept: (payload) => this.#answer(frame.id, payload),
       follow: (turnId) => this.outbox?.follow(turnId),
+      emit: (event, payload) => {
+        this.outbox?.event(event, payload)
+        return this.#socket.bufferedAmount > SOFT_LIMIT ? this.#relief() : undefined
+      },
     }
     return dispatch(this.#door.methods, frame.method, frame.params, context, parts.config.gateway.strict)
+  }
+
+  /** Resolves when the peer has read most of what was sent, or is gone; one that reads nothing is cut off by checkLife(). */
+  async #relief(): Promise<void> {
+    while (this.#state === "open" && this.#socket.bufferedAmount > SOFT_LIMIT)
+      await this.#door.parts.clock.sleep(RELIEF_MS)
   }
 
   #resume(params: unknown): unknown {
