@@ -141,7 +141,7 @@ export class JobTable {
     this.#due = db.statement(
       `SELECT ${COLUMNS},prompt FROM jobs WHERE callback_at IS NOT NULL AND callback_at<=? ORDER BY callback_at LIMIT ?`,
     )
-    this.#nextDue = db.statement("SELECT min(callback_at) AS at FROM jobs WHERE callback_at IS NOT NULL")
+    this.#nextDue = db.statement("SELECT min(callback_at) AS at FROM jobs WHERE callback_at>?")
     this.#callback = db.statement("UPDATE jobs SET callback_state=?,callback_tries=?,callback_at=? WHERE id=?")
     this.#old = db.statement(
       `SELECT ${COLUMNS},prompt FROM jobs WHERE finished_at IS NOT NULL AND finished_at<? AND callback_at IS NULL ORDER BY finished_at LIMIT ?`,
@@ -360,10 +360,10 @@ export class JobTable {
     return { sessionId, seq: sessionId === started.sessionId ? started.seq : 0 }
   }
 
-  /** Jobs whose callback is due at `now`, and when the next one is. */
+  /** Jobs whose callback is due at `now`, and when the first one after that is. */
   async dueCallbacks(now: number, limit: number): Promise<{ due: JobRecord[]; nextAt: number | null }> {
     const due = this.#due.all(now, limit).map(decodeJob)
-    const row = this.#nextDue.get()
+    const row = this.#nextDue.get(now)
     return { due, nextAt: row ? intOrNull(row, "at") : null }
   }
 
