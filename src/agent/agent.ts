@@ -43,11 +43,26 @@ export interface Lanes {
   drain(graceMs: number): Promise<void>
 }
 
+/** How and for what somebody answers an approval. */
+export interface Resolver {
+  /** Given with "deny"; the model sees it. */
+  reason?: string
+  /** Refuses the answer unless the approval belongs to this session. */
+  sessionKey?: string
+  /** Which door the answer came through, for the audit; default "control". */
+  door?: string
+}
+
 export interface ApprovalDesk {
   pending(): Promise<Approval[]>
   get(id: string): Promise<Approval | undefined>
-  /** First answer wins. Throws NOT_FOUND "unknown approval id", CONFLICT "approval already resolved". */
-  resolve(id: string, decision: ApprovalDecision, by: string): Promise<Approval>
+  /**
+   * First answer wins. Throws NOT_FOUND "unknown approval id", CONFLICT "approval already resolved" with who decided what, and
+   * INVALID_PARAMS for "allow-always" without an offered rule, or for an approval of another session than the one that is named.
+   */
+  resolve(id: string, decision: ApprovalDecision, by: string, resolver?: Resolver): Promise<Approval>
+  /** Withdraws what a session asked for aside from its turns. */
+  withdraw(sessionKey: string, by: string): Promise<void>
   /** The desk asks this before it asks a human: can one be reached now? Set by the gateway. */
   canAsk: (sessionKey: string) => boolean
 }

@@ -1,19 +1,99 @@
-// The desk where decisions wait for a human. Durable: what is asked is in the store, expiry timers are set again after a restart.
+// The desk where decisions wait for a human, whatever asked for them. Durable: what is asked is in the store, expiry timers are set
+// again after a restart. The first answer counts; what it grants is written in the same commit.
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
+import { uuid } from "../base/id.ts"
 import type { Logger } from "../base/log.ts"
-import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
-import type { ApprovalTable } from "../store/approvals.ts"
-import type { ApprovalDesk } from "./agent.ts"
+import type { Approval, ApprovalDecision, ApprovalKind } from "../protocol/approval.ts"
+import type { AuditEntry } from "../protocol/audit.ts"
+import type { TurnEnvelope } from "../protocol/event.ts"
+import type { Answer, ApprovalTable } from "../store/approvals.ts"
+import type { ApprovalDesk, Resolver } from "./agent.ts"
+import { argsDigest } from "./fingerprint.ts"
+
+export type { AskedCall } from "./fingerprint.ts"
+export { fingerprintOf } from "./fingerprint.ts"
+
+/** What an approval means for a step that is about to run. */
+export type Standing =
+  | { type: "waiting"; approvalId: string }
+  | { type: "allowed"; approvalId: string }
+  /** `text` is what the model sees. */
+  | { type: "refused"; text: string; details: Record<string, unknown> }
+
+/**
+ * What an approval that was asked before means for this call now. It counts only for the turn and session that asked, and only
+ * while everything that was asked about is as it was.
+ */
+export function standingOf(
+  asked: { approval: Approval; fingerprint: string },
+  now: { sessionKey: string; turnId: string; fingerprint: string },
+): Standing {
+  const { approval } = asked
+  const { decision, id } = approval
+  if (approval.sessionKey !== now.sessionKey || approval.turnId !== now.turnId)
+    return refused("An approval of another conversation does not count for this call. It was not carried out.")
+  switch (decision) {
+    case null:
+      return { type: "waiting", approvalId: id }
+    case "deny": {
+      const why = approval.denyReason
+      const said = why === undefined ? "" : ` Their reason: ${why}`
+      return refused(
+        `The user denied this call. It was not carried out.${said}`,
+        why === undefined ? {} : { reason: why },
+      )
+    }
+    case "expired":
+      return refused("Nobody answered the approval in time. The call was not carried out.", { expired: true })
+    case "canceled":
+      return refused("The approval was withdrawn before anybody answered. The call was not carried out.", {
+        canceled: true,
+      })
+    case "allow-once":
+    case "allow-session":
+    case "allow-always":
+      if (asked.fingerprint === now.fingerprint) return { type: "allowed", approvalId: id }
+      return refused("What this call would do has changed since it was approved. It was not carried out.", {
+        changed: true,
+      })
+  }
+}
+
+function refused(text: string, details: Record<string, unknown> = {}): Standing {
+  return { type: "refused", text, details: { denied: true, ...details } }
+}
+
+/** What somebody other than a turn asks a human for. */
+export interface Question {
+  kind: Exclude<ApprovalKind, "tool">
+  sessionKey: string
+  agentId: string
+  /** What it is about, where a tool would be named: "elevated", a workflow, a device. */
+  tool: string
+  args: Record<string, unknown>
+  summary: string
+  reason: string
+  rule?: string
+  cwd?: string
+  timeoutMs: number
+}
+
+type Settled = Answer["decision"]
 
 export class Desk implements ApprovalDesk {
   readonly #table: ApprovalTable
   readonly #clock: Clock
   readonly #log: Logger
   readonly #timers = new Map<string, () => void>()
+  readonly #within = new Map<ApprovalKind, (approval: Approval) => void>()
+  readonly #after = new Map<ApprovalKind, (approval: Approval) => void>()
   canAsk: (sessionKey: string) => boolean = () => false
-  /** Told every decision; the lanes go on with the turn. */
+  /** Told every decision about a turn's call; the lanes go on with the turn. */
   onResolved: (approval: Approval) => void = () => undefined
+  /** Shows what no turn records: approvals that were asked aside, and their answers. */
+  publish: (envelope: TurnEnvelope) => void = () => undefined
+  audit: (entry: AuditEntry) => void = () => undefined
 
   constructor(table: ApprovalTable, clock: Clock, log: Logger) {
     this.#table = table
@@ -29,8 +109,52 @@ export class Desk implements ApprovalDesk {
     return this.#table.get(id)
   }
 
-  async resolve(id: string, decision: ApprovalDecision, by: string): Promise<Approval> {
-    return this.#settle(id, decision, by)
+  /**
+   * Who carries out what approvals of this kind allow: `within` runs in the commit of the answer and may refuse it by throwing,
+   * `after` once it is on disk.
+   */
+  serve(kind: ApprovalKind, within: (approval: Approval) => void, after: (approval: Approval) => void): void {
+    this.#within.set(kind, within)
+    this.#after.set(kind, after)
+  }
+
+  /** Asks for something that no turn waits for. */
+  async ask(question: Question): Promise<Approval> {
+    const { timeoutMs, cwd = "", ...rest } = question
+    const now = this.#clock.now()
+    const approval: Approval = {
+      id: uuid(now),
+      turnId: "",
+      callId: "",
+      cwd,
+      ...rest,
+      createdAt: now,
+      expiresAt: now + timeoutMs,
+      decision: null,
+    }
+    await this.#table.askAside(approval)
+    this.watch(approval)
+    this.#show(approval, "approval.requested")
+    return approval
+  }
+
+  resolve(id: string, decision: ApprovalDecision, by: string, resolver: Resolver = {}): Promise<Approval> {
+    const { reason, sessionKey } = resolver
+    if (reason !== undefined && decision !== "deny")
+      return Promise.reject(
+        new PincerError("INVALID_PARAMS", `A reason goes with "deny" only, not with "${decision}": leave it out`),
+      )
+    const said = reason?.trim() ? { reason: reason.trim() } : {}
+    return this.#settle(
+      id,
+      { decision, by, ...said, ...(sessionKey === undefined ? {} : { sessionKey }) },
+      resolver.door,
+    )
+  }
+
+  /** Withdraws what a session asked for aside from its turns: it is being emptied or deleted. */
+  async withdraw(sessionKey: string, by: string): Promise<void> {
+    for (const { id } of await this.#table.pendingAside(sessionKey)) await this.#tryTo(id, "canceled", by)
   }
 
   /** Sets the timers of what an earlier life asked. */
@@ -41,32 +165,85 @@ export class Desk implements ApprovalDesk {
   /** An approval was asked: it expires when nobody answers in time. */
   watch(approval: Approval): void {
     const left = Math.max(0, approval.expiresAt - this.#clock.now())
-    this.#timers.set(
-      approval.id,
-      this.#clock.after(left, () => {
-        this.#settle(approval.id, "expired", "timeout").catch((error: unknown) => {
-          if (error instanceof PincerError && error.code === "CONFLICT") return
-          this.#log.error({ err: error, approvalId: approval.id }, "An approval could not expire")
-        })
-      }),
-    )
+    const expire = () => {
+      // A timer holds three weeks at most: what is due later waits again.
+      if (this.#clock.now() < approval.expiresAt) this.watch(approval)
+      else void this.#tryTo(approval.id, "expired", "timeout")
+    }
+    this.#timers.set(approval.id, this.#clock.after(left, expire))
   }
 
-  /** An approval was decided elsewhere (its turn was canceled). */
+  /** Hears of approvals that ended with their turn: nothing is left to expire. */
+  observe({ event }: TurnEnvelope): void {
+    if (event.type === "approval.resolved") this.forget(event.approval.id)
+  }
+
   forget(id: string): void {
     this.#timers.get(id)?.()
     this.#timers.delete(id)
   }
 
-  async #settle(id: string, decision: ApprovalDecision | "expired", by: string): Promise<Approval> {
-    const approval = await this.#table.resolve(id, decision, by)
+  /** Ends an approval unless somebody was first. Never throws. */
+  async #tryTo(id: string, decision: "expired" | "canceled", by: string): Promise<void> {
+    try {
+      await this.#settle(id, { decision, by }, "timer")
+    } catch (error) {
+      this.forget(id)
+      if (error instanceof PincerError && (error.code === "CONFLICT" || error.code === "NOT_FOUND")) return
+      this.#log.error({ err: error, approvalId: id }, `An approval could not be recorded as ${decision}`)
+    }
+  }
+
+  async #settle(id: string, answer: Answer, door = "control"): Promise<Approval> {
+    const within = (approval: Approval) => {
+      if (allows(answer.decision)) this.#within.get(approval.kind)?.(approval)
+    }
+    const approval = await this.#table.resolve(id, { ...answer, also: within })
     this.forget(id)
-    this.onResolved(approval)
+    this.audit(this.#entry(approval, answer.decision, door))
+    if (approval.turnId === "") {
+      this.#show(approval, "approval.resolved")
+      if (allows(answer.decision)) this.#after.get(approval.kind)?.(approval)
+    } else this.onResolved(approval)
     return approval
+  }
+
+  #show(approval: Approval, type: "approval.requested" | "approval.resolved"): void {
+    const { agentId, sessionKey, turnId } = approval
+    const at = this.#clock.now()
+    this.publish({ sessionKey, sessionId: "", agentId, turnId, seq: null, at, event: { type, approval } })
+  }
+
+  #entry(approval: Approval, verdict: Settled, door: string): AuditEntry {
+    const { agentId, args, callId, denyReason, placement, resolvedBy, sessionKey, summary, taint, tool, turnId } =
+      approval
+    return {
+      type: verdict === "allow-always" ? "rule" : "approval",
+      at: approval.resolvedAt ?? this.#clock.now(),
+      who: resolvedBy ?? "",
+      door,
+      agentId,
+      sessionKey,
+      turnId,
+      callId,
+      tool,
+      summary: (verdict === "allow-always" ? (approval.offer?.text ?? summary) : summary).slice(0, 300),
+      argsDigest: argsDigest(args),
+      verdict,
+      ...(approval.rule === undefined ? {} : { rule: approval.rule }),
+      reason: denyReason ?? approval.reason,
+      ...(placement ? { placement } : {}),
+      ...(taint ? { taint } : {}),
+      details: { approvalId: approval.id, kind: approval.kind },
+    }
   }
 
   close(): void {
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
   }
+}
+
+function allows(decision: Settled): boolean {
+  return decision === "allow-once" || decision === "allow-session" || decision === "allow-always"
 }

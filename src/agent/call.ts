@@ -1,6 +1,5 @@
 // One tool call: find, parse strictly, see what it touches, decide, ask if so decided, run as one journalled step, record.
 // Whatever goes wrong with a call is a result that the model sees; only parking and a lost fence leave through exceptions.
-import { createHash } from "node:crypto"
 import { mkdir, realpath } from "node:fs/promises"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
@@ -10,6 +9,7 @@ import type { Approval } from "../protocol/approval.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
+import { fingerprintOf, standingOf } from "./approvals.ts"
 import type { Ports } from "./ports.ts"
 import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
 
@@ -153,18 +153,10 @@ async function approve(
   const { ports, scope } = room
   const { fence, session } = scope
   const { tool, args, touch, decision } = prepared
-  // What was approved is exactly what runs: the call, where, and everything that it will touch.
-  const asked = JSON.stringify([
-    tool.name,
-    args,
-    room.cwd,
-    touch.reads,
-    touch.writes,
-    touch.hosts,
-    touch.command ?? null,
-  ])
-  const fingerprint = createHash("sha256").update(asked).digest("hex")
-  if (known) return answered(known, fingerprint)
+  const { cwd } = room
+  const { env } = ports.toolSettings.exec
+  const fingerprint = fingerprintOf({ tool: tool.name, args, cwd, touch, env })
+  if (known) return answered(known, { ...fence, fingerprint })
   if (await ports.books.approvals.granted(fence.sessionKey, fingerprint)) return undefined
   const now = ports.clock.now()
   const approval: Approval = {
@@ -191,19 +183,19 @@ async function approve(
 type Known = NonNullable<Awaited<ReturnType<Ports["books"]["approvals"]["forStep"]>>>
 
 /** What an approval that was asked before means now. Throws Parked while nobody has answered. */
-function answered({ approval, fingerprint }: Known, now: string): ToolResult | undefined {
-  const { decision } = approval
-  if (decision === null) throw new Parked(`Waiting for approval ${approval.id}`)
-  if (decision === "deny") return errorResult("The user denied this call. It was not carried out.", { denied: true })
-  if (decision === "expired")
-    return errorResult("Nobody answered the approval in time. The call was not carried out.", {
-      denied: true,
-      expired: true,
-    })
-  if (fingerprint === now) return undefined
-  return errorResult("What this call would touch has changed since it was approved. It was not carried out.", {
-    denied: true,
-  })
+function answered(
+  known: Known,
+  now: { sessionKey: string; turnId: string; fingerprint: string },
+): ToolResult | undefined {
+  const standing = standingOf(known, now)
+  switch (standing.type) {
+    case "waiting":
+      throw new Parked(`Waiting for approval ${standing.approvalId}`)
+    case "refused":
+      return errorResult(standing.text, standing.details)
+    case "allowed":
+      return undefined
+  }
 }
 
 /** Records a call that was not carried out. */

@@ -5,6 +5,8 @@ import { ApprovalTable } from "./approvals.ts"
 import { Database, type DatabaseOptions } from "./database.ts"
 import { DeviceTable } from "./devices.ts"
 import { DraftTable } from "./drafts.ts"
+import { ElevationTable } from "./elevations.ts"
+import { GrantTable } from "./grants.ts"
 import { JobTable } from "./jobs.ts"
 import { Journal } from "./journal.ts"
 import { NoteTable } from "./notes.ts"
@@ -20,6 +22,8 @@ export interface Books extends Store {
   readonly journal: Journal
   readonly drafts: DraftTable
   readonly approvals: ApprovalTable
+  readonly grants: GrantTable
+  readonly elevations: ElevationTable
   readonly notes: NoteTable
   readonly jobs: JobTable
 }
@@ -30,6 +34,7 @@ export function openStore(options: DatabaseOptions, clock: Clock, log: Logger): 
   const sessions = new SessionTable(db, clock)
   const transcript = new TranscriptTable(db, sessions)
   const usage = new UsageTable(db)
+  const grants = new GrantTable(db, clock)
   const turns = new TurnTable(db, clock, sessions, transcript, usage)
   return {
     sessions,
@@ -38,7 +43,9 @@ export function openStore(options: DatabaseOptions, clock: Clock, log: Logger): 
     turns,
     journal: new Journal(db, clock, turns),
     drafts: new DraftTable(db, clock, turns, log),
-    approvals: new ApprovalTable(db, clock, turns),
+    approvals: new ApprovalTable(db, clock, turns, grants),
+    grants,
+    elevations: new ElevationTable(db),
     devices: new DeviceTable(db, clock),
     notes: new NoteTable(db),
     jobs: new JobTable(db, clock),

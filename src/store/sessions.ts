@@ -56,6 +56,7 @@ export class SessionTable implements Sessions {
   readonly #patch
   readonly #reset
   readonly #archive
+  readonly #leaves
   readonly #deletes
 
   constructor(db: Database, clock: Clock) {
@@ -75,6 +76,10 @@ export class SessionTable implements Sessions {
        reasoning_tokens=0,cost_usd=NULL,last_seq=0,message_count=0,title=NULL,aborted_last=0 WHERE key=? RETURNING *`,
     )
     this.#archive = db.statement("INSERT INTO archives (id,key,archived_at) VALUES (?,?,?)")
+    // What was allowed in a conversation ends with it.
+    this.#leaves = ["DELETE FROM grants WHERE session_key=?", "DELETE FROM elevations WHERE session_key=?"].map((sql) =>
+      db.statement(sql),
+    )
     this.#deletes = [
       "DELETE FROM events WHERE session_id IN (SELECT id FROM archives WHERE key=?1 UNION SELECT id FROM sessions WHERE key=?1)",
       "DELETE FROM archives WHERE key=?1",
@@ -83,6 +88,8 @@ export class SessionTable implements Sessions {
       "DELETE FROM turns WHERE session_key=?1",
       "DELETE FROM notes WHERE session_key=?1",
       "DELETE FROM approvals WHERE session_key=?1",
+      "DELETE FROM grants WHERE session_key=?1",
+      "DELETE FROM elevations WHERE session_key=?1",
       "DELETE FROM responses WHERE session_key=?1",
     ].map((sql) => db.statement(sql))
   }
@@ -142,26 +149,38 @@ export class SessionTable implements Sessions {
   }
 
   patch(key: string, fields: SessionPatch): Promise<SessionRow> {
-    return this.#db.write(() => {
-      const now = this.#require(key)
-      const label = fields.label === undefined ? now.label : fields.label
-      if (label !== null && label !== now.label && this.#byLabel.get(label) !== undefined)
-        throw new PincerError("ALREADY_EXISTS", `label already in use: ${label}`)
-      const next = { ...now, ...fields, label }
-      const [tags, settings] = [JSON.stringify(next.tags), JSON.stringify(next.settings)]
-      const at = this.#clock.now()
-      const row = this.#patch.get(label, next.name, tags, next.archivedAt, next.cwd, next.model, settings, at, key)
-      return decodeSession(row!)
-    })
+    return this.#db.write(() => this.#patchNow(key, fields))
+  }
+
+  #patchNow(key: string, fields: SessionPatch): SessionRow {
+    const now = this.#require(key)
+    const label = fields.label === undefined ? now.label : fields.label
+    if (label !== null && label !== now.label && this.#byLabel.get(label) !== undefined)
+      throw new PincerError("ALREADY_EXISTS", `label already in use: ${label}`)
+    const next = { ...now, ...fields, label }
+    const [tags, settings] = [JSON.stringify(next.tags), JSON.stringify(next.settings)]
+    const at = this.#clock.now()
+    const row = this.#patch.get(label, next.name, tags, next.archivedAt, next.cwd, next.model, settings, at, key)
+    return decodeSession(row!)
   }
 
   reset(key: string): Promise<SessionRow> {
-    return this.#db.write(() => {
-      const at = this.#clock.now()
-      const old = this.#require(key)
-      if (old.lastSeq > 0) this.#archive.run(old.id, key, at)
-      return decodeSession(this.#reset.get(uuid(at), at, key)!)
-    })
+    return this.#db.write(() => this.#resetNow(key))
+  }
+
+  #resetNow(key: string): SessionRow {
+    const at = this.#clock.now()
+    const old = this.#require(key)
+    if (old.lastSeq > 0) this.#archive.run(old.id, key, at)
+    for (const statement of this.#leaves) statement.run(key)
+    return decodeSession(this.#reset.get(uuid(at), at, key)!)
+  }
+
+  /** Within a write: the session, empty, with these fields. */
+  renewNow(key: string, agentId: string, fields: SessionPatch): SessionRow {
+    this.ensureNow(key, agentId, {})
+    this.#resetNow(key)
+    return this.#patchNow(key, fields)
   }
 
   delete(key: string): Promise<boolean> {

@@ -60,7 +60,7 @@ export class TurnTable implements Turns {
   readonly #clearDrafts
   readonly #fence
   readonly #asked
-  readonly #expire
+  readonly #withdraw
 
   constructor(db: Database, clock: Clock, sessions: SessionTable, transcript: TranscriptTable, usage: UsageTable) {
     this.#db = db
@@ -82,7 +82,7 @@ export class TurnTable implements Turns {
     this.#clearDrafts = db.statement("DELETE FROM drafts WHERE turn_id=?")
     this.#fence = db.statement("SELECT attempt,ended_at FROM turns WHERE id=?")
     this.#asked = db.statement("SELECT data FROM approvals WHERE turn_id=? AND decision IS NULL")
-    this.#expire = db.statement("UPDATE approvals SET decision='expired',data=? WHERE id=?")
+    this.#withdraw = db.statement("UPDATE approvals SET decision='canceled',data=? WHERE id=?")
   }
 
   async get(turnId: string): Promise<TurnRecord | undefined> {
@@ -211,7 +211,7 @@ export class TurnTable implements Turns {
       if (isFinal(record.status)) throw new FencedError(`Turn ${fence.turnId} has ended`)
       const at = this.#clock.now()
       const session = this.#sessions.ensureNow(record.sessionKey, record.agentId, {})
-      const last: RecordedEvent[] = [...this.#expireAsked(fence.turnId, at), { type: "turn.ended", outcome }]
+      const last: RecordedEvent[] = [...this.#cancelAsked(fence.turnId, at), { type: "turn.ended", outcome }]
       const envelopes = this.#transcript.append(session, fence.turnId, at, [...events, ...last])
       // What a stateless caller sent along is in the transcript now; once is enough.
       const request = record.request.history
@@ -226,15 +226,15 @@ export class TurnTable implements Turns {
   }
 
   /** A turn that has ended asks for nothing any more. */
-  #expireAsked(turnId: string, at: number): RecordedEvent[] {
+  #cancelAsked(turnId: string, at: number): RecordedEvent[] {
     return this.#asked.all(turnId).map((row) => {
       const approval: Approval = {
         ...json<Approval>(row, "data"),
-        decision: "expired",
+        decision: "canceled",
         resolvedBy: "turn ended",
         resolvedAt: at,
       }
-      this.#expire.run(JSON.stringify(approval), approval.id)
+      this.#withdraw.run(JSON.stringify(approval), approval.id)
       return { type: "approval.resolved", approval }
     })
   }
