@@ -49,13 +49,14 @@ export async function readFeed(
   for (;;) {
     const current = facts.find((one) => one.n === fact)?.fact
     if (current?.type === "job.started") {
-      const room = limit - events.length
-      const rows = room > 0 ? await jobs.attemptEvents(current, seq, room) : []
-      for (const row of rows) {
+      const read = await jobs.attemptEvents(current, seq, limit - events.length)
+      const turn = `${head}"turn_id":${JSON.stringify(current.turnId)},"seq":`
+      for (const row of read.events) {
         seq = row.seq
-        const json = `${head}"turn_id":${JSON.stringify(current.turnId)},"seq":${row.seq},"at":${row.at},"event":${row.data}}`
+        const json = `${turn}${row.seq},"at":${row.at},"event":${row.data}}`
         events.push({ cursor: `${fact}.${seq}`, type: row.type, json })
       }
+      if (read.more) return { events, cursor: `${fact}.${seq}`, ended: false, gone: false, more: true }
     }
     if (events.length >= limit) return { events, cursor: `${fact}.${seq}`, ended: false, gone: false, more: true }
     const next = facts.find((one) => one.n > fact)

@@ -45,6 +45,11 @@ export class Statement {
     return this.#prepared.all(...values)
   }
 
+  /** Rows one by one, for reading only as far as is needed. Nothing else may run meanwhile: no await in the loop. */
+  each(...values: Value[]): Iterable<Row> {
+    return this.#prepared.iterate(...values)
+  }
+
   /** The number of rows changed. */
   run(...values: Value[]): number {
     return Number(this.#prepared.run(...values).changes)

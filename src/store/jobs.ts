@@ -57,6 +57,8 @@ export type JobEnd = { status: "completed" | "canceled" } | { status: "failed"; 
 
 /** IM-JOB-16. */
 const MAX_FACTS = 1_000
+/** Characters of events that are read at once: a single event may be as large as a tool's output. */
+const PAGE_CHARS = 1_000_000
 const COLUMNS =
   "n,id,rank,status,request,attempt,round_from,not_before,idempotency_key,created_at,started_at,finished_at,error,callback_state,callback_tries"
 
@@ -133,7 +135,7 @@ export class JobTable {
     this.#sessionAt = db.statement("SELECT id,last_seq FROM sessions WHERE key=?")
     this.#turnSession = db.statement("SELECT session_id FROM turns WHERE id=?")
     this.#events = db.statement(
-      "SELECT seq,at,type,data FROM events WHERE session_id=? AND seq>? AND turn_id=? ORDER BY seq LIMIT ?",
+      "SELECT seq,at,type,data FROM events WHERE session_id=? AND seq>? AND turn_id=? ORDER BY seq",
     )
     this.#ranTool = db.statement(
       "SELECT 1 FROM events WHERE session_id=? AND seq>? AND turn_id=? AND type='tool.started' LIMIT 1",
@@ -333,17 +335,23 @@ export class JobTable {
       .map((row) => ({ n: int(row, "n"), at: int(row, "at"), fact: json<JobFact>(row, "data") }))
   }
 
-  /** Recorded events of an attempt after `afterSeq`, oldest first. */
+  /** Recorded events of an attempt after `afterSeq`, oldest first: at most `limit`, and no more than about PAGE_CHARS of them. */
   async attemptEvents(
     started: Extract<JobFact, { type: "job.started" }>,
     afterSeq: number,
     limit: number,
-  ): Promise<AttemptEvent[]> {
+  ): Promise<{ events: AttemptEvent[]; more: boolean }> {
     const at = this.#placeOf(started)
-    if (!at) return []
-    return this.#events
-      .all(at.sessionId, Math.max(at.seq, afterSeq), started.turnId, limit)
-      .map((row) => ({ seq: int(row, "seq"), at: int(row, "at"), type: text(row, "type"), data: text(row, "data") }))
+    const events: AttemptEvent[] = []
+    if (!at) return { events, more: false }
+    let chars = 0
+    for (const row of this.#events.each(at.sessionId, Math.max(at.seq, afterSeq), started.turnId)) {
+      if (events.length >= limit || chars >= PAGE_CHARS) return { events, more: true }
+      const data = text(row, "data")
+      events.push({ seq: int(row, "seq"), at: int(row, "at"), type: text(row, "type"), data })
+      chars += data.length
+    }
+    return { events, more: false }
   }
 
   /** Whether an attempt got as far as using a tool. */
