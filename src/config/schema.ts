@@ -1,6 +1,7 @@
 // What pincer.json may say. Every key has a default, so an absent file is a valid configuration. Unknown keys are errors.
 // Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
 import { z } from "zod"
+import { elevated, elevatedLimits } from "./elevated.ts"
 
 /** A secret: the text itself, or where to read it. Never resolved here and never printed. */
 export const secretRef = z.union(
@@ -72,6 +73,8 @@ const agentFields = {
   thinking: z.enum(["off", "minimal", "low", "medium", "high", "xhigh"]).optional(),
   temperature: z.number().min(0).max(2).optional(),
   maxOutputTokens: z.number().int().min(1).optional(),
+  /** Narrows tools.elevated. */
+  elevated: elevatedLimits.optional(),
 }
 
 const agents = z.strictObject({
@@ -150,6 +153,7 @@ const tools = z.strictObject({
       baseUrl: httpUrl.optional(),
     })
     .prefault({}),
+  elevated: elevated.prefault({}),
 })
 
 const jobInterrupt = z.enum(["fail", "resume"])
