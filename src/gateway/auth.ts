@@ -10,8 +10,8 @@ import type { Parts } from "./parts.ts"
 export type HttpIdentity = { ok: true; subject: string; scopes: readonly Scope[] } | { ok: false; error: PincerError }
 
 export interface Auth {
-  /** `Authorization: Bearer <shared token or device token>`; limited per address. */
-  bearer(request: IncomingMessage): Promise<HttpIdentity>
+  /** `Authorization: Bearer <shared token or device token>`, or `instead` where a browser cannot send it; limited per address. */
+  bearer(request: IncomingMessage, instead?: string): Promise<HttpIdentity>
   /** Whether a secret is the shared token. Takes the same time for every wrong one. */
   isToken(secret: string | undefined): boolean
   /** Undefined when the Host header names this gateway, else the refusal (DNS rebinding, A3). */
@@ -98,11 +98,11 @@ export function openAuth(parts: Slice): Auth {
         `Origin "${printable(origin)}" may not use this gateway: add it to gateway.allowedOrigins`,
       )
     },
-    async bearer(request) {
+    async bearer(request, instead) {
       const address = request.socket.remoteAddress ?? ""
       const limited = isCounted(request) ? limiter.refusal(address) : undefined
       if (limited) return { ok: false, error: limited }
-      const secret = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
+      const secret = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? instead
       if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES }
       const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
       if (device?.role === "operator")

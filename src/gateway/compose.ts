@@ -29,8 +29,10 @@ import { methods } from "./methods/index.ts"
 import { openModels } from "./models.ts"
 import type { Parts } from "./parts.ts"
 import { Presence } from "./presence.ts"
+import { SessionNotices } from "./rpc/notices.ts"
 import { startServer } from "./server.ts"
 import { ControlDoor } from "./sockets/control.ts"
+import { RpcDoor } from "./sockets/rpc.ts"
 
 export interface GatewayOptions {
   env: Env
@@ -141,6 +143,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
       reason: "self",
       ts: startedAt,
     }),
+    notices: new SessionNotices(),
     lanes,
     jobs,
     approvals: desk,
@@ -150,13 +153,15 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     token: token.token,
   }
   const auth = openAuth(parts)
-  const control = new ControlDoor(parts, auth, methodTable(methods))
+  const table = methodTable(methods)
+  const control = new ControlDoor(parts, auth, table)
+  const rpc = new RpcDoor(parts, table)
   desk.canAsk = () => control.canAsk()
   await lanes.start()
   await desk.start()
   await jobs.start()
   undo.add(() => jobs.stop())
-  const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth), control })
+  const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc })
   undo.add(() => server.close())
   const port = server.addresses[0]!.port
   const host = config.gateway.host.includes(":") ? `[${config.gateway.host}]` : config.gateway.host

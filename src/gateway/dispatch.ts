@@ -53,6 +53,7 @@ export async function dispatch(
   const result = await method.run(parseWith(method.params, canonical, `invalid ${name} params`), context)
   if (caller.dialect === "py" && method.py && !(result instanceof RawJson) && !wantsObject(caller, given))
     return method.py(result)
+  if (caller.dialect === "rpc" && method.rpc && !(result instanceof RawJson)) return method.rpc(result, context.parts)
   return result
 }
 

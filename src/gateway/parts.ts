@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { Hub } from "./hub.ts"
 import type { Presence } from "./presence.ts"
+import type { SessionNotices } from "./rpc/notices.ts"
 
 export interface Parts {
   readonly version: string
@@ -26,6 +27,7 @@ export interface Parts {
   readonly store: Store
   readonly hub: Hub
   readonly presence: Presence
+  readonly notices: SessionNotices
   readonly lanes: Lanes
   readonly jobs: JobDesk
   readonly approvals: ApprovalDesk

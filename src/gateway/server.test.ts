@@ -10,6 +10,7 @@ import { configSchema } from "../config/schema.ts"
 import { openAuth } from "./auth.ts"
 import { type Server, type ServerOptions, startServer } from "./server.ts"
 import { ControlDoor } from "./sockets/control.ts"
+import { RpcDoor } from "./sockets/rpc.ts"
 
 async function open(
   t: TestContext,
@@ -26,7 +27,8 @@ async function open(
     request.resume()
     response.end("ok")
   }
-  const server = await startServer({ parts, auth, http: answer, control, ...more })
+  const rpc = new RpcDoor(parts, new Map())
+  const server = await startServer({ parts, auth, http: answer, control, rpc, ...more })
   let closed = false
   const stop = async () => {
     if (!closed) await server.close()

@@ -4,17 +4,19 @@ import http from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
-import { ERROR_TABLE, PincerError } from "../base/errors.ts"
+import { asPincerError, ERROR_TABLE, PincerError } from "../base/errors.ts"
 import type { Auth } from "./auth.ts"
 import type { Parts } from "./parts.ts"
 import type { ControlDoor } from "./sockets/control.ts"
-import { MAX_PENDING_PAYLOAD } from "./sockets/door.ts"
+import { MAX_PAYLOAD, MAX_PENDING_PAYLOAD } from "./sockets/door.ts"
+import type { RpcDoor, RpcGuest } from "./sockets/rpc.ts"
 
 export interface ServerOptions {
   parts: Parts
   auth: Auth
   http: (request: http.IncomingMessage, response: http.ServerResponse) => void
   control: ControlDoor
+  rpc: RpcDoor
   /** For tests of slow peers; ms. */
   deadlines?: { headersMs: number; requestMs: number; checkMs: number }
 }
@@ -30,22 +32,25 @@ export interface Server {
 const DEADLINES = { headersMs: 10_000, requestMs: 60_000, checkMs: 2_000 }
 const MAX_HEADER_BYTES = 16 * 1024
 
+const SOCKETS = {
+  noServer: true,
+  perMessageDeflate: false,
+  clientTracking: false,
+  // A peer that pings without reading would fill memory with pongs: the connection answers, with a bound.
+  autoPong: false,
+} as const
+
 /** Listens. Throws UNAVAILABLE naming the address when the primary one is taken; extra ones only give a warning. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { gateway } = options.parts.config
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: MAX_PENDING_PAYLOAD,
-    perMessageDeflate: false,
-    clientTracking: false,
-    // A peer that pings without reading would fill memory with pongs: the connection answers, with a bound.
-    autoPong: false,
-  })
+  const sockets = new WebSocketServer({ ...SOCKETS, maxPayload: MAX_PENDING_PAYLOAD })
+  // Who has shown a token before the upgrade may send large frames from the first.
+  const known = new WebSocketServer({ ...SOCKETS, maxPayload: MAX_PAYLOAD })
   const servers: http.Server[] = []
   const warnings: string[] = []
   const addresses: AddressInfo[] = []
   for (const [i, { host, port }] of [{ host: gateway.host, port: gateway.port }, ...gateway.listeners].entries()) {
-    const server = createServer(options, sockets)
+    const server = createServer(options, sockets, known)
     try {
       addresses.push(await listen(server, host, port))
       // For example when there are no file descriptors left for one more connection.
@@ -63,7 +68,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     async close() {
       const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
       options.control.close()
+      options.rpc.close()
       sockets.close()
+      known.close()
       for (const server of servers) server.closeIdleConnections()
       const patience = setTimeout(() => {
         for (const server of servers) server.closeAllConnections()
@@ -74,7 +81,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   }
 }
 
-function createServer(options: ServerOptions, sockets: WebSocketServer): http.Server {
+function createServer(options: ServerOptions, sockets: WebSocketServer, known: WebSocketServer): http.Server {
   const { auth, control, deadlines = DEADLINES } = options
   const server = http.createServer(
     {
@@ -98,10 +105,47 @@ function createServer(options: ServerOptions, sockets: WebSocketServer): http.Se
   server.maxConnections = options.parts.config.gateway.maxConnections + options.parts.config.gateway.maxPending
   server.on("upgrade", (request, socket, head) => {
     const refusal = auth.hostRefusal(request) ?? auth.originRefusal(request) ?? control.refusal
-    if (refusal) refuseUpgrade(socket, refusal)
-    else sockets.handleUpgrade(request, socket, head, (ws) => control.accept(ws, request))
+    if (refusal) {
+      refuseUpgrade(socket, refusal)
+      return
+    }
+    const takeControl = () => sockets.handleUpgrade(request, socket, head, (ws) => control.accept(ws, request))
+    if (!/^\/ws\/?(?:\?|$)/.test(request.url ?? "")) {
+      takeControl()
+      return
+    }
+    rpcGuest(request, options).then(
+      (guest) => {
+        if (!guest) takeControl()
+        else
+          known.handleUpgrade(request, socket, head, (ws) =>
+            options.rpc.accept(ws, request, guest, (first) => {
+              control.accept(ws, request)
+              ws.emit("message", first, false)
+            }),
+          )
+      },
+      (error: unknown) => refuseUpgrade(socket, asPincerError(error)),
+    )
   })
   return server
+}
+
+/**
+ * Who wants JSON-RPC at /ws: known by the token in the header or, as browsers can send none, in the query. Undefined when no token is
+ * shown at all: such a peer may still say `connect` as on any other path. Throws AUTH_REQUIRED for a wrong one (IM-AUTH-03).
+ */
+async function rpcGuest(
+  request: http.IncomingMessage,
+  { auth, parts, rpc }: ServerOptions,
+): Promise<RpcGuest | undefined> {
+  const query = new URL(request.url ?? "/", "http://gateway").searchParams.get("token")
+  const shown = request.headers.authorization !== undefined || query !== null
+  if (!shown && parts.token !== undefined) return undefined
+  if (rpc.full) throw new PincerError("UNAVAILABLE", "Too many connections: close one", { retryAfterMs: 1_000 })
+  const identity = await auth.bearer(request, query ?? undefined)
+  if (!identity.ok) throw identity.error
+  return { scopes: identity.scopes, ...(identity.subject === "owner" ? {} : { deviceId: identity.subject }) }
 }
 
 function refuseUpgrade(socket: Duplex, refusal: PincerError): void {

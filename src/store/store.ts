@@ -79,6 +79,13 @@ export interface Transcript {
   messages(key: string, options?: { limit?: number }): Promise<Message[]>
   /** Recorded events after `afterSeq`, oldest first. */
   events(key: string, options: { afterSeq: number; limit: number }): Promise<RecordedEnvelope[]>
+  /** The session with exactly these events, in one write: made when it is not there, else emptied first (its old log is kept aside). */
+  restore(
+    key: string,
+    agentId: string,
+    entries: readonly { turnId: string; at: number; event: RecordedEvent }[],
+    fields: SessionPatch,
+  ): Promise<SessionRow>
   /** Bytes that the recorded events of these session ids take, for listings. Ids without events are left out. */
   bytes(sessionIds: readonly string[]): Promise<Map<string, number>>
 }

@@ -7,11 +7,12 @@ import { type Message, NO_USAGE, textOf } from "../protocol/message.ts"
 import type { Database } from "./database.ts"
 import { int, json, text } from "./row.ts"
 import type { SessionTable } from "./sessions.ts"
-import type { SessionRow, Transcript } from "./store.ts"
+import type { SessionPatch, SessionRow, Transcript } from "./store.ts"
 
 const TITLE_CHARS = 80
 
 export class TranscriptTable implements Transcript {
+  readonly #db: Database
   readonly #sessions: SessionTable
   readonly #insert
   readonly #events
@@ -21,6 +22,7 @@ export class TranscriptTable implements Transcript {
   readonly #bytes
 
   constructor(db: Database, sessions: SessionTable) {
+    this.#db = db
     this.#sessions = sessions
     this.#insert = db.statement("INSERT INTO events (session_id,seq,turn_id,at,type,data) VALUES (?,?,?,?,?,?)")
     this.#events = db.statement("SELECT * FROM events WHERE session_id=? AND seq>? ORDER BY seq LIMIT ?")
@@ -64,6 +66,19 @@ export class TranscriptTable implements Transcript {
       if (size > 0) sizes.set(id, size)
     }
     return sizes
+  }
+
+  restore(
+    key: string,
+    agentId: string,
+    entries: readonly { turnId: string; at: number; event: RecordedEvent }[],
+    fields: SessionPatch,
+  ): Promise<SessionRow> {
+    return this.#db.write(() => {
+      const session = this.#sessions.renewNow(key, agentId, fields)
+      for (const { turnId, at, event } of entries) this.append(session, turnId, at, [event])
+      return this.#sessions.find(key)!
+    })
   }
 
   /** Messages that still count, oldest first; with a limit, the newest so many. */

@@ -12,6 +12,7 @@ import type { Parts } from "../../src/gateway/parts.ts"
 import { Presence } from "../../src/gateway/presence.ts"
 import { JobDesk } from "../../src/jobs/desk.ts"
 import { isSpecialAddress } from "../../src/tools/address.ts"
+import { SessionNotices } from "../../src/gateway/rpc/notices.ts"
 import { type AgentRoom, openAgentRoom, type RoomOptions } from "./agent-room.ts"
 
 export interface MethodRoom {
@@ -48,6 +49,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     store: books,
     hub: new Hub(silentLogger),
     presence: new Presence(clock, { host: "test", ts: 0, reason: "self" }),
+    notices: new SessionNotices(),
     lanes: room.lanes,
     jobs,
     approvals: room.desk,

@@ -16,12 +16,17 @@ const DISCARD_MS = 5_000
 
 /** Throws 415, TOO_LARGE, 408, INVALID_PARAMS (not UTF-8, not JSON, too deep, not an object). */
 export async function readJsonBody(request: IncomingMessage, clock: Clock): Promise<Record<string, unknown>> {
-  requireJson(request)
-  const bytes = await readBytes(request, clock)
-  if (!isUtf8(bytes)) throw new PincerError("INVALID_PARAMS", "The body is not valid UTF-8: send JSON in UTF-8")
-  const body = parseText(bytes.toString("utf8"))
+  const body = parseText(await readJsonText(request, clock))
   if (!isObject(body)) throw new PincerError("INVALID_PARAMS", "The body must be a JSON object")
   return body
+}
+
+/** The text of a JSON body, not parsed yet. Throws like readJsonBody. */
+export async function readJsonText(request: IncomingMessage, clock: Clock): Promise<string> {
+  requireJson(request)
+  const bytes = await readBytes(request, clock)
+  if (isUtf8(bytes)) return bytes.toString("utf8")
+  throw new PincerError("INVALID_PARAMS", "The body is not valid UTF-8: send JSON in UTF-8")
 }
 
 function parseText(text: string): unknown {

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { PincerError } from "../../base/errors.ts"
 import { grants, type Scope } from "../../protocol/frame.ts"
 import type { Auth } from "../auth.ts"
+import type { MethodTable } from "../dispatch.ts"
 import type { Parts } from "../parts.ts"
 import { discard, readJsonBody } from "./body.ts"
 import type { Exchange } from "./exchange.ts"
@@ -14,12 +15,12 @@ import { KeepAlive } from "./sse.ts"
 
 /** What an unknown path is told that there is. */
 const ROUTES =
-  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; WebSocket at /"
+  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
 
 interface Route {
   methods: Readonly<Record<string, Scope>>
   /** "json": answered through hono. */
-  kind: "chat" | "responses" | "json" | "jobs"
+  kind: "chat" | "responses" | "json" | "jobs" | "rpc" | "sessions"
 }
 
 const CHAT: Route = { methods: { POST: "operator.write" }, kind: "chat" }
@@ -47,13 +48,34 @@ function routeOf(path: string): Route | undefined {
   if (path === "/v1/embeddings") return EMBEDDINGS
   if (path === "/v1/models" || path.startsWith("/v1/models/")) return MODELS
   if (/^\/v1\/responses\/[^/]+$/.test(path)) return RESPONSE
+  if (path === "/rpc") return RPC
+  if (path.startsWith("/api/sessions") || path === "/api/agents") return sessionRouteOf(path)
   return path.startsWith("/api/jobs") ? jobRouteOf(path) : undefined
 }
 
-export function openHttpDoor(parts: Parts, auth: Auth): (request: IncomingMessage, response: ServerResponse) => void {
+const RPC: Route = { methods: { POST: "operator.read" }, kind: "rpc" }
+const SESSIONS: Route = { methods: { GET: "operator.read" }, kind: "sessions" }
+const SESSION: Route = {
+  methods: { GET: "operator.read", PATCH: "operator.write", DELETE: "operator.admin" },
+  kind: "sessions",
+}
+const SESSION_IMPORT: Route = { methods: { POST: "operator.admin" }, kind: "sessions" }
+
+function sessionRouteOf(path: string): Route | undefined {
+  if (path === "/api/sessions" || path === "/api/agents" || path === "/api/sessions/archive") return SESSIONS
+  if (path === "/api/sessions/import") return SESSION_IMPORT
+  if (/^\/api\/sessions\/export\/[^/]+$/.test(path)) return SESSIONS
+  return /^\/api\/sessions\/[^/]+$/.test(path) ? SESSION : undefined
+}
+
+export function openHttpDoor(
+  parts: Parts,
+  auth: Auth,
+  methods: MethodTable,
+): (request: IncomingMessage, response: ServerResponse) => void {
   const keepAlive = new KeepAlive(parts.clock)
   return (request, response) => {
-    answer({ request, response, parts, keepAlive, subject: "" }, auth).catch((error: unknown) => {
+    answer({ request, response, parts, methods, keepAlive, subject: "", scopes: [] }, auth).catch((error: unknown) => {
       if (response.headersSent && !response.writableEnded) response.destroy()
       sendRefusal(response, error, parts.log)
       // A body that nobody will read must not hold the connection.
@@ -75,10 +97,22 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   if (!route) throw new PincerError("NOT_FOUND", `Unknown path "${path}": there are ${ROUTES}`)
   const scope = route.methods[method]
   if (scope === undefined) throw wrongMethod(method, path, Object.keys(route.methods).join(", "))
-  exchange.subject = await identify(request, scope, auth)
+  const identity = await identify(request, scope, auth)
+  exchange.subject = identity.subject
+  exchange.scopes = identity.scopes
   if (route.kind === "json") {
     const { jsonRoutes } = await import("./json-routes.ts")
     await jsonRoutes(exchange)
+    return
+  }
+  if (route.kind === "rpc") {
+    const { postRpc } = await import("./rpc.ts")
+    await postRpc(exchange)
+    return
+  }
+  if (route.kind === "sessions") {
+    const { sessionRoutes } = await import("./sessions.ts")
+    await sessionRoutes(exchange)
     return
   }
   if (route.kind === "jobs") {
@@ -113,12 +147,12 @@ function wrongMethod(method: string, path: string, allow: string): PincerError {
 }
 
 /** Who is asking. Throws AUTH_REQUIRED, RATE_LIMITED after too many failures, PERMISSION_DENIED without the scope. */
-async function identify(request: IncomingMessage, scope: Scope, auth: Auth): Promise<string> {
+async function identify(request: IncomingMessage, scope: Scope, auth: Auth) {
   const identity = await auth.bearer(request)
   if (!identity.ok) throw identity.error
   if (!grants(identity.scopes, scope))
     throw new PincerError("PERMISSION_DENIED", `This needs the scope ${scope}, which the token does not have`, {
       details: { code: "missing_scope" },
     })
-  return identity.subject
+  return identity
 }

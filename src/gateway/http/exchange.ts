@@ -1,5 +1,6 @@
 // One authenticated HTTP request with all that its route needs.
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { MethodTable } from "../dispatch.ts"
 import type { Parts } from "../parts.ts"
 import type { KeepAlive } from "./sse.ts"
 
@@ -10,4 +11,7 @@ export interface Exchange {
   keepAlive: KeepAlive
   /** Who is asking, as auth established it. */
   subject: string
+  scopes: readonly string[]
+  /** Every control-plane call there is: some routes are another face of one. */
+  methods: MethodTable
 }

@@ -43,6 +43,10 @@ const list = method({
       })),
     }
   },
+  rpc: (result): unknown => {
+    const names = result.agents.map(({ id }: AgentRow) => id)
+    return { ...result, agents: names, supported: names, rows: result.agents }
+  },
   py: (result): unknown => result.agents.map(({ id, name, model }: AgentRow) => ({ id, name, model: model.primary })),
 })
 

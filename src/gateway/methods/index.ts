@@ -2,10 +2,12 @@
 // from it. `connect` and `events.resume` are answered by the connection itself and are only described here.
 import { agentMethods } from "./agents.ts"
 import { approvalMethods } from "./approvals.ts"
+import { askMethods } from "./ask.ts"
 import { chatMethods } from "./chat.ts"
 import { configMethods } from "./config.ts"
 import { connectionMethods } from "./connect.ts"
 import { healthMethods } from "./health.ts"
+import { imSessionMethods } from "./im-sessions.ts"
 import { jobMethods } from "./jobs.ts"
 import { logMethods } from "./logs.ts"
 import type { Method } from "./method.ts"
@@ -19,6 +21,8 @@ export const methods: readonly Method[] = [
   ...healthMethods,
   ...chatMethods,
   ...sessionMethods,
+  ...askMethods,
+  ...imSessionMethods,
   ...agentMethods,
   ...modelMethods,
   ...configMethods,

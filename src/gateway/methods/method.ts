@@ -7,7 +7,7 @@ import type { Parts } from "../parts.ts"
 /** Who is calling. Everything here was established by the gateway, nothing is the caller's own word. */
 export interface Caller {
   connId: string
-  dialect: "claw" | "py"
+  dialect: "claw" | "py" | "rpc"
   protocol: 3 | 4
   role: "operator" | "node"
   scopes: readonly string[]
@@ -16,11 +16,17 @@ export interface Caller {
   deviceId?: string
   /** Aborts when the connection closes. */
   signal: AbortSignal
+  /** Session of calls that name none (JSON-RPC: the connection's own). */
+  ownSession?: string
+  /** Sessions that this connection listens to, and how to stop; absent where nothing can be pushed. */
+  subscriptions?: Map<string, () => void>
 }
 
 export interface MethodContext {
   caller: Caller
   parts: Parts
+  /** Id of the request, where its notifications carry it. */
+  requestId?: string | number
   /** Sends the early response of a two-stage method (`agent`); at most once, before the handler returns. */
   accept(payload: unknown): void
   /** Marks a turn as this connection's own: the simple dialect hears only those, tool events go to them. */
@@ -45,6 +51,8 @@ export interface Method<P = unknown, R = unknown> {
   run(params: P, context: MethodContext): Promise<R>
   /** Result as the simple dialect promises it, where that differs from the superset object (protocol §8.3). */
   py?(result: R): unknown
+  /** Result as JSON-RPC clients know it, where that differs. */
+  rpc?(result: R, parts: Parts): unknown
 }
 
 type Lazily<T> = Omit<T, "params" | "result"> & {
