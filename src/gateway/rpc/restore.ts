@@ -16,7 +16,8 @@ export interface Restored {
 /** What a turn has told so far. */
 interface Teller {
   thinking: string
-  calls: number
+  /** What the next call was shown as. */
+  title: string
   open: { callId: string; name: string } | undefined
   ended: boolean
 }
@@ -30,7 +31,7 @@ export function restore(activities: readonly Activity[]): Restored[] {
     const put = (event: RecordedEvent) => out.push({ turnId, at, event })
     let teller = tellers.get(turnId)
     if (!teller || teller.ended) {
-      teller = { thinking: "", calls: 0, open: undefined, ended: false }
+      teller = { thinking: "", title: "", open: undefined, ended: false }
       tellers.set(turnId, teller)
       put({ type: "turn.started", attempt: 1 })
     }
@@ -88,14 +89,16 @@ function tell(
     case "output_final":
       add("assistant", [...thought(), { type: "text", text: event.content }])
       break
+    case "tool_start":
+      teller.title = event.content
+      break
     case "tool_input": {
-      teller.calls += 1
       const name = event.name ?? "tool"
       const callId = `${id}:call`
       const args = argsOf(event.input)
       teller.open = { callId, name }
       add("assistant", [...thought(), { type: "tool.call", callId, name, args }])
-      put({ type: "tool.started", callId, name, args, title: event.content })
+      put({ type: "tool.started", callId, name, args, title: teller.title })
       break
     }
     case "tool_output":
