@@ -119,7 +119,7 @@ async function prepare(room: CallRoom, call: ToolCallPart): Promise<Prepared | T
   }
   const args = parsed.data
   try {
-    const touch = await tool.touch(args, room.cwd)
+    const touch = await tool.touch(args, room.cwd, room.ports.toolSettings)
     const decision = decide({
       tool: tool.name,
       class: tool.class,

@@ -2,8 +2,9 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { textIn, toolRoom } from "../../test/fakes/tool-room.ts"
 import { PincerError } from "../base/errors.ts"
+import { isDangerousVariable } from "../policy/dangerous-variables.ts"
 import { bash, printable } from "./bash.ts"
-import { commandEnvironment, isDangerousVariable } from "./environment.ts"
+import { commandEnvironment } from "./environment.ts"
 
 test("Bash runs in the working directory and returns output and exit code", async (t) => {
   const { call, cwd } = await toolRoom(t)

@@ -3,8 +3,11 @@ import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
 import { type RunResult, runProgram } from "../base/process.ts"
 import { excerpt } from "../base/text.ts"
+import type { CommandFacts } from "../policy/command.ts"
+import { changedSince } from "../policy/shell/changes.ts"
+import { commandFacts } from "../policy/shell/facts.ts"
 import { commandEnvironment } from "./environment.ts"
-import { errorResult, type Tool, type ToolContext, type ToolResult, textResult } from "./tool.ts"
+import { errorResult, type Tool, type ToolContext, type ToolResult, type ToolSettings, textResult } from "./tool.ts"
 
 const args = z.strictObject({
   command: z.string().min(1).describe("The shell command"),
@@ -23,15 +26,29 @@ export const bash: Tool<z.infer<typeof args>> = {
     "Runs a shell command in the working directory and returns its output and exit code. Each call is a new shell: directory and variables do not carry over. There is no input to read; what still runs at the time limit, or in the background at the end, is stopped.",
   args,
   title: ({ command }) => excerpt(command, 200),
-  async touch({ command }) {
+  async touch({ command }, cwd, settings) {
     if (command.includes("\0")) throw new PincerError("INVALID_PARAMS", "A command must not hold a NUL character")
-    return { reads: [], writes: [], hosts: [], command }
+    const facts = settings && (await factsOf(command, cwd, settings))
+    return { reads: [], writes: [], hosts: [], command, ...(facts ? { facts } : {}) }
   },
   async run({ command, timeoutMs }, context) {
     const { exec } = context.settings
+    await asJudged(command, context)
     const limitMs = Math.min(timeoutMs ?? exec.timeoutMs, exec.maxTimeoutMs)
     return report(await runCommand(command, limitMs, context), limitMs)
   },
+}
+
+function factsOf(command: string, cwd: string, { exec }: ToolSettings): Promise<CommandFacts> {
+  return commandFacts(command, { cwd, env: commandEnvironment(exec.env), shell: exec.shell })
+}
+
+/** What was judged is what runs: programs, script files and paths are looked at again right before. Throws CONFLICT. */
+async function asJudged(command: string, { judged, cwd, settings }: ToolContext): Promise<void> {
+  if (judged?.facts === undefined) return
+  const change = changedSince(judged.facts, await factsOf(command, cwd, settings))
+  if (change === undefined) return
+  throw new PincerError("CONFLICT", `The command is not what was judged: ${change}. Nothing was run, call again`)
 }
 
 async function runCommand(command: string, timeoutMs: number, context: ToolContext): Promise<RunResult> {

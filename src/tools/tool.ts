@@ -2,6 +2,7 @@
 // (for policy), and acts within its context. Failures that the model should see are results with isError, not exceptions.
 import type { z } from "zod"
 import type { Clock } from "../base/clock.ts"
+import type { CommandFacts } from "../policy/command.ts"
 import type { ToolResultPart } from "../protocol/message.ts"
 import type { Confined, Program } from "../sandbox/sandbox.ts"
 
@@ -20,6 +21,8 @@ export interface Touch {
   hosts: string[]
   /** The exact command line, for exec. */
   command?: string
+  /** What that line would start, for exec. Absent when nobody said which shell and environment it would run with. */
+  facts?: CommandFacts
   /** People who would get a message: "telegram:@ann", an address. */
   messages?: string[]
 }
@@ -70,7 +73,7 @@ export interface Tool<Args = Record<string, unknown>> {
   /** One line for people: `git status`, `src/app.ts (lines 1-40)`. */
   title(args: Args): string
   /** Pure but for resolving paths on disk. */
-  touch(args: Args, cwd: string): Promise<Touch>
+  touch(args: Args, cwd: string, settings?: ToolSettings): Promise<Touch>
   run(args: Args, context: ToolContext): Promise<ToolResult>
 }
 

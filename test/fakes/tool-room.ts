@@ -58,7 +58,11 @@ export async function toolRoom(t: TestContext, settings: Partial<ToolSettings> =
     },
     async call(tool, args, more = {}) {
       const parsed = parseWith(tool.args, args, tool.name)
-      return tool.run(parsed, { ...context, judged: await tool.touch(parsed, cwd), ...more })
+      return tool.run(parsed, {
+        ...context,
+        judged: await tool.touch(parsed, cwd, more.settings ?? context.settings),
+        ...more,
+      })
     },
   }
 }
