@@ -180,10 +180,10 @@ const rename = change(
   () => z.object({ session: session(), name: z.string({ error: "Missing required param: name" }).trim().max(200) }),
   (_row, { name }) => ({ name: name === "" ? null : name }),
 )
-const tag = change("session.tag", "Adds a tag.", tagged, (row, { tag: word }) => ({
+const tag = change("session.tag", "Adds a tag to a session.", tagged, (row, { tag: word }) => ({
   tags: row.tags.includes(word) ? row.tags : [...row.tags, word],
 }))
-const untag = change("session.untag", "Takes a tag away.", tagged, (row, { tag: word }) => ({
+const untag = change("session.untag", "Takes a tag from a session.", tagged, (row, { tag: word }) => ({
   tags: row.tags.filter((one) => one !== word),
 }))
 const archive = change("session.archive", "Puts a session away: lists leave it out.", named, (row, _params, now) => ({
@@ -209,7 +209,7 @@ const subscribe = method({
 
 const unsubscribe = method({
   name: "session.unsubscribe",
-  summary: "Ends session.subscribe.",
+  summary: "Ends what session.subscribe began.",
   scope: "operator.read",
   normalize,
   params: named,
