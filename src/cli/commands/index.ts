@@ -6,6 +6,7 @@ import { config } from "./config.ts"
 import { doctor } from "./doctor.ts"
 import { gateway } from "./gateway.ts"
 import type { CommandGroup } from "./group.ts"
+import { job } from "./job.ts"
 import { logs } from "./logs.ts"
 import { models } from "./models.ts"
 import { session } from "./session.ts"
@@ -18,6 +19,7 @@ export const groups: readonly CommandGroup[] = [
   status,
   doctor,
   session,
+  job,
   models,
   config,
   logs,
