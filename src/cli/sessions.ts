@@ -30,7 +30,15 @@ async function fieldsOf(link: Reach, method: string, params: Fields): Promise<Fi
 
 export async function listSessions(
   cli: Cli,
-  flags: { limit: string; search?: string; agent?: string; json?: boolean },
+  flags: {
+    limit: string
+    search?: string
+    agent?: string
+    tag?: string
+    archived?: boolean
+    all?: boolean
+    json?: boolean
+  },
 ): Promise<void> {
   const params = {
     limit: countOf(flags.limit, "--limit"),
@@ -38,6 +46,8 @@ export async function listSessions(
     includeLastMessage: true,
     ...(flags.search === undefined ? {} : { search: flags.search }),
     ...(flags.agent === undefined ? {} : { agentId: flags.agent }),
+    ...(flags.tag === undefined ? {} : { tag: flags.tag }),
+    ...(flags.all ? {} : { archived: flags.archived === true }),
   }
   const list = await withGateway(cli, (link) => fieldsOf(link, "sessions.list", params))
   const sessions = Array.isArray(list["sessions"]) ? list["sessions"].filter(isObject) : []
@@ -128,23 +138,24 @@ export async function resetSession(cli: Cli, key: string, flags: { json?: boolea
   else cli.out.line(`Emptied ${inertLine(String(reset["key"]))}.`)
 }
 
-const EXPORT_LIMIT = 1000
-
 export async function exportSession(
   cli: Cli,
   key: string,
-  flags: { format: string; output?: string; json?: boolean },
+  flags: { format: string; exportFormat?: string; output?: string; json?: boolean },
 ): Promise<void> {
-  const format = flags.json ? "json" : flags.format
+  const asked = flags.json ? "json" : (flags.exportFormat ?? flags.format)
+  const format = asked === "markdown" ? "md" : asked
   if (format !== "md" && format !== "json")
-    throw new PincerError("INVALID_PARAMS", `--format: "${format}" is not one of md, json`)
-  const session = await withGateway(cli, (link) => fieldsOf(link, "sessions.get", { key, limit: EXPORT_LIMIT }))
-  const text = format === "json" ? `${JSON.stringify(session, null, 2)}\n` : asMarkdown(session)
-  const row = isObject(session["session"]) ? session["session"] : {}
-  if (Number(row["messageCount"]) > EXPORT_LIMIT)
-    cli.err.line(
-      `! The session has ${Number(row["messageCount"])} messages: only the newest ${EXPORT_LIMIT} were written`,
-    )
+    throw new PincerError("INVALID_PARAMS", `--format: "${asked}" is not one of md, json`)
+  const params = { session: key, format: format === "md" ? "markdown" : "json" }
+  const exported = await withGateway(cli, (link) => fieldsOf(link, "session.export", params)).catch(
+    (error: unknown) => {
+      if (error instanceof PincerError && /Session not found/.test(error.message))
+        throw new PincerError("NOT_FOUND", `Unknown session "${key}": run "pincer session list"`, { cause: error })
+      throw error
+    },
+  )
+  const text = `${String(exported["data"]).trimEnd()}\n`
   if (flags.output === undefined) {
     cli.out.write(cli.out.isTerminal ? inert(text) : text)
     return
@@ -159,28 +170,6 @@ export async function exportSession(
     })
   }
   cli.err.line(`Wrote ${path}.`)
-}
-
-function asMarkdown(session: Fields): string {
-  const parts = [`# Session ${String(session["key"])}`]
-  for (const message of messagesOf(session)) {
-    const at = new Date(Number(message["timestamp"])).toISOString()
-    const text = textIn(message).trim()
-    if (message["role"] === "user") parts.push(`## You, ${at}\n\n${text}`)
-    else if (message["role"] === "toolResult") parts.push(fenced(text, `Result of ${String(message["toolName"])}`))
-    else if (message["role"] === "assistant") {
-      if (text !== "") parts.push(`## ${String(message["model"] ?? "Assistant")}, ${at}\n\n${text}`)
-      for (const call of callsOf(message))
-        parts.push(fenced(JSON.stringify(call["arguments"], null, 2), `Call of ${String(call["name"])}`))
-    } else parts.push(`> ${text.replaceAll("\n", "\n> ")}`)
-  }
-  return `${parts.join("\n\n")}\n`
-}
-
-function fenced(text: string, title: string): string {
-  const longest = Math.max(2, ...Array.from(text.matchAll(/`{3,}/g), (match) => match[0].length))
-  const fence = "`".repeat(longest + 1)
-  return `${title}:\n\n${fence}\n${text}\n${fence}`
 }
 
 /** A whole number above 0. Throws INVALID_PARAMS. */

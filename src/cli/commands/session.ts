@@ -1,5 +1,7 @@
 // pincer session: the conversations that the gateway keeps.
+import { Option } from "commander"
 import type { CommandGroup } from "./group.ts"
+import { sessionChanges } from "./session-changes.ts"
 
 export const session: CommandGroup = (program, cli) => {
   const group = program
@@ -12,8 +14,11 @@ export const session: CommandGroup = (program, cli) => {
     .alias("ls")
     .description("Lists sessions, newest first.")
     .option("-n, --limit <number>", "how many at most", "20")
-    .option("--search <text>", "only those with this in key, label or title")
+    .option("--search <text>", "only those with this in key, name, tags or title")
     .option("-a, --agent <id>", "only those of this agent")
+    .option("--tag <tag>", "only those with this tag")
+    .option("--archived", "only those that were put away")
+    .option("--all", "those that were put away, too")
     .option("--json", "print them as JSON")
     .addHelpText("after", "\nExample:\n  pincer session list --search report")
     .action(async (flags) => {
@@ -22,6 +27,7 @@ export const session: CommandGroup = (program, cli) => {
     })
   group
     .command("show")
+    .alias("get")
     .argument("[key]", "the session", "main")
     .description("Shows the newest messages of a session.")
     .option("-n, --limit <number>", "how many messages at most", "50")
@@ -55,8 +61,9 @@ export const session: CommandGroup = (program, cli) => {
   group
     .command("export")
     .argument("[key]", "the session", "main")
-    .description("Writes the newest 1,000 messages of a session as Markdown or JSON.")
+    .description("Writes a session as Markdown, or as JSON that can be imported again.")
     .option("--format <format>", "md or json", "md")
+    .addOption(new Option("--export-format <format>", "the same").hideHelp())
     .option("-o, --output <file>", "where to; default: standard output")
     .option("--json", "the same as --format json")
     .addHelpText("after", "\nExample:\n  pincer session export main --format md -o main.md")
@@ -64,4 +71,5 @@ export const session: CommandGroup = (program, cli) => {
       const { exportSession } = await import("../sessions.ts")
       await exportSession(cli(), key, flags)
     })
+  sessionChanges(group, cli)
 }

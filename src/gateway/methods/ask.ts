@@ -15,6 +15,8 @@ import { type Method, type MethodContext, method } from "./method.ts"
 
 const READERS = new Set(["Read", "LS", "Glob", "Grep"])
 
+const KEPT: ReadonlySet<string> = new Set(["PERMISSION_DENIED", "TIMEOUT", "INVALID_PARAMS", "NOT_FOUND"])
+
 const answer = () =>
   z.looseObject({ content: z.string().optional(), session_id: z.string(), agent: z.string().optional() })
 
@@ -55,11 +57,16 @@ async function run(params: AskParams, context: MethodContext, first: TurnRequest
     const failure = failureOf(ended)
     if (!failure) return answered(ended, parts)
     if (left === 0 || failure.code === "PERMISSION_DENIED" || failure.code === "INVALID_PARAMS")
-      throw new PincerError(failure.code, `Agent error: ${failure.message}`, {
-        details: failure.details,
-        retryAfterMs: failure.retryAfterMs,
-        cause: failure,
-      })
+      // A number for all that an agent may come to (IM-STR-08); the finer word is in the details.
+      throw new PincerError(
+        KEPT.has(failure.code) ? failure.code : "INTERNAL_ERROR",
+        `Agent error: ${failure.message}`,
+        {
+          details: { code: failure.code, ...failure.details },
+          retryAfterMs: failure.retryAfterMs,
+          cause: failure,
+        },
+      )
     request = { ...first, turnId: uuid(parts.clock.now()), replay: "resend", input: [] }
   }
 }

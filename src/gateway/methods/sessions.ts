@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises"
 import { isAbsolute } from "node:path"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
+import { ELEVATED_LEVELS, type Elevation } from "../../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
 import { historyMessages, previewItem } from "../history.ts"
@@ -15,6 +16,7 @@ import {
   type SessionParams,
 } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
+import { endLeave, setElevated } from "./elevated.ts"
 import { type Method, method } from "./method.ts"
 import { count, renamed, sessionFields, THINKING } from "./params.ts"
 
@@ -57,7 +59,7 @@ function modelOf(session: SessionRow, parts: Parts) {
 /** A session as every dialect's row at once (protocol §7.4 and §9.4). Only what is truly known. */
 export function sessionRow(session: SessionRow, parts: Parts): Record<string, unknown> {
   const active = parts.lanes.active(session.key)
-  const name = session.label ?? session.title
+  const name = session.label ?? session.name ?? session.title
   return {
     key: session.key,
     kind: /:(group|channel):/.test(session.key) ? "group" : "direct",
@@ -65,6 +67,9 @@ export function sessionRow(session: SessionRow, parts: Parts): Record<string, un
     agentId: session.agentId,
     ...(session.label === null ? {} : { label: session.label }),
     ...(name === null ? {} : { displayName: name }),
+    ...(session.name === null ? {} : { name: session.name }),
+    ...(session.tags.length === 0 ? {} : { tags: session.tags }),
+    ...(session.archivedAt === null ? {} : { archivedAt: session.archivedAt }),
     updatedAt: session.updatedAt,
     createdAt: session.createdAt,
     abortedLastRun: session.abortedLastTurn,
@@ -87,6 +92,10 @@ export function sessionRow(session: SessionRow, parts: Parts): Record<string, un
   }
 }
 
+function elevatedFields(elevation: Elevation | undefined) {
+  return elevation ? { elevatedLevel: elevation.level, elevatedUntilMs: elevation.expiresAt } : {}
+}
+
 const list = method({
   name: "sessions.list",
   summary: "Sessions, newest first.",
@@ -102,7 +111,9 @@ const list = method({
       activeMinutes: z.number().min(0).optional(),
       agentId: z.string().optional(),
       label: z.string().optional(),
-      search: z.string().optional().describe("Part of key, label or title"),
+      search: z.string().optional().describe("Part of key, label, name, tags or title"),
+      tag: z.string().optional(),
+      archived: z.boolean().optional().describe("Only those that were put away, or only others; absent: all"),
       includeDerivedTitles: z.boolean().optional(),
       includeLastMessage: z.boolean().optional(),
       includeSize: z.boolean().optional(),
@@ -126,6 +137,8 @@ const list = method({
       agentId: params.agentId,
       label: params.label,
       search: params.search,
+      tag: params.tag,
+      archived: params.archived,
       updatedAfter: activeMinutes === undefined ? undefined : now - activeMinutes * 60_000,
       limit,
       offset,
@@ -133,10 +146,12 @@ const list = method({
     const sizes = params.includeSize
       ? await parts.store.transcript.bytes(found.sessions.map((session) => session.id))
       : undefined
+    const elevated = await parts.elevations.all()
     const sessions = []
     for (const session of found.sessions)
       sessions.push({
         ...sessionRow(session, parts),
+        ...elevatedFields(elevated.get(session.key)),
         ...(sizes ? { size: sizes.get(session.id) ?? 0 } : {}),
         ...(params.includeDerivedTitles && session.title !== null ? { derivedTitle: session.title } : {}),
         ...(params.includeLastMessage ? await lastMessage(session.key, parts) : {}),
@@ -247,7 +262,7 @@ const get = method({
       sessionId: session.id,
       agentId: session.agentId,
       path: listedPath(session),
-      session: sessionRow(session, parts),
+      session: { ...sessionRow(session, parts), ...elevatedFields(await parts.elevations.of(session.key)) },
       messages: messages.flatMap(historyMessages),
     }
   },
@@ -267,6 +282,7 @@ const remove = method({
     if (name.rest === MAIN_KEY)
       throw new PincerError("INVALID_PARAMS", `Cannot delete the main session (${name.key}): reset it instead`)
     await parts.lanes.cancel({ sessionKey: name.key, queued: true })
+    await endLeave(name.key, "the session was deleted", caller, parts)
     return { ok: true, key: name.key, deleted: await parts.store.sessions.delete(name.key), archived: [] }
   },
 })
@@ -291,6 +307,7 @@ const reset = method({
   async run(params, { parts }) {
     const { key } = await requireSession(params, parts)
     await parts.lanes.cancel({ sessionKey: key, queued: true })
+    await endLeave(key, "the session was reset", caller, parts)
     return { ok: true, key, reset: true, entry: sessionRow(await parts.store.sessions.reset(key), parts) }
   },
 })
@@ -319,6 +336,7 @@ const patch = method({
         label: z.string().trim().min(1).max(64).nullable().optional(),
         model: z.string().min(1).nullable().optional(),
         cwd: z.string().min(1).nullable().optional(),
+        elevatedLevel: z.enum(ELEVATED_LEVELS).nullable().optional().describe("The same as elevated.set; null is off"),
         ...settingFields(),
       })
       .refine(namesSession, { path: ["key"], error: "key is required" }),
@@ -333,10 +351,11 @@ const patch = method({
   async run(params, { parts }) {
     const name = await resolveSession(params, parts)
     requireAgent(name.agentId, parts)
-    const { label, cwd } = params
+    const { label, cwd, elevatedLevel } = params
     if (typeof cwd === "string") await requireDirectory(cwd)
     const model = typeof params.model === "string" ? modelName(params.model, parts) : params.model
     const session = await parts.store.sessions.ensure(name.key, name.agentId)
+    if (elevatedLevel !== undefined) await setElevated(name, { level: elevatedLevel ?? "off" }, caller, parts)
     const settings = { ...session.settings }
     for (const setting of Object.keys(SETTINGS)) {
       const value: unknown = Reflect.get(params, setting)
@@ -350,7 +369,8 @@ const patch = method({
       ...(cwd === undefined ? {} : { cwd }),
     })
     const resolved = modelOf(patched, parts)
-    return { ok: true, path: listedPath(patched), key: name.key, entry: sessionRow(patched, parts), resolved }
+    const entry = { ...sessionRow(patched, parts), ...elevatedFields(await parts.elevations.of(name.key)) }
+    return { ok: true, path: listedPath(patched), key: name.key, entry, resolved }
   },
 })
 
