@@ -4,8 +4,8 @@ import type { IncomingMessage } from "node:http"
 import type { RequestOptions } from "node:https"
 import { isIP } from "node:net"
 import type { Readable } from "node:stream"
+import { isSpecialAddress } from "../base/address.ts"
 import { PincerError } from "../base/errors.ts"
-import { isSpecialAddress } from "./address.ts"
 
 export interface WebRequest {
   url: string
