@@ -2,6 +2,7 @@
 
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
 import type { Sampling, TurnLimits, TurnRecord, TurnRequest } from "../protocol/turn.ts"
+import type { GrantFilter, GrantRow } from "../store/grants.ts"
 
 export interface Accepted {
   record: TurnRecord
@@ -63,6 +64,10 @@ export interface ApprovalDesk {
   resolve(id: string, decision: ApprovalDecision, by: string, resolver?: Resolver): Promise<Approval>
   /** Withdraws what a session asked for aside from its turns. */
   withdraw(sessionKey: string, by: string): Promise<void>
+  /** What answers allowed beyond one call, oldest first. */
+  rules(filter?: GrantFilter): Promise<GrantRow[]>
+  /** What was removed. Throws NOT_FOUND. */
+  removeRule(id: string, by: string): Promise<GrantRow>
   /** The desk asks this before it asks a human: can one be reached now? Set by the gateway. */
   canAsk: (sessionKey: string) => boolean
 }

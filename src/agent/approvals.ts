@@ -8,6 +8,7 @@ import type { Approval, ApprovalDecision, ApprovalKind } from "../protocol/appro
 import type { AuditEntry } from "../protocol/audit.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
 import type { Answer, ApprovalTable } from "../store/approvals.ts"
+import type { GrantFilter, GrantRow } from "../store/grants.ts"
 import type { ApprovalDesk, Resolver } from "./agent.ts"
 import { argsDigest } from "./fingerprint.ts"
 
@@ -65,7 +66,7 @@ function refused(text: string, details: Record<string, unknown> = {}): Standing 
 }
 
 /** What somebody other than a turn asks a human for. */
-export interface Question {
+export interface Asking {
   kind: Exclude<ApprovalKind, "tool">
   sessionKey: string
   agentId: string
@@ -119,7 +120,7 @@ export class Desk implements ApprovalDesk {
   }
 
   /** Asks for something that no turn waits for. */
-  async ask(question: Question): Promise<Approval> {
+  async ask(question: Asking): Promise<Approval> {
     const { timeoutMs, cwd = "", ...rest } = question
     const now = this.#clock.now()
     const approval: Approval = {
@@ -150,6 +151,29 @@ export class Desk implements ApprovalDesk {
       { decision, by, ...said, ...(sessionKey === undefined ? {} : { sessionKey }) },
       resolver.door,
     )
+  }
+
+  rules(filter?: GrantFilter): Promise<GrantRow[]> {
+    return this.#table.grants.list(filter)
+  }
+
+  async removeRule(id: string, by: string): Promise<GrantRow> {
+    const gone = await this.#table.grants.remove(id)
+    this.audit({
+      type: "rule",
+      at: this.#clock.now(),
+      who: by,
+      door: "control",
+      agentId: gone.agentId,
+      sessionKey: gone.sessionKey ?? "",
+      turnId: "",
+      callId: "",
+      tool: gone.tool,
+      summary: `Removed: ${gone.text}`.slice(0, 300),
+      argsDigest: argsDigest(gone.match),
+      details: { ruleId: id, uses: gone.uses },
+    })
+    return gone
   }
 
   /** Withdraws what a session asked for aside from its turns: it is being emptied or deleted. */

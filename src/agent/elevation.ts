@@ -47,7 +47,7 @@ type GrantedLevel = Elevation["level"]
 
 export class Elevations {
   readonly #ports: ElevationPorts
-  readonly #timers = new Map<string, () => void>()
+  readonly #timers = new Map<string, { row: ElevationRow; cancel: () => void }>()
   /** Told of every grant and end. */
   onChanged: (sessionKey: string, elevation: Elevation | undefined) => void = () => undefined
 
@@ -124,7 +124,7 @@ export class Elevations {
   }
 
   close(): void {
-    for (const cancel of this.#timers.values()) cancel()
+    for (const { cancel } of this.#timers.values()) cancel()
     this.#timers.clear()
   }
 
@@ -176,18 +176,22 @@ export class Elevations {
         log.error({ err: error, sessionKey: row.sessionKey }, "The end of an elevated mode could not be recorded"),
       )
     }
-    this.#timers.set(row.sessionKey, clock.after(Math.max(0, row.expiresAt - clock.now()), due))
+    const cancel = clock.after(Math.max(0, row.expiresAt - clock.now()), due)
+    this.#timers.set(row.sessionKey, { row, cancel })
   }
 
   async #expire(sessionKey: string): Promise<void> {
     const row = await this.#ports.table.get(sessionKey)
-    if (!row) this.#stopTimer(sessionKey)
-    else if (row.expiresAt > this.#ports.clock.now()) this.#time(row)
+    const timed = this.#timers.get(sessionKey)?.row
+    if (!row) {
+      this.#stopTimer(sessionKey)
+      if (timed) this.#ports.audit(this.#entry(timed, "session", "control", "Elevated mode ended with its session"))
+    } else if (row.expiresAt > this.#ports.clock.now()) this.#time(row)
     else await this.end(sessionKey, "its time was over", "timeout")
   }
 
   #stopTimer(sessionKey: string): void {
-    this.#timers.get(sessionKey)?.()
+    this.#timers.get(sessionKey)?.cancel()
     this.#timers.delete(sessionKey)
   }
 

@@ -4,22 +4,27 @@ import { readFileSync, realpathSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { hostname, userInfo } from "node:os"
 import { Desk } from "../agent/approvals.ts"
+import { Elevations } from "../agent/elevation.ts"
 import { TurnLanes } from "../agent/lanes.ts"
 import type { Checkpoint, Ports } from "../agent/ports.ts"
 import { buildProfiles } from "../agent/profile.ts"
 import { type Clock, systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
+import { openRedactor } from "../base/redact.ts"
 import { claimHome } from "../config/gateway-file.ts"
+import { knownSecrets } from "../config/known-secrets.ts"
 import { type ConfigFlags, type LoadedConfig, loadConfig } from "../config/load.ts"
 import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { secretReader, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
+import type { AuditEntry } from "../protocol/audit.ts"
 import { openStore } from "../store/open.ts"
 import { isSpecialAddress } from "../tools/address.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
+import { elevatedRow } from "./approval-rows.ts"
 import { openAuth } from "./auth.ts"
 import { methodTable } from "./dispatch.ts"
 import { openHttpDoor } from "./http/door.ts"
@@ -31,6 +36,7 @@ import type { Parts } from "./parts.ts"
 import { Presence } from "./presence.ts"
 import { SessionNotices } from "./rpc/notices.ts"
 import { startServer } from "./server.ts"
+import { shownStore, shownTranscript } from "./shown.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
 
@@ -88,16 +94,26 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const claim = claimHome(paths.home)
   undo.add(() => claim.release())
   const token = serverToken({ env, config, home: paths.home, flag: options.flags?.token })
-  const logging = openLog({ path: paths.log, ...config.log, terminal: options.terminal })
+  const redactor = openRedactor({ secrets: knownSecrets({ config, env, base: paths.home }) })
+  if (token.token !== undefined) redactor.add(token.token)
+  const logging = openLog({ path: paths.log, ...config.log, terminal: options.terminal, redactor })
   undo.add(() => logging.close())
   const { log } = logging
   const store = openStore({ path: paths.db, durability: config.store.durability }, clock, log)
   undo.add(() => store.close())
-  const hub = new Hub(log)
+  const hub = new Hub(log, redactor)
   const models = openModels({ config, env, base: paths.home, clock, log })
   const agents = buildProfiles(config.agents, paths.home)
   const desk = new Desk(store.approvals, clock, log)
+  desk.publish = (envelope) => hub.publish(envelope)
   undo.add(() => desk.close())
+  undo.add(hub.onAll((envelope) => desk.observe(envelope)))
+  const audit = (entry: AuditEntry) => log.info({ audit: entry }, entry.summary)
+  desk.audit = audit
+  const { approvalTimeoutMs } = config.turns
+  const elevationPorts = { table: store.elevations, desk, settings: config, approvalTimeoutMs, clock, log, audit }
+  const elevations = new Elevations(elevationPorts)
+  undo.add(() => elevations.close())
   const ports: Ports = {
     books: store,
     catalogue: models.catalogue,
@@ -108,6 +124,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     settings: config.turns,
     clock,
     log,
+    redactor,
     publish: (envelope) => hub.publish(envelope),
     canAsk: (sessionKey) => desk.canAsk(sessionKey),
     asked: (approval) => desk.watch(approval),
@@ -116,7 +133,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const lanes = new TurnLanes(ports)
   desk.onResolved = (approval) => lanes.settle(approval)
   const { allowHosts } = config.jobs.callback
-  const jobPorts = { books: store, lanes, settings: config.jobs, clock, log }
+  const jobBooks = { ...store, transcript: shownTranscript(store.transcript, redactor) }
+  const jobPorts = { books: jobBooks, lanes, settings: config.jobs, clock, log }
   const jobs = new JobDesk(jobPorts, { isSpecial: isSpecialAddress, allowHosts })
   undo.add(() => jobs.close())
   undo.add(hub.onAll((envelope) => jobs.observe(envelope)))
@@ -133,7 +151,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     config,
     clock,
     log,
-    store,
+    redactor,
+    store: shownStore(store, redactor),
     hub,
     presence: new Presence(clock, {
       host: hostname(),
@@ -147,6 +166,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     lanes,
     jobs,
     approvals: desk,
+    elevations,
     catalogue: models.catalogue,
     tools,
     agents,
@@ -157,8 +177,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const control = new ControlDoor(parts, auth, table)
   const rpc = new RpcDoor(parts, table)
   desk.canAsk = () => control.canAsk()
+  elevations.onChanged = (sessionKey, elevation) =>
+    control.broadcast("elevated.changed", elevatedRow(sessionKey, elevation))
   await lanes.start()
   await desk.start()
+  await elevations.start()
   await jobs.start()
   undo.add(() => jobs.stop())
   const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc })

@@ -1,7 +1,9 @@
 // What compose.ts built and the doors use. A door gets this and nothing else: no globals, no environment.
 import type { AgentProfile, ApprovalDesk, Lanes } from "../agent/agent.ts"
+import type { Elevations } from "../agent/elevation.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
+import type { Redactor } from "../base/redact.ts"
 import type { Config } from "../config/schema.ts"
 import type { JobDesk } from "../jobs/desk.ts"
 import type { Catalogue } from "../providers/catalogue.ts"
@@ -24,6 +26,8 @@ export interface Parts {
   readonly config: Config
   readonly clock: Clock
   readonly log: Logger
+  /** Takes secrets out of whatever leaves; `store` and `hub` have been through it already. */
+  readonly redactor: Redactor
   readonly store: Store
   readonly hub: Hub
   readonly presence: Presence
@@ -31,6 +35,7 @@ export interface Parts {
   readonly lanes: Lanes
   readonly jobs: JobDesk
   readonly approvals: ApprovalDesk
+  readonly elevations: Elevations
   readonly catalogue: Catalogue
   readonly tools: readonly Tool[]
   readonly agents: ReadonlyMap<string, AgentProfile>

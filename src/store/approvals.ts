@@ -25,7 +25,7 @@ export class ApprovalTable implements Approvals {
   readonly #db: Database
   readonly #clock: Clock
   readonly #turns: TurnTable
-  readonly #grants: GrantTable
+  readonly grants: GrantTable
   readonly #get
   readonly #pending
   readonly #insert
@@ -38,7 +38,7 @@ export class ApprovalTable implements Approvals {
     this.#db = db
     this.#clock = clock
     this.#turns = turns
-    this.#grants = grants
+    this.grants = grants
     this.#get = db.statement("SELECT data,fingerprint FROM approvals WHERE id=?")
     this.#pending = db.statement("SELECT data FROM approvals WHERE decision IS NULL ORDER BY created_at,id")
     this.#insert = db.statement(
@@ -78,7 +78,7 @@ export class ApprovalTable implements Approvals {
 
   /** Whether exactly this call was allowed for the rest of this session. */
   async granted(sessionKey: string, fingerprint: string): Promise<boolean> {
-    return (await this.#grants.exact(sessionKey, fingerprint)) !== undefined
+    return (await this.grants.exact(sessionKey, fingerprint)) !== undefined
   }
 
   /** Asks for a step of a turn: the approval and the event that announces it, in one commit. Throws CONFLICT for an id that was used. */
@@ -131,7 +131,7 @@ export class ApprovalTable implements Approvals {
   }
 
   #grantNow(approval: Approval, fingerprint: string, by: string): void {
-    if (approval.decision === "allow-session" && fingerprint !== "") this.#grants.addCallNow(approval, fingerprint, by)
+    if (approval.decision === "allow-session" && fingerprint !== "") this.grants.addCallNow(approval, fingerprint, by)
     if (approval.decision !== "allow-always") return
     if (!approval.offer)
       throw new PincerError(
@@ -139,7 +139,7 @@ export class ApprovalTable implements Approvals {
         `Approval ${approval.id} offers no rule that could be written: allow it once, or for this session`,
         { details: { reason: "APPROVAL_WITHOUT_OFFER" } },
       )
-    this.#grants.addRuleNow(approval, approval.offer, by)
+    this.grants.addRuleNow(approval, approval.offer, by)
   }
 }
 

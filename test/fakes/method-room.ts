@@ -1,6 +1,7 @@
 // An agent room with everything else that a method is handed, so that the method table can be called without a socket, through the
 // doors' own dispatch. Every result is held against the schema that the table promises.
 import { join } from "node:path"
+import { Elevations } from "../../src/agent/elevation.ts"
 import { silentLogger } from "../../src/base/log.ts"
 import { parseWith } from "../../src/base/schema.ts"
 import { configSchema } from "../../src/config/schema.ts"
@@ -10,9 +11,10 @@ import { methods } from "../../src/gateway/methods/index.ts"
 import { type Caller, RawJson } from "../../src/gateway/methods/method.ts"
 import type { Parts } from "../../src/gateway/parts.ts"
 import { Presence } from "../../src/gateway/presence.ts"
-import { JobDesk } from "../../src/jobs/desk.ts"
-import { isSpecialAddress } from "../../src/tools/address.ts"
 import { SessionNotices } from "../../src/gateway/rpc/notices.ts"
+import { JobDesk } from "../../src/jobs/desk.ts"
+import type { AuditEntry } from "../../src/protocol/audit.ts"
+import { isSpecialAddress } from "../../src/tools/address.ts"
 import { type AgentRoom, openAgentRoom, type RoomOptions } from "./agent-room.ts"
 
 export interface MethodRoom {
@@ -21,6 +23,7 @@ export interface MethodRoom {
   /** First responses of two-stage calls. */
   accepted: unknown[]
   followed: string[]
+  audited: AuditEntry[]
   /** Calls as the claw dialect with all scopes, unless `caller` says otherwise. */
   call(name: string, params?: Record<string, unknown>, caller?: Partial<Caller>): Promise<unknown>
   py(name: string, params?: Record<string, unknown>): Promise<unknown>
@@ -33,8 +36,19 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
   const room = await openAgentRoom(options)
   const { books, catalogue, clock, tools, agents } = room.ports
   const config = configSchema.parse({})
+  const audited: AuditEntry[] = []
+  room.desk.audit = (entry) => audited.push(entry)
   const rules = { isSpecial: isSpecialAddress, allowHosts: [] }
   const jobs = new JobDesk({ books, lanes: room.lanes, settings: config.jobs, clock, log: silentLogger }, rules)
+  const elevations = new Elevations({
+    table: books.elevations,
+    desk: room.desk,
+    settings: options.parts?.config ?? config,
+    approvalTimeoutMs: 60_000,
+    clock,
+    log: silentLogger,
+    audit: (entry) => audited.push(entry),
+  })
   const parts: Parts = {
     version: "0.0.0-test",
     bootId: "boot",
@@ -46,6 +60,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     config,
     clock,
     log: silentLogger,
+    redactor: patternsOnly,
     store: books,
     hub: new Hub(silentLogger),
     presence: new Presence(clock, { host: "test", ts: 0, reason: "self" }),
@@ -53,6 +68,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     lanes: room.lanes,
     jobs,
     approvals: room.desk,
+    elevations,
     catalogue,
     tools,
     agents,
@@ -89,9 +105,11 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     parts,
     accepted,
     followed,
+    audited,
     call,
     py: (name, params) => call(name, params, { dialect: "py", protocol: 3 }),
     async close() {
+      elevations.close()
       jobs.stop()
       await jobs.close()
       await room.close()

@@ -8,6 +8,7 @@ import type { Auth } from "../auth.ts"
 import type { MethodTable } from "../dispatch.ts"
 import type { Parts } from "../parts.ts"
 import { discard, readJsonBody } from "./body.ts"
+import { shownError } from "../shown.ts"
 import type { Exchange } from "./exchange.ts"
 import { HEALTH_PATHS, health } from "./health.ts"
 import { httpRefusal, sendRefusal } from "./refusal.ts"
@@ -15,12 +16,12 @@ import { KeepAlive } from "./sse.ts"
 
 /** What an unknown path is told that there is. */
 const ROUTES =
-  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
+  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET /api/approvals; GET and POST /api/approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
 
 interface Route {
   methods: Readonly<Record<string, Scope>>
   /** "json": answered through hono. */
-  kind: "chat" | "responses" | "json" | "jobs" | "rpc" | "sessions"
+  kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions"
 }
 
 const CHAT: Route = { methods: { POST: "operator.write" }, kind: "chat" }
@@ -28,6 +29,9 @@ const RESPONSES: Route = { methods: { POST: "operator.write" }, kind: "responses
 const EMBEDDINGS: Route = { methods: { POST: "operator.write" }, kind: "json" }
 const MODELS: Route = { methods: { GET: "operator.read", HEAD: "operator.read" }, kind: "json" }
 const RESPONSE: Route = { methods: { GET: "operator.read", DELETE: "operator.write" }, kind: "json" }
+
+const APPROVALS: Route = { methods: { GET: "operator.approvals" }, kind: "approvals" }
+const APPROVAL: Route = { methods: { GET: "operator.approvals", POST: "operator.approvals" }, kind: "approvals" }
 
 const JOBS: Route = { methods: { GET: "operator.read", POST: "operator.write" }, kind: "jobs" }
 const JOB: Route = { methods: { ...JOBS.methods, DELETE: "operator.write" }, kind: "jobs" }
@@ -48,6 +52,8 @@ function routeOf(path: string): Route | undefined {
   if (path === "/v1/embeddings") return EMBEDDINGS
   if (path === "/v1/models" || path.startsWith("/v1/models/")) return MODELS
   if (/^\/v1\/responses\/[^/]+$/.test(path)) return RESPONSE
+  if (path === "/api/approvals") return APPROVALS
+  if (/^\/api\/approvals\/[^/]+$/.test(path)) return APPROVAL
   if (path === "/rpc") return RPC
   if (path.startsWith("/api/sessions") || path === "/api/agents") return sessionRouteOf(path)
   return path.startsWith("/api/jobs") ? jobRouteOf(path) : undefined
@@ -77,7 +83,7 @@ export function openHttpDoor(
   return (request, response) => {
     answer({ request, response, parts, methods, keepAlive, subject: "", scopes: [] }, auth).catch((error: unknown) => {
       if (response.headersSent && !response.writableEnded) response.destroy()
-      sendRefusal(response, error, parts.log)
+      sendRefusal(response, shownError(error, parts.redactor), parts.log)
       // A body that nobody will read must not hold the connection.
       discard(request, parts.clock)
     })
@@ -113,6 +119,11 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   if (route.kind === "sessions") {
     const { sessionRoutes } = await import("./sessions.ts")
     await sessionRoutes(exchange)
+    return
+  }
+  if (route.kind === "approvals") {
+    const { approvalRoutes } = await import("./approvals.ts")
+    await approvalRoutes(exchange)
     return
   }
   if (route.kind === "jobs") {

@@ -1,58 +1,39 @@
-// exec.approval.*: decisions that wait for a human. First answer wins.
+// exec.approval.*: decisions that wait for a human, and the rules that their answers wrote. First answer wins.
 import { z } from "zod"
-import { PincerError } from "../../base/errors.ts"
-import type { Approval, ApprovalDecision } from "../../protocol/approval.ts"
+import type { Resolver } from "../../agent/agent.ts"
+import type { ApprovalDecision } from "../../protocol/approval.ts"
+import { unknownApproval } from "../../store/approvals.ts"
+import { type ApprovalAnswer, answered, approvalRow, DECISIONS, ruleRow } from "../approval-rows.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"
 
 const row = () =>
   z.looseObject({
     id: z.string(),
+    kind: z.string().describe("tool, elevated, workflow, device or skill"),
     request: z.looseObject({ command: z.string(), cwd: z.string(), agentId: z.string(), sessionKey: z.string() }),
     tool: z.string(),
     summary: z.string(),
     reason: z.string(),
+    argv: z.array(z.array(z.string())).nullable().describe("Exact words of each program, where they are known before"),
+    placement: z.looseObject({ type: z.string() }).nullable().describe("Where it would run"),
+    taint: z.array(z.looseObject({ source: z.string(), detail: z.string() })),
+    offer: z.looseObject({ text: z.string() }).nullable().describe('The rule that "allow-always" would write'),
+    elevated: z.string().describe("Elevated level of the session now"),
     createdAtMs: z.number(),
     expiresAtMs: z.number(),
     decision: z.string().nullable(),
+    status: z.string().describe("pending, the decision, expired or canceled"),
   })
-
-/** An approval as the wire shows it: what a person is asked, in the original gateway's field names (protocol §6.1). */
-export function approvalRow(approval: Approval) {
-  return {
-    id: approval.id,
-    kind: approval.kind,
-    request: {
-      command: approval.summary,
-      cwd: approval.cwd,
-      host: "gateway",
-      security: null,
-      ask: null,
-      resolvedPath: null,
-      agentId: approval.agentId,
-      sessionKey: approval.sessionKey,
-    },
-    tool: approval.tool,
-    args: approval.args,
-    summary: approval.summary,
-    reason: approval.reason,
-    runId: approval.turnId,
-    toolCallId: approval.callId,
-    createdAtMs: approval.createdAt,
-    expiresAtMs: approval.expiresAt,
-    decision: approval.decision === "expired" ? null : approval.decision,
-    status: approval.decision ?? "pending",
-    ...(approval.resolvedBy === undefined
-      ? {}
-      : { resolvedBy: approval.resolvedBy, resolvedAtMs: approval.resolvedAt }),
-  }
-}
 
 const ids = { id: ["requestId", "approvalId"] }
 const id = () => z.string({ error: "id is required" }).min(1)
+const sessionKey = () => z.string().min(1).optional().describe("Refused unless the approval belongs to this session")
 
 async function pending({ parts }: MethodContext) {
-  return (await parts.approvals.pending()).map(approvalRow)
+  const elevated = await parts.elevations.all()
+  const waiting = await parts.approvals.pending()
+  return waiting.map((one) => approvalRow(one, elevated.get(one.sessionKey)?.level))
 }
 
 const list = method({
@@ -86,25 +67,34 @@ const get = method({
   result: row,
   async run(params, { parts }) {
     const approval = await parts.approvals.get(params.id)
-    if (!approval)
-      throw new PincerError("NOT_FOUND", "unknown approval id", {
-        details: { code: "APPROVAL_NOT_FOUND", id: params.id },
-      })
-    return approvalRow(approval)
+    if (!approval) throw unknownApproval(params.id)
+    const elevation = await parts.elevations.of(approval.sessionKey)
+    return approvalRow(approval, elevation?.level)
   },
 })
 
 /** Who decided, for the record: the device when there is one, else the kind of client. */
-function person(caller: Caller): string {
+export function person(caller: Pick<Caller, "clientId" | "deviceId">): string {
   return caller.deviceId === undefined ? caller.clientId : `${caller.clientId} (device ${caller.deviceId.slice(0, 12)})`
 }
 
-async function decide(approvalId: string, decision: ApprovalDecision, { caller, parts }: MethodContext) {
-  const approval = await parts.approvals.resolve(approvalId, decision, person(caller))
-  return { ok: true, id: approval.id, decision: approval.decision }
+async function decide(
+  approvalId: string,
+  decision: ApprovalDecision,
+  { caller, parts }: MethodContext,
+  resolver: Resolver,
+): Promise<ApprovalAnswer> {
+  return answered(await parts.approvals.resolve(approvalId, decision, person(caller), resolver))
 }
 
-const decided = () => z.object({ ok: z.boolean(), id: z.string(), decision: z.string() })
+const decided = () =>
+  z.object({
+    ok: z.boolean(),
+    id: z.string(),
+    decision: z.string(),
+    reason: z.string().optional(),
+    rule: z.string().optional().describe("The rule that was written"),
+  })
 
 const resolve = method({
   name: "exec.approval.resolve",
@@ -121,12 +111,12 @@ const resolve = method({
   params: () =>
     z.object({
       id: id(),
-      decision: z.enum(["allow-once", "allow-always", "deny"], {
-        error: 'must be "allow-once", "allow-always" or "deny"',
-      }),
+      decision: z.enum(DECISIONS, { error: `must be one of ${DECISIONS.map((one) => `"${one}"`).join(", ")}` }),
+      reason: z.string().max(2_000).optional().describe('With "deny": why; the model sees it'),
+      sessionKey: sessionKey(),
     }),
   result: decided,
-  run: (params, context) => decide(params.id, params.decision, context),
+  run: ({ id: approvalId, decision, ...resolver }, context) => decide(approvalId, decision, context, resolver),
 })
 
 function shorthand(name: string, decision: ApprovalDecision): Method {
@@ -135,11 +125,54 @@ function shorthand(name: string, decision: ApprovalDecision): Method {
     summary: `exec.approval.resolve with "${decision}".`,
     scope: "operator.approvals",
     normalize: (params) => renamed(params, ids),
-    params: () => z.object({ id: id() }),
+    params: () => z.object({ id: id(), reason: z.string().max(2_000).optional(), sessionKey: sessionKey() }),
     result: decided,
-    run: (params, context) => decide(params.id, decision, context),
+    run: ({ id: approvalId, ...resolver }, context) => decide(approvalId, decision, context, resolver),
   })
 }
+
+const rule = () =>
+  z.looseObject({
+    id: z.string(),
+    scope: z.enum(["agent", "session"]),
+    agentId: z.string(),
+    sessionKey: z.string().nullable(),
+    tool: z.string(),
+    text: z.string(),
+    createdAtMs: z.number(),
+    createdBy: z.string(),
+    lastUsedAtMs: z.number().nullable(),
+    uses: z.number(),
+  })
+
+const rules = method({
+  name: "approvals.rules.list",
+  summary: "What answers allowed beyond one call: rules of agents, and calls for the rest of their session.",
+  scope: "operator.approvals",
+  params: () =>
+    z.object({
+      agentId: z.string().optional(),
+      sessionKey: z.string().optional(),
+      scope: z.enum(["agent", "session"]).optional(),
+    }),
+  result: () => z.object({ rules: z.array(rule()), count: z.number() }),
+  async run(params, { parts }) {
+    const found = (await parts.approvals.rules(params)).map(ruleRow)
+    return { rules: found, count: found.length }
+  },
+})
+
+const removeRule = method({
+  name: "approvals.rules.remove",
+  summary: "Removes a rule: what it let pass asks again.",
+  scope: "operator.approvals",
+  normalize: (params) => renamed(params, { id: ["ruleId"] }),
+  params: () => z.object({ id: id() }),
+  result: () => z.object({ ok: z.boolean(), removed: rule() }),
+  async run(params, { caller, parts }) {
+    return { ok: true, removed: ruleRow(await parts.approvals.removeRule(params.id, person(caller))) }
+  },
+})
 
 export const approvalMethods: readonly Method[] = [
   list,
@@ -148,4 +181,6 @@ export const approvalMethods: readonly Method[] = [
   resolve,
   shorthand("exec.approve", "allow-once"),
   shorthand("exec.deny", "deny"),
+  rules,
+  removeRule,
 ]

@@ -86,14 +86,20 @@ export const events: readonly EventKind[] = [
   {
     name: "exec.approval.requested",
     scope: "operator.approvals",
-    summary: "A tool call waits for a human. Never dropped.",
+    summary: "A tool call, or something else, waits for a human. Never dropped.",
     payload: "the row of `exec.approval.get`",
   },
   {
     name: "exec.approval.resolved",
     scope: "operator.approvals",
-    summary: "An approval was decided, or expired (`decision: null`). Never dropped.",
-    payload: '{ id, decision, resolvedBy?, ts, reason?: "expired" }',
+    summary: "An approval was decided, or nobody did (`decision: null`). Never dropped.",
+    payload: '{ id, decision, resolvedBy?, ts, reason?: "expired" | "canceled" }, and the row of `exec.approval.get`',
+  },
+  {
+    name: "elevated.changed",
+    scope: "operator.read",
+    summary: "A session may leave the sandbox for a while, or no more.",
+    payload: "the state of `elevated.get`",
   },
   {
     name: "job.event",

@@ -1,5 +1,6 @@
 // health and status: how the gateway is.
 import { z } from "zod"
+import { elevatedRow } from "../approval-rows.ts"
 import { healthPayload, recentSessions } from "../health.ts"
 import { type Method, method } from "./method.ts"
 
@@ -42,6 +43,9 @@ const status = method({
       model: z.object({ provider: z.string(), model: z.string(), why: z.string() }),
       turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
       approvals: z.object({ pending: z.number() }),
+      elevated: z.array(
+        z.looseObject({ sessionKey: z.string(), level: z.string(), expiresAtMs: z.number().nullable() }),
+      ),
       store: z.object({ bytes: z.number() }),
       memory: z.object({ rssBytes: z.number() }),
       sessions: z.looseObject({ count: z.number(), recent: z.array(z.unknown()), byAgent: z.array(z.unknown()) }),
@@ -66,6 +70,7 @@ const status = method({
       providers: parts.catalogue.providers().map((provider) => provider.id),
       turns: parts.lanes.counts(),
       approvals: { pending: (await parts.approvals.pending()).length },
+      elevated: [...(await parts.elevations.all())].map(([key, elevation]) => elevatedRow(key, elevation)),
       store: { bytes: parts.store.size() },
       memory: { rssBytes: process.memoryUsage.rss() },
       heartbeat: { defaultAgentId, agents: [...parts.agents.keys()].map((agentId) => ({ agentId, enabled: false })) },

@@ -9,6 +9,7 @@ import { exportSession, importSession } from "../rpc/export.ts"
 import { followSession } from "../rpc/follow.ts"
 import { agentOf, sessionId, sessionOf, summaryOf } from "../rpc/session-view.ts"
 import { namedOrOwn } from "./ask.ts"
+import { endLeave } from "./elevated.ts"
 import { type Method, type MethodContext, method } from "./method.ts"
 import { count, renamed } from "./params.ts"
 
@@ -77,6 +78,7 @@ const create = method({
     const row = await ensure(params.session?.trim() || uuid(parts.clock.now()), params.agent, context)
     if (row.lastSeq === 0) return changed(row, context)
     await parts.lanes.cancel({ sessionKey: row.key, queued: true })
+    await endLeave(row.key, "the session was reset", context.caller, parts)
     return changed(await parts.store.sessions.reset(row.key), context)
   },
 })
@@ -140,6 +142,7 @@ const remove = method({
     const { parts } = context
     const { key } = await namedOrOwn(params.session, context)
     await parts.lanes.cancel({ sessionKey: key, queued: true })
+    await endLeave(key, "the session was deleted", context.caller, parts)
     if (await parts.store.sessions.delete(key)) parts.notices.tell({ type: "deleted", key })
     return { success: true as const }
   },

@@ -6,6 +6,7 @@ import { askMethods } from "./ask.ts"
 import { chatMethods } from "./chat.ts"
 import { configMethods } from "./config.ts"
 import { connectionMethods } from "./connect.ts"
+import { elevatedMethods } from "./elevated.ts"
 import { healthMethods } from "./health.ts"
 import { imSessionMethods } from "./im-sessions.ts"
 import { jobMethods } from "./jobs.ts"
@@ -31,6 +32,7 @@ export const methods: readonly Method[] = [
   ...systemMethods,
   ...usageMethods,
   ...approvalMethods,
+  ...elevatedMethods,
   ...jobMethods,
 ]
 

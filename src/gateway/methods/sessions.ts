@@ -276,7 +276,7 @@ const remove = method({
   params: named,
   result: () =>
     z.looseObject({ ok: z.boolean(), key: z.string(), deleted: z.boolean(), archived: z.array(z.string()) }),
-  async run(params, { parts }) {
+  async run(params, { caller, parts }) {
     const name = await resolveIfThere(params, parts)
     if (name === undefined) return { ok: true, key: params.path ?? "", deleted: false, archived: [] }
     if (name.rest === MAIN_KEY)
@@ -304,7 +304,7 @@ const reset = method({
   normalize: byName,
   params: named,
   result: () => z.looseObject({ ok: z.boolean(), key: z.string(), reset: z.boolean(), entry: row() }),
-  async run(params, { parts }) {
+  async run(params, { caller, parts }) {
     const { key } = await requireSession(params, parts)
     await parts.lanes.cancel({ sessionKey: key, queued: true })
     await endLeave(key, "the session was reset", caller, parts)
@@ -348,7 +348,7 @@ const patch = method({
       entry: row(),
       resolved: z.looseObject({ modelProvider: z.string(), model: z.string() }),
     }),
-  async run(params, { parts }) {
+  async run(params, { caller, parts }) {
     const name = await resolveSession(params, parts)
     requireAgent(name.agentId, parts)
     const { label, cwd, elevatedLevel } = params

@@ -1,6 +1,6 @@
-// Approvals as events of both dialects (protocol §6.1): who may decide hears of each request and of how it ended, expiry included. Pure.
+// Approvals as events of both dialects (protocol §6.1): who may decide hears of each request and of how it ended, also when nobody answered. Pure.
 import type { TurnEvent } from "../../protocol/event.ts"
-import { approvalRow } from "../methods/approvals.ts"
+import { approvalRow } from "../approval-rows.ts"
 import type { Named } from "./project-claw.ts"
 
 /** Undefined for any other event. */
@@ -9,7 +9,8 @@ export function projectApproval(event: TurnEvent, at: number): Named | undefined
     return { event: "exec.approval.requested", payload: approvalRow(event.approval) }
   if (event.type !== "approval.resolved") return undefined
   const { approval } = event
-  const expired = approval.decision === "expired" ? { reason: "expired" } : {}
-  const payload = { ...approvalRow(approval), ts: approval.resolvedAt ?? at, ...expired }
+  const { decision } = approval
+  const unanswered = decision === "expired" || decision === "canceled" ? { reason: decision } : {}
+  const payload = { ...approvalRow(approval), ts: approval.resolvedAt ?? at, ...unanswered }
   return { event: "exec.approval.resolved", payload }
 }

@@ -64,8 +64,9 @@ export class TurnFeed {
     const known = this.#runs.get(envelope.turnId)
     if (known) return known
     const run = new RunView(envelope)
-    // An approval can end after its turn has: that begins no new run.
-    if (envelope.event.type === "approval.resolved" || envelope.event.type === "turn.ended") return run
+    // An approval can end after its turn has, or belong to none: that begins no new run.
+    const { type } = envelope.event
+    if (type === "approval.resolved" || type === "turn.ended" || envelope.turnId === "") return run
     this.#runs.set(envelope.turnId, run)
     this.#options.isVerbose(run.sessionKey).then(
       (verbose) => {
