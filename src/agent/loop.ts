@@ -1,6 +1,7 @@
 // The loop of a turn: ask the model, run what it calls, until it rests or a limit is hit. It keeps no state that the transcript
 // lacks, so it can start in the middle: after a crash it looks at what the turn has recorded and goes on from there.
 import { uuid } from "../base/id.ts"
+import type { Redactor } from "../base/redact.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import {
   addUsage,
@@ -117,16 +118,21 @@ async function askModel(input: LoopInput): Promise<LoopResult | undefined> {
   live.thinking = ""
   let ref = input.refs[0]!
   const modelRequest = await buildRequest(input, ref)
+  const answer: Answer = {
+    messageId,
+    text: ports.redactor.stream(),
+    thinking: ports.redactor.stream(),
+  }
   for await (const event of ports.catalogue.stream(input.refs, modelRequest, scope.signal)) {
     if (event.type === "attempt") {
       ref = event.ref
-      if (event.after) await scope.record([tookOver(event.after, ref)])
+      if (event.after) await scope.record([ports.redactor.value(tookOver(event.after, ref))])
       scope.live({ type: "model.started", provider: ref.provider, model: ref.model })
-    } else if (event.type === "text.delta" || event.type === "thinking.delta") onDelta(input, messageId, event)
-    else if (event.type === "done") return onDone(input, messageId, ref, event)
-    else if (event.type === "failed") return onFailed(input, messageId, ref, event.failure)
+    } else if (event.type === "text.delta" || event.type === "thinking.delta") onDelta(input, answer, event)
+    else if (event.type === "done") return onDone(input, answer, ref, event)
+    else if (event.type === "failed") return onFailed(input, answer, ref, event.failure)
   }
-  return onFailed(input, messageId, ref, {
+  return onFailed(input, answer, ref, {
     kind: "truncated",
     message: `${request.model ?? ref.model} ended its answer without saying so`,
     retryable: true,
@@ -134,19 +140,51 @@ async function askModel(input: LoopInput): Promise<LoopResult | undefined> {
   })
 }
 
-/** Called for every token: publish first, then keep. */
+/** The message that is being written, and what takes the secrets out of its words as they come. */
+interface Answer {
+  messageId: string
+  text: ReturnType<Redactor["stream"]>
+  thinking: ReturnType<Redactor["stream"]>
+}
+
+/** Called for every token: the only place where a model's words come in, so the place where secrets are taken out of them. */
 function onDelta(
   input: LoopInput,
-  messageId: string,
+  answer: Answer,
   event: Extract<ModelEvent, { type: "text.delta" | "thinking.delta" }>,
 ): void {
-  const { room, live } = input
   const kind = event.type === "text.delta" ? "text" : "thinking"
+  grow(input, answer.messageId, kind, answer[kind].push(event.text))
+}
+
+/** Publish first, then keep. */
+function grow(input: LoopInput, messageId: string, kind: "text" | "thinking", delta: string): void {
+  if (delta === "") return
+  const { room, live } = input
   const offset = live[kind].length
-  room.scope.live({ type: event.type, messageId, delta: event.text, offset })
-  live[kind] += event.text
-  room.ports.books.drafts.add(room.scope.fence, messageId, kind, event.text)
+  room.scope.live({ type: kind === "text" ? "text.delta" : "thinking.delta", messageId, delta, offset })
+  live[kind] += delta
+  room.ports.books.drafts.add(room.scope.fence, messageId, kind, delta)
   if (offset === 0) room.ports.checkpoint("model.streaming")
+}
+
+/** No more will come: what was held back is shown. */
+function flush(input: LoopInput, answer: Answer): void {
+  for (const kind of ["thinking", "text"] as const) grow(input, answer.messageId, kind, answer[kind].end())
+}
+
+/** The words of an answer as they are recorded. The arguments of its calls stay: the tools need them as they were written. */
+function withoutSecrets(content: readonly Part[], redactor: Redactor): Part[] {
+  return content.map((part) => {
+    if (part.type === "text") {
+      const text = redactor.text(part.text)
+      return text === part.text ? part : { ...part, text }
+    }
+    if (part.type !== "thinking") return part
+    const text = redactor.text(part.text)
+    // A service takes back only what it signed.
+    return text === part.text ? part : { type: "thinking", text }
+  })
 }
 
 async function buildRequest(input: LoopInput, ref: ModelRef): Promise<Omit<ModelRequest, "model">> {
@@ -191,19 +229,20 @@ function tookOver(after: { ref: ModelRef; message: string }, ref: ModelRef): Rec
 
 async function onDone(
   input: LoopInput,
-  messageId: string,
+  answer: Answer,
   ref: ModelRef,
   event: Extract<ModelEvent, { type: "done" }>,
 ): Promise<LoopResult | undefined> {
   const { room, messages, request } = input
+  flush(input, answer)
   const usage: Usage = {
     ...event.usage,
     costUsd: event.usage.costUsd ?? (await room.ports.catalogue.cost(ref, event.usage)),
   }
   const message: Message = {
-    id: messageId,
+    id: answer.messageId,
     role: "assistant",
-    content: uniqueCalls(event.content, messages),
+    content: uniqueCalls(withoutSecrets(event.content, room.ports.redactor), messages),
     at: room.ports.clock.now(),
     turnId: request.turnId,
     provider: ref.provider,
@@ -254,14 +293,16 @@ function outcomeOf(input: LoopInput, end: Pick<TurnOutcome, "status" | "stop" | 
 }
 
 /** Keeps what had been received of an answer that did not come to its end. */
-function keepPartial(input: LoopInput, messageId: string, ref: ModelRef, failure: ModelFailure): RecordedEvent[] {
+function keepPartial(input: LoopInput, answer: Answer, ref: ModelRef, failure: ModelFailure): RecordedEvent[] {
   const { live, messages, request, room } = input
+  flush(input, answer)
   room.ports.books.drafts.drop(request.turnId)
-  const content: Part[] = failure.received.filter((part) => part.type !== "tool.call")
+  const received = failure.received.filter((part) => part.type !== "tool.call")
+  const content = withoutSecrets(received, room.ports.redactor)
   if (textOf(content) === "" && live.text !== "") content.push({ type: "text", text: live.text })
   if (content.length === 0) return []
   const message: Message = {
-    id: messageId,
+    id: answer.messageId,
     role: "assistant",
     content,
     at: room.ports.clock.now(),
@@ -275,14 +316,9 @@ function keepPartial(input: LoopInput, messageId: string, ref: ModelRef, failure
   return [{ type: "message.added", message }]
 }
 
-async function onFailed(
-  input: LoopInput,
-  messageId: string,
-  ref: ModelRef,
-  failure: ModelFailure,
-): Promise<LoopResult> {
+async function onFailed(input: LoopInput, answer: Answer, ref: ModelRef, failure: ModelFailure): Promise<LoopResult> {
   const { scope } = input.room
-  const events = keepPartial(input, messageId, ref, failure)
+  const events = keepPartial(input, answer, ref, failure)
   if (scope.signal.aborted) {
     if (scope.signal.reason instanceof TurnAbort && scope.signal.reason.kind === "shutdown") {
       await scope.record(events)
@@ -290,7 +326,7 @@ async function onFailed(
     }
     return stopped(input, scope.signal.reason, events)
   }
-  const error = describe(failure, ref)
+  const error = describe({ ...failure, message: input.room.ports.redactor.text(failure.message) }, ref)
   return {
     outcome: outcomeOf(input, { status: error.code === "TIMEOUT" ? "timeout" : "failed", stop: "error", error }),
     events,

@@ -1,6 +1,7 @@
 // What this room needs from outside, handed in by the gateway's composition.
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
+import type { Redactor } from "../base/redact.ts"
 import type { Approval } from "../protocol/approval.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
 import type { Catalogue } from "../providers/catalogue.ts"
@@ -27,6 +28,8 @@ export interface Ports {
   settings: TurnSettings
   clock: Clock
   log: Logger
+  /** What a model writes and what tools give goes through it before it is recorded. */
+  redactor: Redactor
   publish: (envelope: TurnEnvelope) => void
   /** Whether a human who may answer an approval of this session can be reached now. */
   canAsk: (sessionKey: string) => boolean

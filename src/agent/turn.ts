@@ -189,7 +189,7 @@ function failure(error: unknown, ports: Ports, turnId: string): TurnOutcome {
     stop: "error",
     text: "",
     usage: NO_USAGE,
-    error: { code: known.code, message: known.message },
+    error: { code: known.code, message: ports.redactor.text(known.message) },
   }
 }
 

@@ -6,6 +6,7 @@ import { RedactionStream } from "./redact-stream.ts"
 import { SecretValues } from "./redact-values.ts"
 
 export { looksRandom, nameKind } from "./redact-names.ts"
+export { isPlainPath } from "./redact-rules.ts"
 
 /** What stands in a secret's place. */
 export const REDACTED = "[redacted]"

@@ -36,9 +36,10 @@ import type { Parts } from "./parts.ts"
 import { Presence } from "./presence.ts"
 import { SessionNotices } from "./rpc/notices.ts"
 import { startServer } from "./server.ts"
-import { shownStore, shownTranscript } from "./shown.ts"
+import { shownStore } from "./shown.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
+import { Tally } from "./tally.ts"
 
 export interface GatewayOptions {
   env: Env
@@ -133,11 +134,12 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const lanes = new TurnLanes(ports)
   desk.onResolved = (approval) => lanes.settle(approval)
   const { allowHosts } = config.jobs.callback
-  const jobBooks = { ...store, transcript: shownTranscript(store.transcript, redactor) }
-  const jobPorts = { books: jobBooks, lanes, settings: config.jobs, clock, log }
+  const jobPorts = { books: store, lanes, settings: config.jobs, clock, log }
   const jobs = new JobDesk(jobPorts, { isSpecial: isSpecialAddress, allowHosts })
   undo.add(() => jobs.close())
   undo.add(hub.onAll((envelope) => jobs.observe(envelope)))
+  const tally = new Tally()
+  undo.add(hub.onAll((envelope) => tally.hear(envelope)))
   const version = ownVersion()
   const startedAt = clock.now()
   const parts: Parts = {
@@ -163,6 +165,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
       ts: startedAt,
     }),
     notices: new SessionNotices(),
+    tally,
     lanes,
     jobs,
     approvals: desk,

@@ -4,6 +4,7 @@ import { isObject } from "../base/json.ts"
 import { parseWith } from "../base/schema.ts"
 import { type ErrorShape, grants } from "../protocol/frame.ts"
 import { type Caller, type Method, type MethodContext, RawJson } from "./methods/method.ts"
+import { shownError } from "./shown.ts"
 
 export type MethodTable = ReadonlyMap<string, Method>
 
@@ -23,13 +24,29 @@ const ANNOUNCED: ReadonlySet<string> = new Set([
   "voicewake.status",
 ])
 
-/** Runs a method for a caller; the payload as its dialect has it. Throws PincerError. */
+/** Runs a method for a caller; the payload as its dialect has it, without secrets, like the refusal. Throws PincerError. */
 export async function dispatch(
   table: MethodTable,
   name: string,
   params: unknown,
   context: MethodContext,
   strict = false,
+): Promise<unknown> {
+  const { redactor } = context.parts
+  try {
+    const result = await run(table, name, params, context, strict)
+    return result instanceof RawJson || table.get(name)?.reveals ? result : redactor.value(result)
+  } catch (error) {
+    throw shownError(error, redactor)
+  }
+}
+
+async function run(
+  table: MethodTable,
+  name: string,
+  params: unknown,
+  context: MethodContext,
+  strict: boolean,
 ): Promise<unknown> {
   const { caller } = context
   const method = table.get(name)

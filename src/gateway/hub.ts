@@ -1,6 +1,9 @@
-// Fan-out of turn events within the process. publish() is synchronous and never fails: a listener that throws is logged and kept.
+// Fan-out of turn events within the process, without secrets. publish() is synchronous and never fails: a listener that throws is
+// logged and kept.
 import type { Logger } from "../base/log.ts"
+import { patternsOnly, type Redactor } from "../base/redact.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
+import { shownEnvelope } from "./shown.ts"
 
 export type Listener = (envelope: TurnEnvelope) => void
 
@@ -8,13 +11,18 @@ export class Hub {
   readonly #all = new Set<Listener>()
   readonly #byTurn = new Map<string, Set<Listener>>()
   readonly #bySession = new Map<string, Set<Listener>>()
+  readonly #asRecorded = new Map<string, Set<Listener>>()
   readonly #log: Logger
+  readonly #redactor: Redactor
 
-  constructor(log: Logger) {
+  constructor(log: Logger, redactor: Redactor = patternsOnly) {
     this.#log = log
+    this.#redactor = redactor
   }
 
-  publish(envelope: TurnEnvelope): void {
+  publish(recorded: TurnEnvelope): void {
+    this.#deliver(this.#asRecorded.get(recorded.turnId), recorded)
+    const envelope = shownEnvelope(recorded, this.#redactor)
     this.#deliver(this.#byTurn.get(envelope.turnId), envelope)
     this.#deliver(this.#bySession.get(envelope.sessionKey), envelope)
     this.#deliver(this.#all, envelope)
@@ -28,6 +36,11 @@ export class Hub {
 
   onTurn(turnId: string, listener: Listener): () => void {
     return add(this.#byTurn, turnId, listener)
+  }
+
+  /** For a caller that runs tools of its own and so needs the arguments of its calls as the model wrote them. */
+  onTurnAsRecorded(turnId: string, listener: Listener): () => void {
+    return add(this.#asRecorded, turnId, listener)
   }
 
   onSession(sessionKey: string, listener: Listener): () => void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { silentLogger } from "../base/log.ts"
+import { patternsOnly } from "../base/redact.ts"
 import type { FeedPage } from "../jobs/feed.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
 import { Hub } from "./hub.ts"
@@ -29,7 +30,7 @@ function fakeDesk() {
     },
   }
   const hub = new Hub(silentLogger)
-  const parts = { jobs, hub } as unknown as Pick<Parts, "jobs" | "hub">
+  const parts = { jobs, hub, redactor: patternsOnly } as unknown as Pick<Parts, "jobs" | "hub" | "redactor">
   const add = (...types: string[]) => {
     told.push(...types)
     for (const listener of listeners) listener()

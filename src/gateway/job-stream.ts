@@ -18,7 +18,7 @@ export interface JobSink {
 
 /** Resolves when the job has ended and all is told, when it is removed, or when the signal aborts. Throws NOT_FOUND, INVALID_PARAMS. */
 export async function streamJob(
-  parts: Pick<Parts, "jobs" | "hub">,
+  parts: Pick<Parts, "jobs" | "hub" | "redactor">,
   id: string,
   after: string | undefined,
   sink: JobSink,
@@ -38,7 +38,7 @@ export async function streamJob(
       ear.listen()
       const page = await parts.jobs.events(id, cursor, PAGE)
       cursor = page.cursor
-      for (const event of page.events) await sink.event(event)
+      for (const event of page.events) await sink.event(parts.redactor.value(event))
       if (page.more) continue
       for (const { type, json } of ear.takeLive()) await sink.live?.(type, json)
       if (page.ended || page.gone) return

@@ -1,12 +1,12 @@
 // The gateway's log: JSON lines into a file that rotates by size, and short lines to the terminal when it runs in the foreground.
-// Fields that could carry a credential are cut out before a line is written.
+// Secrets are taken out of every line before it is written: by field, and then once more from the line as a whole.
 import { basename, dirname } from "node:path"
 import { pino } from "pino"
 import { createStream } from "rotating-file-stream"
 import { makeFolder } from "../base/folder.ts"
+import { isObject } from "../base/json.ts"
 import type { Logger } from "../base/log.ts"
-
-const SECRET_FIELDS = ["token", "apiKey", "authorization", "password", "secret", "cookie"]
+import { patternsOnly, type Redactor } from "../base/redact.ts"
 
 export interface LogOptions {
   path: string
@@ -15,6 +15,7 @@ export interface LogOptions {
   maxFiles: number
   /** Where people read along; undefined for none. */
   terminal?: (line: string) => void
+  redactor?: Redactor
 }
 
 export interface GatewayLog {
@@ -34,24 +35,51 @@ export function openLog(options: LogOptions): GatewayLog {
     mode: 0o600,
   })
   file.on("error", (error: Error) => options.terminal?.(`The log file cannot be written: ${error.message}`))
-  const paths = SECRET_FIELDS.flatMap((field) => [field, `*.${field}`])
+  const redactor = options.redactor ?? patternsOnly
   const log = pino(
     {
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths, censor: "[redacted]" },
+      formatters: {
+        log: (fields) => redactor.value(withPlainErrors(fields)),
+        bindings: (fields) => redactor.value(fields),
+      },
     },
     {
       write(line: string) {
-        file.write(line)
-        options.terminal?.(short(line))
+        const shown = withoutSecrets(line, redactor)
+        file.write(shown)
+        options.terminal?.(short(shown))
       },
     },
   )
   return {
     log,
     close: () => new Promise((resolve) => file.end(resolve)),
+  }
+}
+
+/** Errors as plain fields, so that theirs are looked at too. */
+function withPlainErrors(fields: Record<string, unknown>): Record<string, unknown> {
+  return fields["err"] instanceof Error ? { ...fields, err: { ...pino.stdSerializers.err(fields["err"]) } } : fields
+}
+
+/** The line without what was found in it; where that would break its JSON, only what it says remains. */
+function withoutSecrets(line: string, redactor: Redactor): string {
+  const shown = redactor.text(line)
+  if (shown === line || parses(shown)) return shown
+  const fields: unknown = JSON.parse(line)
+  const { level, time, msg } = isObject(fields) ? fields : {}
+  return `${JSON.stringify({ level, time, msg: redactor.text(String(msg)) })}\n`
+}
+
+function parses(line: string): boolean {
+  try {
+    return isObject(JSON.parse(line))
+  } catch (error) {
+    if (error instanceof SyntaxError) return false
+    throw error
   }
 }
 

@@ -12,6 +12,7 @@ import type { Tool } from "../tools/tool.ts"
 import type { Hub } from "./hub.ts"
 import type { Presence } from "./presence.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
+import type { Tally } from "./tally.ts"
 
 export interface Parts {
   readonly version: string
@@ -32,6 +33,7 @@ export interface Parts {
   readonly hub: Hub
   readonly presence: Presence
   readonly notices: SessionNotices
+  readonly tally: Tally
   readonly lanes: Lanes
   readonly jobs: JobDesk
   readonly approvals: ApprovalDesk

@@ -11,6 +11,7 @@ import { buildProfiles } from "../../src/agent/profile.ts"
 import { systemClock } from "../../src/base/clock.ts"
 import { uuid } from "../../src/base/id.ts"
 import { silentLogger } from "../../src/base/log.ts"
+import { patternsOnly } from "../../src/base/redact.ts"
 import type { TurnEnvelope, TurnEvent } from "../../src/protocol/event.ts"
 import { NO_USAGE, type Part } from "../../src/protocol/message.ts"
 import { parseSessionKey } from "../../src/protocol/session.ts"
@@ -181,6 +182,7 @@ export async function openAgentRoom(options: RoomOptions): Promise<AgentRoom> {
     },
     clock: systemClock,
     log: silentLogger,
+    redactor: patternsOnly,
     publish(envelope) {
       events.push(envelope)
       for (const watch of [...watchers]) watch(envelope)

@@ -2,7 +2,9 @@
 // doors' own dispatch. Every result is held against the schema that the table promises.
 import { join } from "node:path"
 import { Elevations } from "../../src/agent/elevation.ts"
+import { isSpecialAddress } from "../../src/base/address.ts"
 import { silentLogger } from "../../src/base/log.ts"
+import { patternsOnly } from "../../src/base/redact.ts"
 import { parseWith } from "../../src/base/schema.ts"
 import { configSchema } from "../../src/config/schema.ts"
 import { dispatch, methodTable } from "../../src/gateway/dispatch.ts"
@@ -12,9 +14,9 @@ import { type Caller, RawJson } from "../../src/gateway/methods/method.ts"
 import type { Parts } from "../../src/gateway/parts.ts"
 import { Presence } from "../../src/gateway/presence.ts"
 import { SessionNotices } from "../../src/gateway/rpc/notices.ts"
+import { Tally } from "../../src/gateway/tally.ts"
 import { JobDesk } from "../../src/jobs/desk.ts"
 import type { AuditEntry } from "../../src/protocol/audit.ts"
-import { isSpecialAddress } from "../../src/tools/address.ts"
 import { type AgentRoom, openAgentRoom, type RoomOptions } from "./agent-room.ts"
 
 export interface MethodRoom {
@@ -65,6 +67,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     hub: new Hub(silentLogger),
     presence: new Presence(clock, { host: "test", ts: 0, reason: "self" }),
     notices: new SessionNotices(),
+    tally: new Tally(),
     lanes: room.lanes,
     jobs,
     approvals: room.desk,

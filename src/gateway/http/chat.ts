@@ -4,6 +4,7 @@ import { uuid } from "../../base/id.ts"
 import type { Part } from "../../protocol/message.ts"
 import type { SessionName } from "../../protocol/session.ts"
 import type { TurnRequest } from "../../protocol/turn.ts"
+import { shownError } from "../shown.ts"
 import { type Asked, decodeChat } from "./chat-request.ts"
 import { ChatAnswer, type ChatHead, ChatStream, headerText } from "./chat-writer.ts"
 import { nameResults, splitInput } from "./client-conversation.ts"
@@ -83,7 +84,7 @@ async function streamed({ response, parts, keepAlive }: Exchange, turn: TurnRequ
   try {
     await runTurn(parts, turn, new ChatStream(writer, head))
   } catch (error) {
-    writer.refuse(error)
+    writer.refuse(shownError(error, parts.redactor))
   }
 }
 

@@ -7,8 +7,8 @@ import { grants, type Scope } from "../../protocol/frame.ts"
 import type { Auth } from "../auth.ts"
 import type { MethodTable } from "../dispatch.ts"
 import type { Parts } from "../parts.ts"
-import { discard, readJsonBody } from "./body.ts"
 import { shownError } from "../shown.ts"
+import { discard, readJsonBody } from "./body.ts"
 import type { Exchange } from "./exchange.ts"
 import { HEALTH_PATHS, health } from "./health.ts"
 import { httpRefusal, sendRefusal } from "./refusal.ts"
@@ -16,7 +16,7 @@ import { KeepAlive } from "./sse.ts"
 
 /** What an unknown path is told that there is. */
 const ROUTES =
-  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET /api/approvals; GET and POST /api/approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
+  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET /api/approvals; GET and POST /api/approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /metrics, /api/metrics, /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
 
 interface Route {
   methods: Readonly<Record<string, Scope>>
@@ -55,11 +55,13 @@ function routeOf(path: string): Route | undefined {
   if (path === "/api/approvals") return APPROVALS
   if (/^\/api\/approvals\/[^/]+$/.test(path)) return APPROVAL
   if (path === "/rpc") return RPC
+  if (path === "/metrics" || path === "/api/metrics") return METRICS
   if (path.startsWith("/api/sessions") || path === "/api/agents") return sessionRouteOf(path)
   return path.startsWith("/api/jobs") ? jobRouteOf(path) : undefined
 }
 
 const RPC: Route = { methods: { POST: "operator.read" }, kind: "rpc" }
+const METRICS: Route = { methods: { GET: "operator.read", HEAD: "operator.read" }, kind: "metrics" }
 const SESSIONS: Route = { methods: { GET: "operator.read" }, kind: "sessions" }
 const SESSION: Route = {
   methods: { GET: "operator.read", PATCH: "operator.write", DELETE: "operator.admin" },
@@ -114,6 +116,11 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   if (route.kind === "rpc") {
     const { postRpc } = await import("./rpc.ts")
     await postRpc(exchange)
+    return
+  }
+  if (route.kind === "metrics") {
+    const { metricsRoutes } = await import("./metrics.ts")
+    await metricsRoutes(exchange)
     return
   }
   if (route.kind === "sessions") {

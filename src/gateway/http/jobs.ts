@@ -64,11 +64,16 @@ async function list({ response, parts }: Exchange, url: URL): Promise<void> {
   const params = parseWith(listSchema, normalizeList(query), "invalid query")
   const { records, total, next } = await parts.jobs.list(await jobFilter(params, parts))
   const jobs = records.map(listedJob)
-  sendJson(response, 200, { jobs, count: jobs.length, total, next_cursor: next === null ? null : String(next) })
+  sendJson(response, 200, {
+    jobs: parts.redactor.value(jobs),
+    count: jobs.length,
+    total,
+    next_cursor: next === null ? null : String(next),
+  })
 }
 
 async function show({ response, parts }: Exchange, id: string): Promise<void> {
-  sendJson(response, 200, await parts.jobs.show(await parts.jobs.get(id)))
+  sendJson(response, 200, parts.redactor.value(await parts.jobs.show(await parts.jobs.get(id))))
 }
 
 async function remove({ response, parts }: Exchange, id: string, url: URL): Promise<void> {
@@ -93,7 +98,7 @@ async function change({ parts }: Exchange, id: string, action: "cancel" | "retry
 async function result({ response, parts }: Exchange, id: string, url: URL): Promise<void> {
   const offset = whole(url, "offset", 0, Number.MAX_SAFE_INTEGER, 0)
   const limit = whole(url, "limit", 1, MAX_PIECE, 200_000)
-  sendJson(response, 200, await parts.jobs.result(await parts.jobs.get(id), offset, limit))
+  sendJson(response, 200, parts.redactor.value(await parts.jobs.result(await parts.jobs.get(id), offset, limit)))
 }
 
 function whole(url: URL, name: string, min: number, max: number, fallback: number): number {

@@ -2,6 +2,7 @@
 // error objects in one place.
 import { getRequestListener, type HttpBindings } from "@hono/node-server"
 import { type Context, Hono } from "hono"
+import { shownError } from "../shown.ts"
 import { readJsonBody } from "./body.ts"
 import { createEmbeddings } from "./embeddings.ts"
 import type { Exchange } from "./exchange.ts"
@@ -54,7 +55,8 @@ app.delete("/v1/responses/:id", async (context) => {
 })
 
 app.onError((error, context) => {
-  const { status, headers, body } = encodeRefusal(error, exchangeOf(context).parts.log)
+  const { log, redactor } = exchangeOf(context).parts
+  const { status, headers, body } = encodeRefusal(shownError(error, redactor), log)
   return Response.json(body, { status, headers })
 })
 

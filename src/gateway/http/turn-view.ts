@@ -100,7 +100,7 @@ export class TurnView {
  */
 export async function runTurn(parts: Parts, request: TurnRequest, sink: TurnSink): Promise<void> {
   const view = new TurnView(request, sink)
-  const stop = parts.hub.onTurn(request.turnId, view.show)
+  const stop = parts.hub.onTurnAsRecorded(request.turnId, view.show)
   try {
     await parts.lanes.submit(request)
     // Only a turn whose end could not be written down ends without its event.

@@ -49,6 +49,8 @@ export interface Method<P = unknown, R = unknown> {
   params: z.ZodType<P>
   result: z.ZodType
   run(params: P, context: MethodContext): Promise<R>
+  /** The result is a secret that the caller asks for (a new token): it is not taken out. */
+  reveals?: true
   /** Result as the simple dialect promises it, where that differs from the superset object (protocol §8.3). */
   py?(result: R): unknown
   /** Result as JSON-RPC clients know it, where that differs. */
