@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import type { Logger } from "../base/log.ts"
-import type { Approval, ApprovalDecision, ApprovalKind } from "../protocol/approval.ts"
+import type { Approval, ApprovalDecision, ApprovalKind, RuleOffer } from "../protocol/approval.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
 import type { Answer, ApprovalTable } from "../store/approvals.ts"
@@ -16,7 +16,7 @@ export type { AskedCall } from "./fingerprint.ts"
 export { fingerprintOf } from "./fingerprint.ts"
 
 /** What an approval means for a step that is about to run. */
-export type Standing =
+export type Leave =
   | { type: "waiting"; approvalId: string }
   | { type: "allowed"; approvalId: string }
   /** `text` is what the model sees. */
@@ -29,7 +29,7 @@ export type Standing =
 export function standingOf(
   asked: { approval: Approval; fingerprint: string },
   now: { sessionKey: string; turnId: string; fingerprint: string },
-): Standing {
+): Leave {
   const { approval } = asked
   const { decision, id } = approval
   if (approval.sessionKey !== now.sessionKey || approval.turnId !== now.turnId)
@@ -61,7 +61,7 @@ export function standingOf(
   }
 }
 
-function refused(text: string, details: Record<string, unknown> = {}): Standing {
+function refused(text: string, details: Record<string, unknown> = {}): Leave {
   return { type: "refused", text, details: { denied: true, ...details } }
 }
 
@@ -76,6 +76,8 @@ export interface Asking {
   summary: string
   reason: string
   rule?: string
+  /** What "allow-always" would write. */
+  offer?: RuleOffer
   cwd?: string
   timeoutMs: number
 }
