@@ -1,5 +1,5 @@
 // One command with its words known: which program it is, what that does with them, which files count.
-import { dirname, isAbsolute, join } from "node:path"
+import { dirname, isAbsolute, join, resolve } from "node:path"
 import type { CommandSegment } from "../command.ts"
 import type { Disk } from "./disk.ts"
 import { type GitFinding, gitFinding } from "./git.ts"
@@ -36,7 +36,7 @@ export function emptyDraft(cwd: string | null): Draft {
   }
 }
 
-/** Programs whose first words are mostly texts and patterns: only what is there counts as a path. */
+/** Programs whose first operand is a text or a pattern: it counts as a path only when something is there. */
 const TEXT_FIRST: ReadonlySet<string> = new Set([
   ...[
     "sed",
@@ -49,7 +49,6 @@ const TEXT_FIRST: ReadonlySet<string> = new Set([
     "rg",
     "jq",
     "tr",
-    "cut",
     "echo",
     "printf",
     "date",
@@ -57,6 +56,19 @@ const TEXT_FIRST: ReadonlySet<string> = new Set([
     "basename",
     "dirname",
   ],
+])
+/** Programs whose options have no files as values, but characters such as "/". */
+const NO_FILE_OPTIONS: ReadonlySet<string> = new Set([
+  "cut",
+  "tr",
+  "awk",
+  "gawk",
+  "mawk",
+  "date",
+  "expr",
+  "basename",
+  "dirname",
+  "paste",
 ])
 
 /** Fills in the program and what it does; answers what it starts, if that is known. */
@@ -67,7 +79,7 @@ export async function judgeProgram(draft: Draft, setting: SegmentSetting): Promi
   const search = await findProgram(first, { cwd: draft.cwd, path: env["PATH"], disk })
   if (search.type === "unknown") {
     unknown.add(search.why)
-    draft.paths = await pathsIn(args, draft, disk, false)
+    draft.paths = await pathsIn(args, draft, disk, [])
     return {}
   }
   const { program } = search
@@ -100,12 +112,7 @@ async function addPaths(
   finding: Finding,
   disk: Disk,
 ): Promise<void> {
-  const paths = await pathsIn(
-    args,
-    draft,
-    disk,
-    names.some((name) => TEXT_FIRST.has(name)),
-  )
+  const paths = await pathsIn(args, draft, disk, names)
   const reads = names.some((name) => FOLDER_READERS.has(name)) && paths.length === 0 && draft.cwd !== null
   const own = reads && draft.cwd !== null && draft.paths.length === 0 ? [draft.cwd] : []
   const all = [...new Set([...draft.paths, ...paths, ...own])]
@@ -114,15 +121,21 @@ async function addPaths(
 }
 
 /** Whatever contains a slash or is there; of options the value. URLs are none. */
-async function pathsIn(args: Words, { cwd }: Draft, disk: Disk, onlyExisting: boolean): Promise<string[]> {
+async function pathsIn(args: Words, { cwd }: Draft, disk: Disk, names: readonly string[]): Promise<string[]> {
   const found = new Set<string>()
-  for (const word of args) {
-    for (const candidate of word === null ? [] : candidates(word)) {
+  let textToCome = names.some((name) => TEXT_FIRST.has(name))
+  const skipsOptions = names.some((name) => NO_FILE_OPTIONS.has(name))
+  for (const [at, word] of args.entries()) {
+    const isOption = word === null || word.startsWith("-")
+    // `grep -f FILE PATTERN`.
+    const isText = textToCome && !isOption && !/^-(?:[a-zA-Z]*f|-.*(?:file|from)[a-z-]*)$/.test(args[at - 1] ?? "")
+    if (isText) textToCome = false
+    for (const candidate of word === null || (isOption && skipsOptions) ? [] : candidates(word)) {
       if (cwd === null && !isAbsolute(candidate)) continue
       const target = await realTarget(candidate, cwd ?? "/", disk)
       if (target === null) continue
-      const named = candidate.includes("/") && !onlyExisting
-      if (named || (await disk.look(target)) !== null) found.add(target)
+      const leads = (candidate.includes("/") && !isText) || target !== resolve(cwd ?? "/", candidate)
+      if (leads || (await disk.look(target)) !== null) found.add(target)
     }
   }
   return [...found]
