@@ -21,7 +21,7 @@ const ROUTES =
 interface Route {
   methods: Readonly<Record<string, Scope>>
   /** "json": answered through hono. */
-  kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions"
+  kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions" | "metrics"
 }
 
 const CHAT: Route = { methods: { POST: "operator.write" }, kind: "chat" }
