@@ -1,6 +1,7 @@
 // job.*: work that nobody waits for. The HTTP routes at /api/jobs do the same through the same desk.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
+import type { FeedEvent } from "../../jobs/feed.ts"
 import { listedJob } from "../../jobs/project.ts"
 import { JOB_STATUSES } from "../../protocol/job.ts"
 import {
@@ -13,7 +14,7 @@ import {
   submittedJob,
 } from "../job-calls.ts"
 import { streamJob } from "../job-stream.ts"
-import { type Method, method } from "./method.ts"
+import { type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"
 
 const jobResult = () =>
@@ -37,16 +38,47 @@ const jobResult = () =>
 const idParams = () => z.object({ jobId: z.string({ error: "job_id is required" }).min(1).describe("Also job_id, id") })
 const named = (params: Record<string, unknown>) => renamed(params, { jobId: ["id"] })
 
+function cannotPush(): PincerError {
+  return new PincerError("INVALID_PARAMS", "Nothing can be pushed here: use GET /api/jobs/{id}/events, or a WebSocket")
+}
+
+/** Tells the caller of a job until it has ended, beginning once the answer to this call is out. */
+function tellOf(
+  jobId: string,
+  after: string | undefined,
+  live: boolean,
+  { caller, parts }: MethodContext,
+  emit: NonNullable<MethodContext["emit"]>,
+): void {
+  const told = (type: string, json: string, cursor: string | null) =>
+    emit("job.event", `{"cursor":${JSON.stringify(cursor)},"type":${JSON.stringify(type)},${json.slice(1)}`)
+  const sink = {
+    event: (event: FeedEvent) => told(event.type, event.json, event.cursor),
+    ...(live ? { live: (type: string, json: string) => told(type, json, null) } : {}),
+  }
+  setImmediate(() => {
+    streamJob(parts, jobId, after, sink, caller.signal)
+      .then(() => (caller.signal.aborted ? undefined : emit("job.done", JSON.stringify({ job_id: jobId }))))
+      .catch((error: unknown) => parts.log.error({ err: error, jobId }, "A subscription to a job failed"))
+  })
+}
+
 export const jobMethods: readonly Method[] = [
   method({
     name: "job.submit",
     summary: "Puts a job into the queue. Resolves once it is on disk.",
     scope: "operator.write",
     normalize: normalizeSubmit,
-    params: submitParams,
+    params: () =>
+      submitParams().extend({
+        subscribe: z.boolean().optional().describe("As job.subscribe does, with this one call"),
+      }),
     result: jobResult,
-    async run(params, { caller, parts }) {
+    async run({ subscribe, ...params }, context) {
+      const { caller, emit, parts } = context
+      if (subscribe && !emit) throw cannotPush()
       const { record, duplicate } = await parts.jobs.submit(await submission(params, caller.clientId, parts))
+      if (subscribe && emit) tellOf(record.id, undefined, true, context, emit)
       return submittedJob(record, duplicate)
     },
   }),
@@ -145,27 +177,13 @@ export const jobMethods: readonly Method[] = [
         live: z.boolean().optional().describe("Text as it grows as well, without a cursor; default true"),
       }),
     result: jobResult,
-    async run({ jobId, after, live = true }, { caller, parts, emit }) {
-      if (!emit)
-        throw new PincerError(
-          "INVALID_PARAMS",
-          "Nothing can be pushed here: use GET /api/jobs/{id}/events, or a WebSocket",
-        )
+    async run({ jobId, after, live = true }, context) {
+      if (!context.emit) throw cannotPush()
+      const { parts } = context
       // Refused before anything is answered.
       await parts.jobs.events(jobId, after, 1)
       const job = await parts.jobs.show(await parts.jobs.get(jobId))
-      const told = (type: string, json: string, cursor: string | null) =>
-        emit("job.event", `{"cursor":${JSON.stringify(cursor)},"type":${JSON.stringify(type)},${json.slice(1)}`)
-      const sink = {
-        event: (event: { type: string; json: string; cursor: string }) => told(event.type, event.json, event.cursor),
-        ...(live ? { live: (type: string, json: string) => told(type, json, null) } : {}),
-      }
-      // The answer goes out first.
-      setImmediate(() => {
-        streamJob(parts, jobId, after, sink, caller.signal)
-          .then(() => (caller.signal.aborted ? undefined : emit("job.done", JSON.stringify({ job_id: jobId }))))
-          .catch((error: unknown) => parts.log.error({ err: error, jobId }, "A subscription to a job failed"))
-      })
+      tellOf(jobId, after, live, context, context.emit)
       return job
     },
   }),
