@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process"
 import { rmSync, writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { join } from "node:path"
+import { benchJobs } from "./jobs.ts"
 import { complete, flood, median } from "./load.ts"
 import {
   benchEnv,
@@ -239,6 +240,7 @@ try {
   await streaming.stop()
   await crowd(twenty.url)
   await memory(one.url)
+  await benchJobs(one, quick, note)
   if (!quick) write()
 } finally {
   for (const process of [one, twenty, thousand]) await process.stop()
