@@ -1,12 +1,12 @@
-// Asking the person in front of the terminal whether a call may run. The exact command or path is shown, and the folder; one key
-// answers. Somebody else may answer first, elsewhere.
+// Asking the person in front of the terminal whether a call may run. The question is shown in full (question.ts); one key answers.
+// "Always" shows its rule and asks once more; a pasted key answers nothing. Somebody else may answer first, elsewhere.
 import { emitKeypressEvents } from "node:readline"
 import { PincerError } from "../base/errors.ts"
 import type { ApprovalDecision } from "../protocol/approval.ts"
 import type { GatewayClient } from "../protocol/client.ts"
-import { inert } from "./inert.ts"
+import { inert, inertLine } from "./inert.ts"
+import { type Question, showOffer, showQuestion } from "./question.ts"
 import type { Screen } from "./screen.ts"
-import type { Question } from "./turn.ts"
 
 export interface Keys {
   /** Calls `listener` for each key; the returned function ends it. */
@@ -17,15 +17,26 @@ export interface Key {
   name?: string
   sequence?: string
   ctrl?: boolean
+  meta?: boolean
+  /** Part of a paste: counts as text, never as an answer. */
+  pasted?: boolean
 }
 
-const ANSWERS: Readonly<Record<string, ApprovalDecision>> = { y: "allow-once", a: "allow-always", n: "deny" }
+interface Said {
+  decision: ApprovalDecision
+  reason?: string
+}
+
+type Outcome = Said | { elsewhere: string }
+
 const SAID: Readonly<Record<ApprovalDecision, string>> = {
   "allow-once": "Yes, once",
   "allow-session": "Yes, also when exactly this is wanted again in this conversation",
-  "allow-always": "Yes, and whenever this is wanted again",
+  "allow-always": "Yes, and this rule stands from now on",
   deny: "No",
 }
+
+const MAX_REASON = 1_000
 
 /** Asks one question after the other. */
 export class Asker {
@@ -51,9 +62,9 @@ export class Asker {
     this.#line = this.#line.then(() => this.#one(question))
   }
 
-  /** It was answered, here or elsewhere; or it ran out of time (null). */
-  answered(id: string, decision: string | null): void {
-    const words = decision ?? "nobody answered in time"
+  /** It was answered, here or elsewhere; or nobody did (null), for this reason. */
+  answered(id: string, decision: string | null, reason?: string): void {
+    const words = decision ?? (reason === "canceled" ? "withdrawn" : "nobody answered in time")
     this.#answered.set(id, words)
     this.#waiting.get(id)?.(words)
   }
@@ -65,47 +76,117 @@ export class Asker {
 
   async #one(question: Question): Promise<void> {
     if (this.#answered.has(question.id)) return
-    this.#show(question)
-    const decision = await this.#decision(question)
-    if (typeof decision !== "string") {
-      this.#out.line(this.#out.paint(decision.elsewhere, "dim"))
+    const outcome = await new Dialogue(this.#out, this.#keys, question).run((settle) => {
+      this.#waiting.set(question.id, settle)
+    })
+    this.#waiting.delete(question.id)
+    if ("elsewhere" in outcome) {
+      this.#out.line()
+      this.#out.line(this.#out.paint(`(${inertLine(outcome.elsewhere)})`, "dim"))
       return
     }
+    const { decision, reason } = outcome
     this.#out.line(this.#out.paint(SAID[decision], decision === "deny" ? "red" : "green"))
     try {
-      await this.#client.request("exec.approval.resolve", { id: question.id, decision })
+      await this.#client.request("exec.approval.resolve", {
+        id: question.id,
+        decision,
+        ...(reason === undefined ? {} : { reason }),
+      })
     } catch (error) {
       if (!(error instanceof PincerError)) throw error
       this.#out.line(this.#out.paint(`! ${inert(error.message)}`, "yellow"))
     }
   }
+}
 
-  #show({ tool, summary, reason, cwd }: Question): void {
-    const out = this.#out
-    out.line()
-    out.line(
-      `${out.paint("?", "yellow", "bold")} ${out.paint(`May ${inert(tool)} do this?`, "bold")}  ${out.paint(inert(reason), "dim")}`,
-    )
-    for (const line of inert(summary).split("\n")) out.line(`    ${out.paint(line, "yellow")}`)
-    out.line(`    ${out.paint(`in ${inert(cwd)}`, "dim")}`)
-    out.write(
-      `  ${out.paint("[y]", "bold")} once  ${out.paint("[a]", "bold")} always for exactly this  ${out.paint("[n]", "bold")} no  `,
+/** One question on the screen until it has its answer. */
+class Dialogue {
+  readonly #out: Screen
+  readonly #keys: Keys
+  readonly #question: Question
+  readonly #end = Promise.withResolvers<Outcome>()
+  #step: "choose" | "confirm" | "reason" = "choose"
+  #reason = ""
+
+  constructor(out: Screen, keys: Keys, question: Question) {
+    this.#out = out
+    this.#keys = keys
+    this.#question = question
+  }
+
+  /** `others` gets the function by which an answer from elsewhere ends it. */
+  async run(others: (settle: (elsewhere: string) => void) => void): Promise<Outcome> {
+    showQuestion(this.#out, this.#question)
+    this.#choices()
+    const stop = this.#keys.onKey((key) => this.#key(key))
+    others((elsewhere) => this.#end.resolve({ elsewhere }))
+    try {
+      return await this.#end.promise
+    } finally {
+      stop()
+    }
+  }
+
+  #choices(): void {
+    this.#step = "choose"
+    const bold = (key: string) => this.#out.paint(key, "bold")
+    const always = this.#question.offer === undefined ? "" : `${bold("[a]")} always  `
+    this.#out.write(
+      `  ${bold("[y]")} once  ${bold("[s]")} this session  ${always}${bold("[n]")} no  ${bold("[r]")} no, with a reason  `,
     )
   }
 
-  #decision(question: Question): Promise<ApprovalDecision | { elsewhere: string }> {
-    return new Promise((resolve) => {
-      const settle = (result: ApprovalDecision | { elsewhere: string }) => {
-        stopKeys()
-        this.#waiting.delete(question.id)
-        resolve(result)
+  #key(key: Key): void {
+    if (key.ctrl || key.meta) return
+    if (this.#step === "reason") this.#type(key)
+    else if (!key.pasted) this.#choose((key.sequence ?? key.name ?? "").toLowerCase())
+  }
+
+  #choose(key: string): void {
+    if (this.#step === "confirm") {
+      if (key === "y") this.#say("allow-always")
+      else if (key === "n" || key === "\x1b") {
+        this.#out.line("back")
+        this.#choices()
       }
-      const stopKeys = this.#keys.onKey((key) => {
-        const answer = key.ctrl ? undefined : ANSWERS[(key.sequence ?? key.name ?? "").toLowerCase()]
-        if (answer) settle(answer)
-      })
-      this.#waiting.set(question.id, (elsewhere) => settle({ elsewhere: `(${elsewhere})` }))
-    })
+      return
+    }
+    const { offer } = this.#question
+    if (key === "y") this.#say("allow-once")
+    else if (key === "s") this.#say("allow-session")
+    else if (key === "n") this.#say("deny")
+    else if (key === "r") {
+      this.#step = "reason"
+      this.#out.write(`\n  ${this.#out.paint("Why not?", "bold")} `)
+    } else if (key === "a" && offer !== undefined) {
+      this.#step = "confirm"
+      showOffer(this.#out, offer)
+      this.#out.write(`  ${this.#out.paint("[y]", "bold")} write it  ${this.#out.paint("[n]", "bold")} back  `)
+    }
+  }
+
+  #type({ name, sequence = "" }: Key): void {
+    if (name === "return" || name === "enter") {
+      this.#out.line()
+      const reason = this.#reason.trim()
+      this.#say("deny", reason === "" ? undefined : reason)
+    } else if (name === "escape") {
+      this.#reason = ""
+      this.#out.line()
+      this.#choices()
+    } else if (name === "backspace") {
+      if (this.#reason === "") return
+      this.#reason = [...this.#reason].slice(0, -1).join("")
+      this.#out.write(`\r\x1b[K  ${this.#out.paint("Why not?", "bold")} ${inertLine(this.#reason)}`)
+    } else if (!/[\u0000-\u001f\u007f]/.test(sequence) && this.#reason.length < MAX_REASON) {
+      this.#reason += sequence
+      this.#out.write(inertLine(sequence))
+    }
+  }
+
+  #say(decision: ApprovalDecision, reason?: string): void {
+    this.#end.resolve({ decision, ...(reason === undefined ? {} : { reason }) })
   }
 }
 

@@ -103,7 +103,7 @@ export class LineEditor implements Keys {
     if (this.#listeners.size === 0) return
     // Keys that answer a question are no part of a message.
     this.#empty()
-    for (const listener of [...this.#listeners]) listener(key)
+    for (const listener of [...this.#listeners]) listener(this.#pasting ? { ...key, pasted: true } : key)
   }
 
   #empty(): void {

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { PincerError } from "../base/errors.ts"
-import type { GatewayClient } from "../protocol/client.ts"
-import { Asker, type Key } from "./approve.ts"
 import type { Cli } from "./cli.ts"
 import { Screen } from "./screen.ts"
 import { openStage } from "./stages.ts"
-import type { Ending, Question } from "./turn.ts"
+import type { Ending } from "./turn.ts"
 
 function screens(isTTY: boolean) {
   const written = { out: "", err: "" }
@@ -93,79 +90,4 @@ test("a pipe gets the answer alone, ended by one newline", () => {
   stage.text("**Done**")
   stage.ended(ENDING)
   assert.deepEqual(written, { out: "**Done**\n", err: "" })
-})
-
-const QUESTION: Question = {
-  id: "q",
-  tool: "Bash",
-  summary: "rm -rf build\n\x1b[1A\x1b[2Kls",
-  reason: "Bash runs a command",
-  cwd: "/work",
-  expiresAtMs: 0,
-}
-
-function asking(refuse = false) {
-  const { cli, written } = screens(true)
-  const sent: unknown[] = []
-  let press: ((key: Key) => void) | undefined
-  const client = {
-    request: async (_: string, params: unknown) => {
-      sent.push(params)
-      if (refuse) throw new PincerError("CONFLICT", "It was answered already")
-    },
-  } as unknown as GatewayClient
-  const keys = {
-    onKey(listener: (key: Key) => void) {
-      press = listener
-      return () => {
-        press = undefined
-      }
-    },
-  }
-  return { asker: new Asker(client, cli.out, keys), written, sent, press: (sequence: string) => press?.({ sequence }) }
-}
-
-test("Asker shows exactly what is asked, takes y, a and n, and nothing else", async () => {
-  for (const [key, decision] of [
-    ["y", "allow-once"],
-    ["a", "allow-always"],
-    ["N", "deny"],
-  ] as const) {
-    const { asker, written, sent, press } = asking()
-    asker.ask(QUESTION)
-    await Promise.resolve()
-    for (const other of ["\r", " ", "\x1b", "x"]) press(other)
-    assert.deepEqual(sent, [])
-    press(key)
-    await asker.idle
-    assert.deepEqual(sent, [{ id: "q", decision }])
-    assert.match(written.out, /rm -rf build\n {4}␛\[1A␛\[2Kls\n {4}in \/work\n/)
-    assert.ok(!OBEYED.test(written.out))
-  }
-})
-
-test("Asker asks one after the other, and not what was answered elsewhere", async () => {
-  const { asker, written, sent, press } = asking()
-  asker.ask(QUESTION)
-  asker.ask({ ...QUESTION, id: "second", summary: "second command" })
-  asker.ask({ ...QUESTION, id: "third", summary: "third command" })
-  await Promise.resolve()
-  assert.ok(!written.out.includes("second command"))
-  asker.answered("q", "deny")
-  asker.answered("second", "allow-once")
-  await new Promise((resolve) => setImmediate(resolve))
-  press("y")
-  await asker.idle
-  assert.match(written.out, /\(deny\)/)
-  assert.ok(!written.out.includes("second command"))
-  assert.deepEqual(sent, [{ id: "third", decision: "allow-once" }])
-})
-
-test("Asker says so when the gateway does not take the answer", async () => {
-  const { asker, written, press } = asking(true)
-  asker.ask(QUESTION)
-  await Promise.resolve()
-  press("y")
-  await asker.idle
-  assert.match(written.out, /! It was answered already/)
 })

@@ -2,14 +2,15 @@
 import type { Cli } from "./cli.ts"
 import { inert, inertJson, inertLine } from "./inert.ts"
 import { MarkdownStream } from "./markdown.ts"
+import type { Question } from "./question.ts"
 import type { Screen } from "./screen.ts"
-import type { Ending, Question, Stage, ToolEnd, ToolStart } from "./turn.ts"
+import type { Answered, Ending, Stage, ToolEnd, ToolStart } from "./turn.ts"
 import { fit } from "./width.ts"
 
 /** Where questions go. */
 export interface Questions {
   ask(question: Question): void
-  answered(id: string, decision: string | null): void
+  answered(id: string, decision: string | null, reason?: string): void
 }
 
 export type Format = "text" | "json" | "quiet"
@@ -50,7 +51,7 @@ class SilentStage implements Stage {
   asked(_question: Question): void {
     return
   }
-  answered(_answer: { id: string; decision: string | null; by: string | undefined }): void {
+  answered(_answer: Answered): void {
     return
   }
   ended(_ending: Ending): void {
@@ -152,8 +153,8 @@ export class TerminalStage extends SilentStage {
     this.#questions?.ask(question)
   }
 
-  override answered({ id, decision }: { id: string; decision: string | null }): void {
-    this.#questions?.answered(id, decision)
+  override answered({ id, decision, reason }: Answered): void {
+    this.#questions?.answered(id, decision, reason)
   }
 
   #begin(what: "text" | "thinking" | "tool" | "note"): void {
@@ -304,7 +305,7 @@ class JsonStage implements Stage {
   asked(question: Question): void {
     this.#put("approval.requested", question)
   }
-  answered(answer: { id: string; decision: string | null; by: string | undefined }): void {
+  answered(answer: Answered): void {
     this.#put("approval.resolved", answer)
   }
   ended(ending: Ending): void {

@@ -4,17 +4,7 @@ import { ERROR_TABLE, type ErrorCode, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { type GatewayClient, newKey } from "../protocol/client.ts"
 import type { EventFrame } from "../protocol/frame.ts"
-
-/** An approval as the wire shows it. */
-export interface Question {
-  id: string
-  tool: string
-  /** The exact command, or the path and what happens to it. */
-  summary: string
-  reason: string
-  cwd: string
-  expiresAtMs: number
-}
+import { type Question, questionOf } from "./question.ts"
 
 export interface ToolStart {
   callId: string
@@ -43,8 +33,17 @@ export interface Stage {
   toolEnded(tool: ToolEnd): void
   notice(level: "info" | "warning", text: string): void
   asked(question: Question): void
-  answered(answer: { id: string; decision: string | null; by: string | undefined }): void
+  answered(answer: Answered): void
   ended(ending: Ending): void
+}
+
+/** How a question ended; nobody answered when `decision` is null. */
+export interface Answered {
+  id: string
+  decision: string | null
+  by: string | undefined
+  /** Why nobody did: "expired" or "canceled". */
+  reason?: string
 }
 
 export interface Ending {
@@ -234,26 +233,20 @@ class LiveTurn {
   }
 
   #asked(row: Record<string, unknown>): void {
-    const request = isObject(row["request"]) ? row["request"] : {}
-    const id = stringOf(row["id"]) ?? ""
-    if (this.#ownQuestions.has(id)) return
-    this.#ownQuestions.add(id)
-    this.#stage.asked({
-      id,
-      tool: stringOf(row["tool"]) ?? "",
-      summary: stringOf(row["summary"]) ?? stringOf(request["command"]) ?? "",
-      reason: stringOf(row["reason"]) ?? "",
-      cwd: stringOf(request["cwd"]) ?? "",
-      expiresAtMs: typeof row["expiresAtMs"] === "number" ? row["expiresAtMs"] : Number.POSITIVE_INFINITY,
-    })
+    const question = questionOf(row)
+    if (this.#ownQuestions.has(question.id)) return
+    this.#ownQuestions.add(question.id)
+    this.#stage.asked(question)
   }
 
   #answered({ payload }: EventFrame): void {
     const id = isObject(payload) ? stringOf(payload["id"]) : undefined
     if (!isObject(payload) || id === undefined || !this.#ownQuestions.has(id)) return
     const decision = stringOf(payload["decision"]) ?? null
-    if (decision === "allow-once" || decision === "allow-always") this.#allowed += 1
-    this.#stage.answered({ id, decision, by: stringOf(payload["resolvedBy"]) })
+    if (decision?.startsWith("allow-")) this.#allowed += 1
+    const reason = decision === null ? stringOf(payload["status"]) : undefined
+    const by = stringOf(payload["resolvedBy"])
+    this.#stage.answered({ id, decision, by, ...(reason === undefined ? {} : { reason }) })
   }
 
   #chat(payload: Record<string, unknown>): void {
