@@ -7,6 +7,7 @@ import type { Submission } from "../jobs/job.ts"
 import { wholeJob } from "../jobs/project.ts"
 import { JOB_INTERRUPTS, JOB_STATUSES, type JobRecord, type WireJob } from "../protocol/job.ts"
 import type { Permissions } from "../protocol/permission.ts"
+import type { SessionName } from "../protocol/session.ts"
 import type { JobFilter } from "../store/jobs.ts"
 import { requireAgent, resolveSession } from "./inbound.ts"
 import { idempotencyKey, permissions, renamed, tidy } from "./methods/params.ts"
@@ -107,9 +108,7 @@ export async function submission(params: SubmitParams, clientId: string, parts: 
     )
   const asked = params.agent?.trim().toLowerCase()
   const agentId = asked === undefined || asked === "" ? parts.config.agents.default : asked
-  const session = params.session?.trim()
-    ? await resolveSession({ sessionKey: params.session, agentId: asked || undefined }, parts)
-    : undefined
+  const session = await sessionOf(params.session, asked || undefined, parts)
   requireAgent(session?.agentId ?? agentId, parts)
   if (model !== undefined) parts.catalogue.resolve(model)
   if (cwd !== undefined && !isAbsolute(cwd))
@@ -131,12 +130,21 @@ export async function submission(params: SubmitParams, clientId: string, parts: 
   }
 }
 
+/** A key, a name within the agent, or the id of a transcript. */
+async function sessionOf(
+  given: string | undefined,
+  agentId: string | undefined,
+  parts: Parts,
+): Promise<SessionName | undefined> {
+  const text = given?.trim() ?? ""
+  if (text === "") return undefined
+  return resolveSession(/^agent:/i.test(text) ? { sessionKey: text, agentId } : { sessionId: text, agentId }, parts)
+}
+
 export async function jobFilter(params: ListParams, parts: Parts): Promise<JobFilter> {
   const { status, since, until, limit = DEFAULT_PAGE, cursor } = params
   const agentId = params.agent?.trim().toLowerCase() || undefined
-  const session = params.session?.trim()
-    ? await resolveSession({ sessionKey: params.session, agentId }, parts)
-    : undefined
+  const session = await sessionOf(params.session, agentId, parts)
   return {
     ...(status === undefined ? {} : { status }),
     ...(agentId === undefined ? {} : { agentId }),

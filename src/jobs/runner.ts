@@ -283,7 +283,8 @@ export class JobRunner {
       throw beginning.reason
     }
     const record = beginning.value
-    if (!begun) this.#tell(id)
+    if (begun) this.#pump()
+    else this.#tell(id)
     if (acceptance.status === "rejected") return { record, end: this.#refused(acceptance.reason, active) }
     return { record, end: await this.#outcome(record, active) }
   }
@@ -293,7 +294,8 @@ export class JobRunner {
     const { clock, lanes } = this.#ports
     for (;;) {
       try {
-        await lanes.submit(request)
+        const { record } = await lanes.submit(request)
+        if (record.status === "waiting") this.#park(active, true)
         return
       } catch (error) {
         if (!(error instanceof PincerError) || error.code !== "RATE_LIMITED") throw error
