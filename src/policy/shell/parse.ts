@@ -140,15 +140,19 @@ class Reading {
         this.bashOnly("[[")
         return this.#test(node.expression)
       case "Function":
-        return { type: "unknown", why: `a function named ${node.name.text}`, bodies: this.inside(node) }
+        return { type: "unknown", why: `a function named ${node.name.text}`, bodies: [this.#bodyOf(node.body)] }
       case "Coproc":
-        return { type: "unknown", why: "a coprocess", bodies: this.inside(node) }
+        return { type: "unknown", why: "a coprocess", bodies: [this.#bodyOf(node.body)] }
       case "ArithmeticFor":
       case "ArithmeticCommand":
         return { type: "unknown", why: "arithmetic", bodies: this.inside(node) }
       default:
         throw new NotUnderstood(`unknown syntax ${JSON.stringify(node satisfies never)}`)
     }
+  }
+
+  #bodyOf(body: CommandNode | CompoundList): Shell {
+    return body.type === "CompoundList" ? this.#body(body) : this.#deeper(() => this.#command(body))
   }
 
   #simple(node: Extract<CommandNode, { type: "Command" }>): Shell {

@@ -23,7 +23,7 @@ export function whyNotFixed(tree: readonly TreePart[]): string | undefined {
 
 function partsOf(word: Word, tree: readonly TreePart[], reader: WordReader): WordPart[] {
   const parts =
-    tree.length === 0 ? unquoted(word.text, true) : tree.flatMap((part, at) => partOf(part, at === 0, reader))
+    tree.length === 0 ? unquoted(word.text, true) : tree.flatMap((part, at) => partOf(part, at === 0, tree.length > 1, reader))
   const bare = tree.length === 0 ? word.text : tree.map((part) => (part.type === "Literal" ? part.text : "")).join("")
   if (/(?<!\\)\{/.test(bare) && /,|\.\./.test(bare)) return [run("brace expansion")]
   if (/[=:]~/.test(bare)) return [run("a home folder (~)")]
@@ -40,9 +40,11 @@ function text(value: string): WordPart {
   return { type: "text", text: value }
 }
 
-function partOf(part: TreePart, first: boolean, reader: WordReader): WordPart[] {
+function partOf(part: TreePart, first: boolean, more: boolean, reader: WordReader): WordPart[] {
   switch (part.type) {
     case "Literal":
+      // In ~'x' the quote takes the meaning away, or gives it another: not worth knowing.
+      if (first && more && /^~[^/]*$/.test(part.text)) return [run("a home folder (~)")]
       return unquoted(part.text, first)
     case "SingleQuoted":
       return [/^'[^']*'$/.test(part.text) ? text(part.text.slice(1, -1)) : run("quotes that could not be worked out")]
