@@ -5,7 +5,9 @@ import { newKey } from "../protocol/client.ts"
 import { Asker, terminalKeys } from "./approve.ts"
 import type { Cli } from "./cli.ts"
 import { PATIENT, type Reach, reachGateway } from "./connect.ts"
+import { parseElevated, setElevated } from "./elevated.ts"
 import { withFiles } from "./files.ts"
+import { inertLine } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { type Format, openStage } from "./stages.ts"
 import { readStdin } from "./stdin.ts"
@@ -23,6 +25,7 @@ export interface AskFlags {
   timeout?: string
   system?: string
   thinking?: string
+  elevated?: string
   attach?: string[]
 }
 
@@ -33,6 +36,7 @@ const TIMEOUT_GRACE_MS = 5_000
 export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): Promise<void> {
   const format = formatOf(flags)
   const timeoutMs = timeoutOf(flags.timeout)
+  const elevated = flags.elevated === undefined ? undefined : parseElevated(flags.elevated, "--elevated")
   const prompt = flags.prompt ?? flags.message ?? words.join(" ")
   const piped = await readStdin(prompt.trim() !== "")
   const { message, attachments } = withFiles(joined(prompt, piped), flags.attach ?? [], cli)
@@ -51,11 +55,19 @@ export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): 
       ...sayingOf(cli, link, flags),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     }
+    if (elevated) await elevate(cli, link, saying, elevated)
     const ending = await supervised(cli, link, saying, { asksHere, format, timeoutMs })
     if (ending.exitCode !== 0) throw new Exit(ending.exitCode)
   } finally {
     await link.close()
   }
+}
+
+/** Before the question is asked; the answer's place is not spoiled. */
+async function elevate(cli: Cli, link: Reach, saying: Saying, wish: ReturnType<typeof parseElevated>): Promise<void> {
+  const { agentId, sessionKey } = saying
+  const address = { sessionKey: String(sessionKey), ...(typeof agentId === "string" ? { agentId } : {}) }
+  cli.err.line(cli.err.paint(`! ${inertLine(await setElevated(link.client, address, wish))}`, "yellow"))
 }
 
 function sayingOf(cli: Cli, link: Reach, flags: AskFlags) {

@@ -7,11 +7,13 @@ import { expandPath, resolvePaths } from "../config/paths.ts"
 import { Asker } from "./approve.ts"
 import type { Cli } from "./cli.ts"
 import { PATIENT, type Reach, reachGateway } from "./connect.ts"
+import { readElevated } from "./elevated.ts"
 import { mentioned, withFiles } from "./files.ts"
 import { inert } from "./inert.ts"
 import { LineEditor } from "./line-editor.ts"
 import { findSlash, runSlash, slashCommands, type Talk } from "./slash.ts"
 import { openStage } from "./stages.ts"
+import { duration } from "./status.ts"
 import { runTurn, stringOf } from "./turn.ts"
 
 export interface ConverseFlags {
@@ -20,6 +22,7 @@ export interface ConverseFlags {
   model?: string
   cwd?: string
   thinking?: string
+  elevated?: string
 }
 
 /** Returns when the person leaves. Throws when there is no terminal, or no gateway. */
@@ -44,6 +47,7 @@ class Conversing implements Talk {
   readonly #waiting: string[] = []
   #turn: AbortController | undefined
   #busy = false
+  readonly #elevated: string | undefined
   #leaving = false
   sessionKey: string
   agentId: string | undefined
@@ -58,6 +62,7 @@ class Conversing implements Talk {
     this.agentId = flags.agent
     this.model = flags.model
     this.thinking = flags.thinking
+    this.#elevated = flags.elevated
     this.#editor = new LineEditor({
       stdin: process.stdin,
       stdout: process.stdout,
@@ -84,7 +89,8 @@ class Conversing implements Talk {
     })
     try {
       await this.#greet()
-      this.#editor.open()
+      if (this.#elevated !== undefined) await runSlash(this, `/elevated ${this.#elevated}`)
+      await this.#open()
       await Promise.race([this.#left.promise, lost])
     } finally {
       this.#leaving = true
@@ -157,7 +163,21 @@ class Conversing implements Talk {
       }
     }
     this.#busy = false
-    if (!this.#leaving) this.#editor.open()
+    if (!this.#leaving) await this.#open()
+  }
+
+  /** Opens the line; its prompt says when commands may leave the sandbox. */
+  async #open(): Promise<void> {
+    try {
+      const address = { sessionKey: this.sessionKey, ...(this.agentId === undefined ? {} : { agentId: this.agentId }) }
+      const { level, leftMs } = await readElevated(this.client, address)
+      this.#editor.mark = level === "off" ? "" : `elevated ${level}, ${duration(leftMs)} `
+    } catch (error) {
+      this.#editor.mark = "elevated ? "
+      this.out.line(this.out.paint(`! ${inert(asPincerError(error).message)}`, "yellow"))
+    }
+    // Something may have been written meanwhile.
+    if (!this.#leaving && !this.#busy) this.#editor.open()
   }
 
   async #say(text: string): Promise<void> {

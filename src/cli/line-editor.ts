@@ -30,6 +30,8 @@ export class LineEditor implements Keys {
   readonly #options: LineEditorOptions
   readonly #reader: Interface
   readonly #listeners = new Set<(key: Key) => void>()
+  /** Stands before the prompt. */
+  mark = ""
   #muted = false
   #pasting = false
   #closed = false
@@ -76,7 +78,8 @@ export class LineEditor implements Keys {
   open(): void {
     this.#muted = false
     const more = this.#lines.length > 0
-    this.#reader.setPrompt(this.#options.out.paint(more ? "… " : "> ", more ? "dim" : "bold"))
+    const { out } = this.#options
+    this.#reader.setPrompt(out.paint(this.mark, "red", "bold") + out.paint(more ? "… " : "> ", more ? "dim" : "bold"))
     this.#reader.prompt(true)
   }
 

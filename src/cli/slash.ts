@@ -2,6 +2,9 @@
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { type GatewayClient, newKey } from "../protocol/client.ts"
+import { ELEVATED_LEVELS } from "../protocol/permission.ts"
+import { idFor, pendingApprovals, showRow } from "./approvals.ts"
+import { parseElevated, readElevated, type SessionAddress, setElevated, wordsOf } from "./elevated.ts"
 import { inert, inertLine } from "./inert.ts"
 import type { Screen } from "./screen.ts"
 import { messagesOf, showMessage } from "./sessions.ts"
@@ -46,7 +49,7 @@ function listOf(value: unknown): Fields[] {
   return Array.isArray(value) ? value.filter(isObject) : []
 }
 
-function addressOf(talk: Talk): Fields {
+function addressOf(talk: Talk): SessionAddress {
   return { sessionKey: talk.sessionKey, ...(talk.agentId === undefined ? {} : { agentId: talk.agentId }) }
 }
 
@@ -99,6 +102,20 @@ export const slashCommands: readonly SlashCommand[] = [
     run: think,
     choices: async () => THINKING,
   },
+  {
+    name: "elevated",
+    takes: "[level]",
+    about: "commands outside the sandbox for a while: on, ask, full, off, and minutes",
+    run: elevated,
+    choices: async () => [...ELEVATED_LEVELS],
+  },
+  {
+    name: "approve",
+    takes: "[id]",
+    about: "what waits for an answer; with id: once, session, always, deny [reason]",
+    run: approve,
+    choices: async (talk) => (await pendingApprovals(talk.client)).map((row) => String(row["id"])),
+  },
   { name: "quit", aliases: ["exit"], about: "leave (also: Ctrl-D)", run: (talk) => talk.leave() },
 ]
 
@@ -122,6 +139,7 @@ async function status(talk: Talk): Promise<void> {
     ["Session", talk.sessionKey],
     ["Agent", talk.agentId ?? "the default one"],
     ["Thinking", talk.thinking ?? "as configured"],
+    ["Elevated", wordsOf(await readElevated(talk.client, addressOf(talk)))],
   ])
 }
 
@@ -207,6 +225,39 @@ async function model(talk: Talk, name: string): Promise<void> {
   const shown = `${String(resolved["modelProvider"])}/${String(resolved["model"])}`
   talk.model = name === "default" ? undefined : shown
   talk.out.line(`This session uses ${inertLine(shown)} now.`)
+}
+
+async function elevated(talk: Talk, words: string): Promise<void> {
+  const address = addressOf(talk)
+  if (words === "") talk.out.line(wordsOf(await readElevated(talk.client, address)))
+  else talk.out.line(inert(await setElevated(talk.client, address, parseElevated(words, "/elevated"))))
+}
+
+const DECISIONS: Readonly<Record<string, string>> = {
+  once: "allow-once",
+  session: "allow-session",
+  always: "allow-always",
+  deny: "deny",
+}
+
+/** "id decision reason …"; without an id what waits is shown. */
+async function approve(talk: Talk, words: string): Promise<void> {
+  const rows = await pendingApprovals(talk.client)
+  if (words === "") {
+    for (const row of rows) showRow(talk.out, row)
+    if (rows.length === 0) talk.out.line("Nothing waits for an answer.")
+    return
+  }
+  const [part = "", word = "once", ...rest] = words.split(/\s+/)
+  const decision = DECISIONS[word] ?? word
+  const id = idFor(
+    rows.map((row) => String(row["id"])),
+    part,
+    "approvals",
+  )
+  const reason = rest.length === 0 ? {} : { reason: rest.join(" ") }
+  const answer = await fieldsOf(talk, "exec.approval.resolve", { id, decision, ...reason })
+  talk.out.line(`Answered: ${inertLine(String(answer["decision"]))}.`)
 }
 
 function think(talk: Talk, level: string): void {

@@ -97,9 +97,24 @@ function factsOf(gateway: Record<string, unknown>, url: string): [string, string
       `${num(turns["running"])} running, ${num(turns["waiting"])} waiting for an answer, ${num(turns["queued"])} queued`,
     ],
     ["Sessions", String(num(sessions["count"]))],
+    ...elevatedFacts(gateway["elevated"]),
     ["Memory", `${bytes(num(memory["rssBytes"]))}; database ${bytes(num(store["bytes"]))}`],
     ["Home", stringOf(gateway["home"]) ?? "?"],
   ]
+}
+
+/** Sessions whose commands may leave the sandbox now. */
+function elevatedFacts(rows: unknown): [string, string][] {
+  const list = Array.isArray(rows) ? rows.filter(isObject) : []
+  if (list.length === 0) return []
+  const said = list.map(
+    (row) => `${String(row["sessionKey"])} (${String(row["level"])}, until ${untilOf(row["expiresAtMs"])})`,
+  )
+  return [["Elevated", said.join(", ")]]
+}
+
+function untilOf(ms: unknown): string {
+  return typeof ms === "number" ? new Date(ms).toISOString() : "it is turned off"
 }
 
 function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): Problem[] {
@@ -120,7 +135,7 @@ function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): P
   if (approvals > 0)
     problems.push({
       text: `${approvals} ${approvals === 1 ? "call waits" : "calls wait"} for your answer.`,
-      fix: "pincer chat",
+      fix: "pincer approvals watch",
     })
   const path = stringOf(gateway["configPath"])
   if (own && path !== undefined && changedSince(path, num(gateway["startedAt"])))

@@ -14,6 +14,7 @@ function withFlags(command: Command): Command {
     .option("-C, --cwd <folder>", "where its tools work; default: the current folder")
     .option("--system <text>", "added to the agent's instructions for this question")
     .option("--thinking <level>", "off, minimal, low, medium, high or xhigh")
+    .option("--elevated <level>", "let its commands leave the sandbox: on, ask, full, off; with minutes: ask:30")
     .option("--attach <file...>", "files to go with it: text, pictures, documents")
     .option("--timeout <seconds>", "end the turn after so long")
     .option("--format <format>", "text, json (one event a line) or quiet (the last words only)", "text")

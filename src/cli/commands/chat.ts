@@ -13,6 +13,7 @@ export const chat: CommandGroup = (program, cli) => {
     .option("--model <name>", "the model that answers, as provider/model")
     .option("-C, --cwd <folder>", "where its tools work; default: the current folder")
     .option("--thinking <level>", "off, minimal, low, medium, high or xhigh")
+    .option("--elevated <level>", "let its commands leave the sandbox: on, ask, full, off; with minutes: ask:30")
     .addHelpText("after", "\nExample:\n  pincer chat --session work\nInside: /help")
     .action(async (flags) => {
       const { converse } = await import("../converse.ts")

@@ -1,4 +1,5 @@
 // The command tree: one file a verb group, one line here. A file only declares; what a command does is imported when it is called.
+import { approvals } from "./approvals.ts"
 import { ask } from "./ask.ts"
 import { chat } from "./chat.ts"
 import { completion } from "./completion.ts"
@@ -19,6 +20,7 @@ export const groups: readonly CommandGroup[] = [
   status,
   doctor,
   session,
+  approvals,
   job,
   models,
   config,
