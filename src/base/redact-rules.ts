@@ -5,7 +5,7 @@ import { looksRandom, nameKind } from "./redact-names.ts"
 /** What goes on after a secret that was recognised before its end was seen. */
 export type Rest = { type: "run"; chars: RegExp } | { type: "block" }
 
-export type Finding =
+export type Suspicion =
   /** A secret from `from` to `to`; `rest` when it may go on in the next piece. */
   | { type: "found"; from: number; to: number; rest?: Rest }
   /** Cannot be told yet: ask again when more is there, and show nothing from `hold` on until then. */
@@ -64,7 +64,7 @@ function telling(characters: string): Uint8Array {
 }
 
 /** Asks the rules about the telling character at `at`. `final`: nothing follows the text. */
-export function judge(text: string, at: number, final: boolean): Finding | undefined {
+export function judge(text: string, at: number, final: boolean): Suspicion | undefined {
   switch (text[at]) {
     case "-":
       return token(text, at, final) ?? privateKey(text, at, final)
@@ -98,7 +98,7 @@ function isWordAt(text: string, at: number): boolean {
   return at >= 0 && at < text.length && /[A-Za-z0-9_]/.test(text[at]!)
 }
 
-function token(text: string, at: number, final: boolean): Finding | undefined {
+function token(text: string, at: number, final: boolean): Suspicion | undefined {
   let from = at
   while (from > 0 && at - from <= LONGEST_WORD && isWordAt(text, from - 1)) from -= 1
   const rule = TOKENS.get(text.slice(from, at + 1))
@@ -106,7 +106,7 @@ function token(text: string, at: number, final: boolean): Finding | undefined {
 }
 
 /** A prefix from `from` and its body from `start`. */
-function run(text: string, from: number, start: number, final: boolean, rule: TokenRule): Finding | undefined {
+function run(text: string, from: number, start: number, final: boolean, rule: TokenRule): Suspicion | undefined {
   if (isWordAt(text, from - 1)) return undefined
   const to = start + lengthOf(rule.body, text, start)
   const open = to === text.length && !final
@@ -121,7 +121,7 @@ function lengthOf(pattern: RegExp, text: string, at: number): number {
 }
 
 /** A secret from `from` to at least `to`, followed as far as `chars` go. */
-function found(text: string, from: number, to: number, final: boolean, chars: RegExp): Finding {
+function found(text: string, from: number, to: number, final: boolean, chars: RegExp): Suspicion {
   let end = to
   for (let more = lengthOf(chars, text, end); more > 0; more = lengthOf(chars, text, end)) end += more
   const open = end === text.length && !final
@@ -130,7 +130,7 @@ function found(text: string, from: number, to: number, final: boolean, chars: Re
 
 const WEB_TOKEN = /^eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}/
 
-function webToken(text: string, from: number, final: boolean): Finding | undefined {
+function webToken(text: string, from: number, final: boolean): Suspicion | undefined {
   if (isWordAt(text, from - 1)) return undefined
   const to = from + lengthOf(dotted, text, from)
   const open = to === text.length && !final
@@ -139,7 +139,7 @@ function webToken(text: string, from: number, final: boolean): Finding | undefin
 }
 
 /** "-----BEGIN RSA PRIVATE KEY" and all up to its end. */
-function privateKey(text: string, at: number, final: boolean): Finding | undefined {
+function privateKey(text: string, at: number, final: boolean): Suspicion | undefined {
   if (!text.startsWith("PRIVATE KEY", at - 11) && !text.startsWith("PRIVATE KEY BLOCK", at - 17)) return undefined
   const before = /-----BEGIN [A-Z ]*$/.exec(text.slice(Math.max(0, at - 60), at))
   if (!before) return undefined
@@ -164,7 +164,7 @@ export function endOfBlock(text: string, at: number): { to: number; closed: bool
 }
 
 /** The credential after "Bearer": random-looking, so that "bearer of good news" stays. */
-function bearer(text: string, at: number, final: boolean): Finding | undefined {
+function bearer(text: string, at: number, final: boolean): Suspicion | undefined {
   if (isWordAt(text, at - 7)) return undefined
   const start = at + lengthOf(/[ \t:]{0,4}/y, text, at)
   const to = start + lengthOf(base64, text, start)
@@ -176,7 +176,7 @@ function bearer(text: string, at: number, final: boolean): Finding | undefined {
 }
 
 /** The credential after "Basic": base64 of printable text with a colon. */
-function basic(text: string, at: number, final: boolean): Finding | undefined {
+function basic(text: string, at: number, final: boolean): Suspicion | undefined {
   if (isWordAt(text, at - 6)) return undefined
   const start = at + lengthOf(/[ \t]{0,4}/y, text, at)
   const to = start + lengthOf(base64, text, start)
@@ -191,7 +191,7 @@ function basic(text: string, at: number, final: boolean): Finding | undefined {
 const USER_INFO = /[^\s/?#"'<>`@\\]{0,512}/y
 
 /** The password of "scheme://user:password@host". Without one, the user where it looks like a key. */
-function userInfo(text: string, at: number, final: boolean): Finding | undefined {
+function userInfo(text: string, at: number, final: boolean): Suspicion | undefined {
   const start = at + 3
   const to = start + lengthOf(USER_INFO, text, start)
   const colon = text.indexOf(":", start)
@@ -209,7 +209,7 @@ function userInfo(text: string, at: number, final: boolean): Finding | undefined
 }
 
 /** Bot tokens: a number, a colon, and "AA" with more. */
-function bot(text: string, at: number, final: boolean): Finding | undefined {
+function bot(text: string, at: number, final: boolean): Suspicion | undefined {
   let from = at
   while (from > 0 && at - from < 11 && /\d/.test(text[from - 1]!)) from -= 1
   if (at - from < 8 || at - from > 10) return undefined
@@ -242,7 +242,7 @@ function nameBefore(text: string, at: number): Naming | undefined {
   return start === end ? undefined : { name: text.slice(start, end), before: text.slice(Math.max(0, start - 1), start) }
 }
 
-function named(text: string, at: number, final: boolean): Finding | undefined {
+function named(text: string, at: number, final: boolean): Suspicion | undefined {
   const naming = nameBefore(text, at)
   if (!naming) return undefined
   const { name, before } = naming
@@ -277,7 +277,7 @@ function isSecret(body: string, how: { kind: "strong" | "weak"; quoted: boolean;
 }
 
 /** A line of an .env file, or of what `env` prints. */
-function envValue(text: string, start: number, quote: string | undefined, final: boolean): Finding | undefined {
+function envValue(text: string, start: number, quote: string | undefined, final: boolean): Suspicion | undefined {
   const chars = quote === undefined ? ENV_VALUE : HEADER_VALUE
   const to = start + lengthOf(chars, text, start)
   const open = to === text.length && !final
@@ -292,7 +292,7 @@ export function isPlainPath(text: string): boolean {
   return /^(?:~|\.{1,2})?(?:\/[\w.@+ -]+){1,}\/?$/.test(text) && !text.split("/").some(looksRandom)
 }
 
-function queryValue(text: string, start: number, final: boolean): Finding | undefined {
+function queryValue(text: string, start: number, final: boolean): Suspicion | undefined {
   const to = start + lengthOf(QUERY_VALUE, text, start)
   const open = to === text.length && !final
   const body = text.slice(start, to)
@@ -302,7 +302,7 @@ function queryValue(text: string, start: number, final: boolean): Finding | unde
 }
 
 /** The value of an Authorization or Cookie header, to the end of its line. */
-function header(text: string, at: number, name: string, final: boolean): Finding | undefined {
+function header(text: string, at: number, name: string, final: boolean): Suspicion | undefined {
   const start = at + lengthOf(/[ \t]{0,4}\\{0,3}["'`]?/y, text, at)
   const to = start + lengthOf(HEADER_VALUE, text, start)
   const open = to === text.length && !final

@@ -1,6 +1,6 @@
 // Redaction of text that comes in pieces. What may still become a secret is held back and nothing else; a bounded tail of what was
 // shown is remembered, so that a prefix that has gone out already is still recognised when its secret follows.
-import { endOfBlock, type Finding, judge, MAX_BLOCK, type Rest, TELLING } from "./redact-rules.ts"
+import { endOfBlock, judge, MAX_BLOCK, type Rest, type Suspicion, TELLING } from "./redact-rules.ts"
 import type { SecretValues } from "./redact-values.ts"
 
 /** A name, a separator and what may stand between them. */
@@ -112,10 +112,10 @@ export class RedactionStream {
   #widest(
     text: string,
     at: number,
-    verdict: Finding | undefined,
+    verdict: Suspicion | undefined,
     valueTo: number | undefined,
     final: boolean,
-  ): Extract<Finding, { type: "found" }> | undefined {
+  ): Extract<Suspicion, { type: "found" }> | undefined {
     const byRule = verdict?.type === "found" ? verdict : undefined
     if (byRule === undefined && valueTo === undefined) return undefined
     const from = Math.min(byRule?.from ?? at, valueTo === undefined ? Number.POSITIVE_INFINITY : at)

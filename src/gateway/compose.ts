@@ -100,7 +100,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const logging = openLog({ path: paths.log, ...config.log, terminal: options.terminal, redactor })
   undo.add(() => logging.close())
   const { log } = logging
-  const store = openStore({ path: paths.db, durability: config.store.durability }, clock, log)
+  const store = openStore({ path: paths.db, durability: config.store.durability }, clock, log, redactor)
   undo.add(() => store.close())
   const hub = new Hub(log, redactor)
   const models = openModels({ config, env, base: paths.home, clock, log })

@@ -2,8 +2,12 @@
 // arguments are digested before it is written. The store numbers and chains the lines (store/audit.ts).
 import type { DecisionStep, Placement, TaintMark } from "./decision.ts"
 
+export const AUDIT_TYPES = ["decision", "effect", "approval", "elevated", "egress", "rule", "audit"] as const
+export type AuditType = (typeof AUDIT_TYPES)[number]
+
 export interface AuditEntry {
-  type: "decision" | "effect" | "approval" | "elevated" | "egress" | "rule"
+  /** "audit": about the audit itself, such as its pruning. */
+  type: AuditType
   /** ms since 1970. */
   at: number
   /** Who stood at the door: "cli (device 1a2b…)", "openai-client", "telegram:@ann". Set by the gateway. */
@@ -38,4 +42,34 @@ export interface AuditRecord extends AuditEntry {
   previous: string
   /** Hex sha256 over `previous` and the canonical JSON of the entry with its number. */
   hash: string
+}
+
+export interface AuditFilter {
+  /** Only records with a higher number. */
+  after?: number
+  /** Only records with a lower number. */
+  before?: number
+  /** The newest first instead of the oldest. */
+  newest?: boolean
+  limit: number
+  sessionKey?: string
+  tool?: string
+  type?: AuditType
+  /** ms since 1970, inclusive and exclusive. */
+  since?: number
+  until?: number
+}
+
+/** What a look at the whole chain found. */
+export interface AuditVerification {
+  ok: boolean
+  /** Records that were looked at. */
+  records: number
+  /** Number and hash of the last record: note them elsewhere, and nothing up to there can ever change unnoticed. */
+  head: { seq: number; hash: string }
+  /** Records up to this one were removed by a signed prune. */
+  prunedThrough: number
+  /** The first record that is not as it was, and what is wrong there, as a sentence. */
+  firstBad?: number
+  reason?: string
 }

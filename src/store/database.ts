@@ -1,7 +1,7 @@
 // The one SQLite connection (node:sqlite, WAL). Writes are grouped: everything asked for in one turn of the event loop is
 // committed in one transaction, and each promise resolves after the commit. A write function must be safe to run again: when one
 // of a group throws, the group is rolled back and each runs in a transaction of its own, so that only the guilty one fails.
-import { chmodSync, statSync } from "node:fs"
+import { chmodSync, closeSync, fsyncSync, openSync, statSync } from "node:fs"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { PincerError } from "../base/errors.ts"
 import { migrate } from "./migrations/index.ts"
@@ -59,12 +59,14 @@ export class Statement {
 export class Database {
   readonly #db: DatabaseSync
   readonly #path: string
+  readonly #durability: DatabaseOptions["durability"]
   #queue: Write[] = []
   #closed = false
 
   /** Opens (creating it, mode 0600) and brings the schema up to date. Throws UNAVAILABLE naming the path when it cannot. */
   constructor(options: DatabaseOptions) {
     this.#path = options.path
+    this.#durability = options.durability
     try {
       // Without a busy timeout, node:sqlite fails at once with "database is locked".
       this.#db = new DatabaseSync(options.path, { timeout: 5000 })
@@ -129,6 +131,19 @@ export class Database {
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
       return { ok: false, error }
+    }
+  }
+
+  /** What was committed is on disk when it returns, whatever the durability. */
+  sync(): void {
+    if (this.#durability === "full") return
+    const log = `${this.#path}-wal`
+    if (!statSync(log, { throwIfNoEntry: false })) return
+    const fd = openSync(log, "r")
+    try {
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
     }
   }
 

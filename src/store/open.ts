@@ -1,7 +1,9 @@
 // Opens the database and lays out its nouns. `Store` is what every room sees; `Books` adds what only the agent writes.
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
+import { patternsOnly, type Redactor } from "../base/redact.ts"
 import { ApprovalTable } from "./approvals.ts"
+import { AuditTable } from "./audit.ts"
 import { Database, type DatabaseOptions } from "./database.ts"
 import { DeviceTable } from "./devices.ts"
 import { DraftTable } from "./drafts.ts"
@@ -25,17 +27,27 @@ export interface Books extends Store {
   readonly grants: GrantTable
   readonly elevations: ElevationTable
   readonly notes: NoteTable
+  readonly audit: AuditTable
   readonly jobs: JobTable
 }
 
-/** Opens the store. Throws UNAVAILABLE naming the path when it cannot be opened or was written by a newer Pincer. */
-export function openStore(options: DatabaseOptions, clock: Clock, log: Logger): Books {
+/**
+ * Opens the store. Throws UNAVAILABLE naming the path when it cannot be opened or was written by a newer Pincer. What the audit
+ * records goes through the redactor.
+ */
+export function openStore(
+  options: DatabaseOptions,
+  clock: Clock,
+  log: Logger,
+  redactor: Redactor = patternsOnly,
+): Books {
   const db = new Database(options)
   const sessions = new SessionTable(db, clock)
   const transcript = new TranscriptTable(db, sessions)
   const usage = new UsageTable(db)
   const grants = new GrantTable(db, clock)
   const turns = new TurnTable(db, clock, sessions, transcript, usage)
+  const audit = new AuditTable({ db, path: options.path, clock, log, redactor })
   return {
     sessions,
     transcript,
@@ -50,7 +62,11 @@ export function openStore(options: DatabaseOptions, clock: Clock, log: Logger): 
     notes: new NoteTable(db),
     jobs: new JobTable(db, clock),
     responses: new ResponseTable(db),
+    audit,
     size: () => db.size(),
-    close: async () => db.close(),
+    close: async () => {
+      audit.close()
+      db.close()
+    },
   }
 }

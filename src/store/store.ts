@@ -1,6 +1,7 @@
 // What the store offers, noun by noun. Functions return promises, so that a server database can stand behind them.
 // Writes are grouped: what is asked for in one tick is committed together, and a promise resolves when its write is on disk.
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
+import type { AuditFilter, AuditRecord, AuditVerification } from "../protocol/audit.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Message, Usage } from "../protocol/message.ts"
 import type { TurnOutcome, TurnRecord, TurnRequest, TurnStatus } from "../protocol/turn.ts"
@@ -174,6 +175,15 @@ export interface Responses {
   delete(id: string): Promise<boolean>
 }
 
+/** The chain of what was decided and done. */
+export interface Audit {
+  list(filter: AuditFilter): Promise<AuditRecord[]>
+  get(seq: number): Promise<AuditRecord | undefined>
+  verify(): Promise<AuditVerification>
+  /** Removes records from before `before` (ms), leaving a signed mark and a record of it. */
+  prune(before: number, who: string): Promise<{ removed: number; through: number }>
+}
+
 export type { Approval, ApprovalDecision, RecordedEvent, TurnOutcome, TurnRequest }
 
 export interface Store {
@@ -184,6 +194,7 @@ export interface Store {
   readonly devices: Devices
   readonly usage: UsageLedger
   readonly responses: Responses
+  readonly audit: Audit
   /** Bytes on disk, for status. */
   size(): number
   close(): Promise<void>
