@@ -112,3 +112,32 @@ test("printable() shows what a terminal would, inertly", () => {
   assert.equal(printable("\u007fELF\u0002\u0001\0\ufffd"), "[8 characters of binary output]")
   assert.equal(printable("bell\u0007 back\u0008 \u009b31m"), "bell back 31m")
 })
+
+test("Bash refuses to run what is no longer what was judged, and says which file changed", async (t) => {
+  const { call, put, cwd, context } = await toolRoom(t)
+  const script = await put("run.sh", "echo first\n")
+  const judged = await bash.touch({ command: "sh run.sh" }, cwd, context.settings)
+  assert.deepEqual(
+    judged.facts?.segments[0]?.scripts.map((one) => one.path),
+    [script],
+  )
+  assert.equal(textIn(await call(bash, { command: "sh run.sh" }, { judged })), "first")
+  await put("run.sh", "echo second\n")
+  const refused = (error: unknown) =>
+    error instanceof PincerError && error.code === "CONFLICT" && error.message.includes(`${script} has changed`)
+  await assert.rejects(call(bash, { command: "sh run.sh" }, { judged }), refused)
+  await assert.rejects(
+    call(bash, { command: "echo other" }, { judged }),
+    /is not what was judged: the command is another/,
+  )
+})
+
+test("Bash tells what its command would start, in the environment that it would get", async (t) => {
+  const { cwd, context } = await toolRoom(t)
+  const touched = await bash.touch({ command: "ls | cat" }, cwd, context.settings)
+  assert.deepEqual(
+    touched.facts?.segments.map((one) => one.name),
+    ["ls", "cat"],
+  )
+  assert.equal((await bash.touch({ command: "ls" }, cwd)).facts, undefined, "without settings nobody knows the shell")
+})

@@ -87,6 +87,7 @@ const RUNS: readonly string[] = [
   "--gpg-sign",
   "--server-option",
   "--separate-git-dir",
+  "--output",
 ]
 const WRITERS: ReadonlySet<string> = new Set([
   ...[

@@ -1,6 +1,6 @@
 // From a word of the parser's tree to what it will be. The text is worked out here from the quotes, and must agree with the parser's:
 // where the two differ the word counts as not known.
-import type { LiteralPart, SyntaxNode, WordPart as TreePart, Word } from "unbash"
+import type { SyntaxNode, WordPart as TreePart, Word } from "unbash"
 import type { Shell, ShellWord, WordPart } from "./syntax.ts"
 
 export interface WordReader {
@@ -23,7 +23,9 @@ export function whyNotFixed(tree: readonly TreePart[]): string | undefined {
 
 function partsOf(word: Word, tree: readonly TreePart[], reader: WordReader): WordPart[] {
   const parts =
-    tree.length === 0 ? unquoted(word.text, true) : tree.flatMap((part, at) => partOf(part, at === 0, tree.length > 1, reader))
+    tree.length === 0
+      ? unquoted(word.text, true)
+      : tree.flatMap((part, at) => partOf(part, at === 0, tree.length > 1, reader))
   const bare = tree.length === 0 ? word.text : tree.map((part) => (part.type === "Literal" ? part.text : "")).join("")
   if (/(?<!\\)\{/.test(bare) && /,|\.\./.test(bare)) return [run("brace expansion")]
   if (/[=:]~/.test(bare)) return [run("a home folder (~)")]
@@ -49,7 +51,12 @@ function partOf(part: TreePart, first: boolean, more: boolean, reader: WordReade
     case "SingleQuoted":
       return [/^'[^']*'$/.test(part.text) ? text(part.text.slice(1, -1)) : run("quotes that could not be worked out")]
     case "DoubleQuoted":
-      return [text(""), ...part.parts.flatMap((one) => (one.type === "Literal" ? inDouble(one) : expansion(one, true)))]
+      return [
+        text(""),
+        ...part.parts.flatMap((one, at) =>
+          one.type === "Literal" ? inDouble(one.text, at === part.parts.length - 1) : expansion(one, true),
+        ),
+      ]
     case "AnsiCQuoted":
       reader.bashOnly("$'…'")
       return [ansiC(part.text)]
@@ -132,9 +139,21 @@ function unquoted(source: string, first: boolean): WordPart[] {
   return [...parts, text(fixed)]
 }
 
-function inDouble({ text: source }: LiteralPart): WordPart[] {
-  if (/(?<!\\)[`]/.test(source)) return [run("quotes that could not be worked out")]
-  return [text(source.replace(/\\([$`"\\]|\n)/g, (_, char: string) => (char === "\n" ? "" : char)))]
+/** Between double quotes a backslash only takes away the meaning of a few. `last`: the closing quote follows. */
+function inDouble(source: string, last: boolean): WordPart[] {
+  let fixed = ""
+  for (let at = 0; at < source.length; at++) {
+    const char = source[at]!
+    const next = source[at + 1]
+    if (char === "\\" && next !== undefined && '$`"\\\n'.includes(next)) {
+      if (next !== "\n") fixed += next
+      at++
+    } else if (char === "`" || (char === "$" && !(last && next === undefined))) {
+      // Shells differ in what an expansion is that was begun and not ended.
+      return [run("quotes that could not be worked out")]
+    } else fixed += char
+  }
+  return [text(fixed)]
 }
 
 /** Only the escapes that cannot be mistaken; octal, hexadecimal and control characters are how things are hidden. */
