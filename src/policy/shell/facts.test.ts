@@ -4,6 +4,8 @@ import { join } from "node:path"
 import { test } from "node:test"
 import { shellRoom } from "../../../test/fakes/shell-room.ts"
 import { changedSince } from "./changes.ts"
+import { disk } from "./disk.ts"
+import { commandFacts } from "./facts.ts"
 
 /** A line, the words of its segments ("…" for one that is not known), and what is unknown about it. */
 const WALKED: readonly [line: string, segments: string[], unknown: RegExp | undefined][] = [
@@ -163,6 +165,19 @@ test("programs, scripts and paths are resolved through links", async (t) => {
   assert.deepEqual((await facts("ls")).segments[0]?.paths, [cwd])
   for (const path of [".:/usr/bin", ":/usr/bin", "bin:/usr/bin"])
     assert.match((await facts("ls", { env: { PATH: path } })).unknown.join(), /PATH holds/)
+})
+
+test("where the system keeps many programs in one file, its links are those programs; other links to it are not", async () => {
+  const files = {
+    ...disk,
+    real: async (path: string) => (/\/(?:ls|busybox)$/.test(path) ? "/usr/bin/busybox" : path),
+    look: async () => ({ type: "file" as const, executable: true }),
+  }
+  const first = async (line: string) =>
+    (await commandFacts(line, { cwd: "/work", env: { PATH: "/usr/bin" }, shell: "/bin/bash", files })).segments[0]
+  assert.deepEqual([(await first("ls"))?.name, (await first("ls"))?.interprets], ["ls", null])
+  assert.equal((await first("./ls"))?.interprets, "busybox")
+  assert.equal((await first("busybox sh"))?.interprets, "busybox")
 })
 
 test("a pipe, a folder or a device is never a script", async (t) => {

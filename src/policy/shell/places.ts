@@ -4,7 +4,7 @@ import type { Disk } from "./disk.ts"
 
 /** Folders that only the system's own installer writes: what lies there goes by its name and is not hashed. */
 const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/nix/store", "/opt/homebrew", "/System", "/Library/Developer"]
-/** Programs that do what the name says by which they are called. */
+/** Files of the system that hold many programs and are the one by whose name they are called. */
 const MANY_IN_ONE: ReadonlySet<string> = new Set(["busybox", "toybox", "coreutils", "uutils", "box"])
 const MAX_LINKS = 40
 
@@ -67,8 +67,8 @@ async function found(word: string, path: string, disk: Disk): Promise<ProgramSea
   const place = await disk.real(dirname(path))
   const bySystem = place !== null && isSystem(`${place}/x`) && isSystem(real)
   const [called, file] = [basename(word), basename(real)]
-  if (!bySystem && MANY_IN_ONE.has(file) && called !== file) return unknown(`${word} leads to ${file}`)
-  const names = bySystem ? [called, file] : [file, called]
+  const ownFile = bySystem && MANY_IN_ONE.has(file) ? [] : [file]
+  const names = bySystem ? [called, ...ownFile] : [file, called]
   return { type: "found", program: { path: real, names: [...new Set(names)], own: !isSystem(real) } }
 }
 
