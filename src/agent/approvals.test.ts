@@ -16,7 +16,8 @@ async function open(t: TestContext, options: Partial<RoomOptions> = {}) {
   })
   t.after(() => room.close())
   const audited: AuditEntry[] = []
-  room.desk.audit = (entry) => void audited.push(entry)
+  const append = (entry: AuditEntry) => void audited.push(entry)
+  room.desk.audit = { append, record: async (entry) => append(entry) }
   const asked = async (turnId: string): Promise<Approval> => {
     const { event } = await room.seen("approval.requested", turnId)
     assert.ok(event.type === "approval.requested")

@@ -84,6 +84,13 @@ export interface Asking {
 
 type Settled = Answer["decision"]
 
+/** Where decisions are written down for good. */
+export interface AuditPort {
+  /** Only within a write of the store: in the commit of what it tells. */
+  append(entry: AuditEntry): unknown
+  record(entry: AuditEntry): Promise<unknown>
+}
+
 export class Desk implements ApprovalDesk {
   readonly #table: ApprovalTable
   readonly #clock: Clock
@@ -96,7 +103,7 @@ export class Desk implements ApprovalDesk {
   onResolved: (approval: Approval) => void = () => undefined
   /** Shows what no turn records: approvals that were asked aside, and their answers. */
   publish: (envelope: TurnEnvelope) => void = () => undefined
-  audit: (entry: AuditEntry) => void = () => undefined
+  audit: AuditPort | undefined
 
   constructor(table: ApprovalTable, clock: Clock, log: Logger) {
     this.#table = table
@@ -159,23 +166,23 @@ export class Desk implements ApprovalDesk {
     return this.#table.grants.list(filter)
   }
 
-  async removeRule(id: string, by: string): Promise<GrantRow> {
-    const gone = await this.#table.grants.remove(id)
-    this.audit({
-      type: "rule",
-      at: this.#clock.now(),
-      who: by,
-      door: "control",
-      agentId: gone.agentId,
-      sessionKey: gone.sessionKey ?? "",
-      turnId: "",
-      callId: "",
-      tool: gone.tool,
-      summary: `Removed: ${gone.text}`.slice(0, 300),
-      argsDigest: argsDigest(gone.match),
-      details: { ruleId: id, uses: gone.uses },
+  removeRule(id: string, by: string): Promise<GrantRow> {
+    return this.#table.grants.remove(id, (gone) => {
+      this.audit?.append({
+        type: "rule",
+        at: this.#clock.now(),
+        who: by,
+        door: "control",
+        agentId: gone.agentId,
+        sessionKey: gone.sessionKey ?? "",
+        turnId: "",
+        callId: "",
+        tool: gone.tool,
+        summary: `Removed: ${gone.text}`.slice(0, 300),
+        argsDigest: argsDigest(gone.match),
+        details: { ruleId: id, uses: gone.uses },
+      })
     })
-    return gone
   }
 
   /** Withdraws what a session asked for aside from its turns: it is being emptied or deleted. */
@@ -221,12 +228,12 @@ export class Desk implements ApprovalDesk {
   }
 
   async #settle(id: string, answer: Answer, door = "control"): Promise<Approval> {
-    const within = (approval: Approval) => {
+    const also = (approval: Approval) => {
+      this.audit?.append(this.#entry(approval, answer.decision, door))
       if (allows(answer.decision)) this.#within.get(approval.kind)?.(approval)
     }
-    const approval = await this.#table.resolve(id, { ...answer, also: within })
+    const approval = await this.#table.resolve(id, { ...answer, also })
     this.forget(id)
-    this.audit(this.#entry(approval, answer.decision, door))
     if (approval.turnId === "") {
       this.#show(approval, "approval.resolved")
       if (allows(answer.decision)) this.#after.get(approval.kind)?.(approval)

@@ -30,7 +30,8 @@ async function open(t: TestContext, config: object = {}, made: { home?: string }
   const books = openStore({ path: join(home, "pincer.db"), durability: "normal" }, clock, silentLogger)
   const desk = new Desk(books.approvals, clock, silentLogger)
   const audited: AuditEntry[] = []
-  const audit = (entry: AuditEntry) => void audited.push(entry)
+  const append = (entry: AuditEntry) => void audited.push(entry)
+  const audit = { append, record: async (entry: AuditEntry) => append(entry) }
   desk.audit = audit
   const settings = configSchema.parse(config)
   const ports = { table: books.elevations, desk, settings, approvalTimeoutMs: 60_000, clock, log: silentLogger, audit }
@@ -243,7 +244,7 @@ test("a sender who is named may, and the use of it is audited with who granted i
   assert.ok(answer.type === "granted")
   const entry = { who: "telegram:@ann", door: "channel", agentId: "main", sessionKey: KEY, turnId: "t", callId: "c" }
   const details = { exitCode: 0 }
-  elevations.used(answer.elevation, {
+  await elevations.used(answer.elevation, {
     ...entry,
     tool: "Bash",
     summary: "make",

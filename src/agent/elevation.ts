@@ -8,7 +8,7 @@ import type { Approval } from "../protocol/approval.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
 import { ELEVATED_LEVELS, type ElevatedLevel, type Elevation } from "../protocol/permission.ts"
 import type { ElevationRow, ElevationTable } from "../store/elevations.ts"
-import type { Desk } from "./approvals.ts"
+import type { AuditPort, Desk } from "./approvals.ts"
 import { type ElevatedSettings, elevatedRefusal, longestElevation, type Wisher } from "./elevated-gates.ts"
 import { argsDigest } from "./fingerprint.ts"
 
@@ -40,7 +40,7 @@ export interface ElevationPorts {
   approvalTimeoutMs: number
   clock: Clock
   log: Logger
-  audit: (entry: AuditEntry) => void
+  audit: AuditPort
 }
 
 type GrantedLevel = Elevation["level"]
@@ -101,26 +101,27 @@ export class Elevations {
     if (!wish.mayGrant) return { type: "asked", approval: await this.#ask(wish, level, durationMs) }
     const now = clock.now()
     const row = { sessionKey, agentId, level, grantedAt: now, expiresAt: now + durationMs, grantedBy: who }
-    await table.put(row)
-    this.#announce(row, wish.wisher.door)
+    await table.put(row, () => this.#grantedNow(row, wish.wisher.door))
+    this.#announce(row)
     return { type: "granted", elevation: elevationOf(row) }
   }
 
   /** False when it was off. */
   async end(sessionKey: string, why: string, who: string): Promise<boolean> {
     this.#stopTimer(sessionKey)
-    const row = await this.#ports.table.get(sessionKey)
-    if (!row || !(await this.#ports.table.delete(sessionKey))) return false
-    this.#ports.audit(this.#entry(row, who, "control", `Elevated mode ended: ${why}`))
+    const gone = await this.#ports.table.delete(sessionKey, (row) =>
+      this.#ports.audit.append(this.#entry(row, who, "control", `Elevated mode ended: ${why}`)),
+    )
+    if (!gone) return false
     this.onChanged(sessionKey, undefined)
     return true
   }
 
   /** The audit line of one call that ran outside the sandbox because of this. */
-  used(elevation: Elevation, entry: Omit<AuditEntry, "type" | "at">): void {
+  async used(elevation: Elevation, entry: Omit<AuditEntry, "type" | "at">): Promise<void> {
     const { expiresAt, grantedBy, level } = elevation
     const details = { ...entry.details, level, grantedBy, expiresAt }
-    this.#ports.audit({ ...entry, type: "elevated", at: this.#ports.clock.now(), details })
+    await this.#ports.audit.record({ ...entry, type: "elevated", at: this.#ports.clock.now(), details })
   }
 
   close(): void {
@@ -158,13 +159,18 @@ export class Elevations {
     const level = levelOf(args)
     const shut = elevatedRefusal(settings, { agentId, level, wisher: wisherOf(args["wisher"]) })
     if (shut) throw shut
-    table.putNow(rowOf(approval, longestElevation(settings, agentId).maxMs))
+    const row = rowOf(approval, longestElevation(settings, agentId).maxMs)
+    table.putNow(row)
+    this.#grantedNow(row, "control")
   }
 
-  #announce(row: ElevationRow, door = "control"): void {
-    this.#time(row)
+  #grantedNow(row: ElevationRow, door: string): void {
     const until = new Date(row.expiresAt).toISOString()
-    this.#ports.audit(this.#entry(row, row.grantedBy, door, `Elevated mode "${row.level}" until ${until}`))
+    this.#ports.audit.append(this.#entry(row, row.grantedBy, door, `Elevated mode "${row.level}" until ${until}`))
+  }
+
+  #announce(row: ElevationRow): void {
+    this.#time(row)
     this.onChanged(row.sessionKey, elevationOf(row))
   }
 
@@ -185,7 +191,8 @@ export class Elevations {
     const timed = this.#timers.get(sessionKey)?.row
     if (!row) {
       this.#stopTimer(sessionKey)
-      if (timed) this.#ports.audit(this.#entry(timed, "session", "control", "Elevated mode ended with its session"))
+      if (!timed) return
+      await this.#ports.audit.record(this.#entry(timed, "session", "control", "Elevated mode ended with its session"))
     } else if (row.expiresAt > this.#ports.clock.now()) this.#time(row)
     else await this.end(sessionKey, "its time was over", "timeout")
   }

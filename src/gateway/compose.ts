@@ -20,7 +20,6 @@ import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { secretReader, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
-import type { AuditEntry } from "../protocol/audit.ts"
 import { openStore } from "../store/open.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
@@ -109,7 +108,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   desk.publish = (envelope) => hub.publish(envelope)
   undo.add(() => desk.close())
   undo.add(hub.onAll((envelope) => desk.observe(envelope)))
-  const audit = (entry: AuditEntry) => log.info({ audit: entry }, entry.summary)
+  const { audit } = store
   desk.audit = audit
   const { approvalTimeoutMs } = config.turns
   const elevationPorts = { table: store.elevations, desk, settings: config, approvalTimeoutMs, clock, log, audit }

@@ -33,7 +33,7 @@ export class ElevationTable {
     this.#put = db.statement(
       "INSERT OR REPLACE INTO elevations (session_key,agent_id,level,granted_at,expires_at,granted_by) VALUES (?,?,?,?,?,?)",
     )
-    this.#delete = db.statement("DELETE FROM elevations WHERE session_key=?")
+    this.#delete = db.statement("DELETE FROM elevations WHERE session_key=? RETURNING *")
   }
 
   async all(): Promise<ElevationRow[]> {
@@ -45,8 +45,12 @@ export class ElevationTable {
     return row && decodeElevation(row)
   }
 
-  put(row: ElevationRow): Promise<void> {
-    return this.#db.write(() => this.putNow(row))
+  /** `also` runs in the same commit. */
+  put(row: ElevationRow, also: () => void): Promise<void> {
+    return this.#db.write(() => {
+      this.putNow(row)
+      also()
+    })
   }
 
   /** Within a write. */
@@ -54,8 +58,13 @@ export class ElevationTable {
     this.#put.run(sessionKey, agentId, level, grantedAt, expiresAt, grantedBy)
   }
 
-  /** False when there was none. */
-  delete(sessionKey: string): Promise<boolean> {
-    return this.#db.write(() => this.#delete.run(sessionKey) > 0)
+  /** What there was; `also` runs in the same commit when there was something. */
+  delete(sessionKey: string, also: (gone: ElevationRow) => void): Promise<ElevationRow | undefined> {
+    return this.#db.write(() => {
+      const row = this.#delete.get(sessionKey)
+      const gone = row && decodeElevation(row)
+      if (gone) also(gone)
+      return gone
+    })
   }
 }

@@ -108,13 +108,15 @@ export class GrantTable {
     return row && decodeGrant(row)
   }
 
-  /** What was removed. Throws NOT_FOUND. */
-  remove(id: string): Promise<GrantRow> {
+  /** What was removed. Throws NOT_FOUND. `also` runs in the same commit. */
+  remove(id: string, also: (gone: GrantRow) => void = () => undefined): Promise<GrantRow> {
     return this.#db.write(() => {
       const row = this.#remove.get(id)
       if (!row)
         throw new PincerError("NOT_FOUND", `Unknown rule "${id}": run "pincer approvals rules"`, { details: { id } })
-      return decodeGrant(row)
+      const gone = decodeGrant(row)
+      also(gone)
+      return gone
     })
   }
 

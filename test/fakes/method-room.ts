@@ -39,7 +39,9 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
   const { books, catalogue, clock, tools, agents } = room.ports
   const config = configSchema.parse({})
   const audited: AuditEntry[] = []
-  room.desk.audit = (entry) => audited.push(entry)
+  const append = (entry: AuditEntry) => audited.push(entry)
+  const audit = { append, record: async (entry: AuditEntry) => append(entry) }
+  room.desk.audit = audit
   const rules = { isSpecial: isSpecialAddress, allowHosts: [] }
   const jobs = new JobDesk({ books, lanes: room.lanes, settings: config.jobs, clock, log: silentLogger }, rules)
   const elevations = new Elevations({
@@ -49,7 +51,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     approvalTimeoutMs: 60_000,
     clock,
     log: silentLogger,
-    audit: (entry) => audited.push(entry),
+    audit,
   })
   const parts: Parts = {
     version: "0.0.0-test",
