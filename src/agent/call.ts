@@ -176,6 +176,7 @@ async function approve(
     decision: null,
   }
   scope.show(await ports.books.approvals.ask(fence, key, fingerprint, approval))
+  ports.checkpoint("approval.asked")
   ports.asked(approval)
   throw new Parked(`Waiting for approval ${approval.id}`)
 }

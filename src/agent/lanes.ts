@@ -279,6 +279,7 @@ export class TurnLanes implements Lanes {
 
   /** An approval of this turn was decided: it goes on. */
   settle(approval: Approval): void {
+    this.#ports.checkpoint("approval.answered")
     const job = this.#jobs.get(approval.turnId)
     if (!job) return
     job.answered = [...(job.answered ?? []), { type: "approval.resolved", approval }]

@@ -43,6 +43,8 @@ export interface Ports {
 export type Checkpoint =
   | "turn.accepted"
   | "model.streaming"
+  | "approval.asked"
+  | "approval.answered"
   | "call.intended"
   | "call.acted"
   | "call.recorded"

@@ -19,6 +19,9 @@ export const POINTS: readonly Checkpoint[] = [
   "turn.accepted",
   "model.streaming",
   "turn.answered",
+  // Open; answered but not used; the last two: used, but not recorded (or not even begun), and recorded.
+  "approval.asked",
+  "approval.answered",
   "call.intended",
   "call.acted",
   "call.recorded",
