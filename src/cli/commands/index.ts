@@ -1,6 +1,7 @@
 // The command tree: one file a verb group, one line here. A file only declares; what a command does is imported when it is called.
 import { approvals } from "./approvals.ts"
 import { ask } from "./ask.ts"
+import { audit } from "./audit.ts"
 import { chat } from "./chat.ts"
 import { completion } from "./completion.ts"
 import { config } from "./config.ts"
@@ -25,5 +26,6 @@ export const groups: readonly CommandGroup[] = [
   models,
   config,
   logs,
+  audit,
   completion,
 ]

@@ -3,6 +3,7 @@
 import { agentMethods } from "./agents.ts"
 import { approvalMethods } from "./approvals.ts"
 import { askMethods } from "./ask.ts"
+import { auditMethods } from "./audit.ts"
 import { chatMethods } from "./chat.ts"
 import { configMethods } from "./config.ts"
 import { connectionMethods } from "./connect.ts"
@@ -32,6 +33,7 @@ export const methods: readonly Method[] = [
   ...systemMethods,
   ...usageMethods,
   ...approvalMethods,
+  ...auditMethods,
   ...elevatedMethods,
   ...jobMethods,
 ]
