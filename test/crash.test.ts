@@ -35,6 +35,18 @@ for (const point of POINTS)
     await crashRound(fake, { point, nth: 1, kind: "act" })
   })
 
+test("nothing runs unapproved: an approval that was open at kill -9 is denied in the next life", {
+  timeout: 30_000,
+}, async () => {
+  fake.otherwise(crashModel)
+  await crashRound(fake, { point: "approval.asked", nth: 1, kind: "act", next: "deny" })
+})
+
+test("an answer that was given before kill -9 counts, once, whatever is said later", { timeout: 30_000 }, async () => {
+  fake.otherwise(crashModel)
+  await crashRound(fake, { point: "approval.answered", nth: 1, kind: "act", next: "deny" })
+})
+
 test("an answer cut off by kill -9 is kept, shown, and gone on with", { timeout: 30_000 }, async () => {
   const gate = Promise.withResolvers<void>()
   fake.script({ text: "The first half. ", deltaSize: 100, gate: gate.promise })

@@ -185,9 +185,10 @@ export class Desk implements ApprovalDesk {
     })
   }
 
-  /** Withdraws what a session asked for aside from its turns: it is being emptied or deleted. */
-  async withdraw(sessionKey: string, by: string): Promise<void> {
-    for (const { id } of await this.#table.pendingAside(sessionKey)) await this.#tryTo(id, "canceled", by)
+  /** Withdraws what a session asked for aside from its turns. `kind`: only that. */
+  async withdraw(sessionKey: string, by: string, kind?: ApprovalKind): Promise<void> {
+    for (const one of await this.#table.pendingAside(sessionKey))
+      if (kind === undefined || one.kind === kind) await this.#tryTo(one.id, "canceled", by)
   }
 
   /** Sets the timers of what an earlier life asked. */

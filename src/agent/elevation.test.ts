@@ -138,6 +138,19 @@ test("who may not approve asks, and nothing is elevated until an approver says s
   assert.equal(await elevations.of(KEY), undefined)
 })
 
+test("a session asks one question at a time, and so many sessions at once", async (t) => {
+  const { desk, elevations } = await open(t)
+  const first = await elevations.set(wish({ mayGrant: false }))
+  const second = await elevations.set(wish({ mayGrant: false, level: "full" }))
+  assert.ok(first.type === "asked" && second.type === "asked")
+  await assert.rejects(desk.resolve(first.approval.id, "allow-once", "owner"), { code: "CONFLICT" })
+  assert.equal(await elevations.of(KEY), undefined, "an answer to the old question is not one to the new")
+  for (let i = 1; i < 100; i++) await elevations.set(wish({ mayGrant: false, sessionKey: `agent:main:${i}` }))
+  const more = elevations.set(wish({ mayGrant: false, sessionKey: "agent:main:more" }))
+  await assert.rejects(more, { code: "RATE_LIMITED" })
+  assert.equal((await desk.pending()).length, 100)
+})
+
 for (const [decision, left] of [
   ["deny", "deny"],
   [undefined, "expired"],

@@ -43,6 +43,9 @@ export interface ElevationPorts {
   audit: AuditPort
 }
 
+/** Questions for elevated mode that wait at once. */
+const MAX_WAITING = 100
+
 type GrantedLevel = Elevation["level"]
 
 export class Elevations {
@@ -129,14 +132,18 @@ export class Elevations {
     this.#timers.clear()
   }
 
-  /** A question that waits already for the same is not asked twice. */
+  /** A session asks one question at a time: the same one is not asked twice, another one takes its place. */
   async #ask({ agentId, sessionKey, who, wisher }: ElevationWish, level: GrantedLevel, durationMs: number) {
     const { approvalTimeoutMs, desk } = this.#ports
-    const same = (await desk.pending()).find(
-      ({ args, kind, sessionKey: key }) =>
-        kind === "elevated" && key === sessionKey && args["level"] === level && args["durationMs"] === durationMs,
-    )
-    if (same) return same
+    const waiting = (await desk.pending()).filter((one) => one.kind === "elevated")
+    const mine = waiting.find((one) => one.sessionKey === sessionKey)
+    if (mine?.args["level"] === level && mine.args["durationMs"] === durationMs) return mine
+    if (!mine && waiting.length >= MAX_WAITING)
+      throw new PincerError(
+        "RATE_LIMITED",
+        `${waiting.length} sessions wait for elevated mode: try again when some are answered`,
+      )
+    if (mine) await desk.withdraw(sessionKey, who, "elevated")
     const minutes = Math.max(1, Math.round(durationMs / 60_000))
     const how = level === "full" ? "without asking before each call" : "asking before each call"
     return desk.ask({

@@ -70,8 +70,8 @@ export async function startChild(home: string, point?: Checkpoint, nth = 1): Pro
   return { process: child, url: (JSON.parse(text) as { url: string }).url.replace(/^http/, "ws") }
 }
 
-/** Connects as a person who approves everything. */
-export async function connectApprover(url: string): Promise<GatewayClient> {
+/** Connects as a person who answers everything with `decision`. */
+export async function connectApprover(url: string, decision = "allow-once"): Promise<GatewayClient> {
   const client = await connectGateway({
     url,
     token: TEST_TOKEN,
@@ -79,13 +79,13 @@ export async function connectApprover(url: string): Promise<GatewayClient> {
     caps: ["approvals", "tool-events"],
     scopes: ["operator.admin"],
   })
-  const allow = (id: unknown) =>
-    client.request("exec.approval.resolve", { id, decision: "allow-once" }).catch((error: unknown) => {
+  const answer = (id: unknown) =>
+    client.request("exec.approval.resolve", { id, decision }).catch((error: unknown) => {
       // The gateway may die, or may have died, meanwhile.
       assert.ok(error instanceof Error)
     })
-  client.on("exec.approval.requested", (frame) => void allow((frame.payload as { id: string }).id))
-  for (const one of await client.request<{ id: string }[]>("exec.approval.list")) await allow(one.id)
+  client.on("exec.approval.requested", (frame) => void answer((frame.payload as { id: string }).id))
+  for (const one of await client.request<{ id: string }[]>("exec.approval.list")) await answer(one.id)
   return client
 }
 
@@ -93,6 +93,8 @@ export interface Round {
   point: Checkpoint
   nth: number
   kind: "text" | "act"
+  /** What the person answers in the next life; the same as in the first when absent. */
+  next?: "deny"
 }
 
 export async function crashRound(fake: FakeModel, round: Round): Promise<void> {
@@ -124,7 +126,7 @@ export async function crashRound(fake: FakeModel, round: Round): Promise<void> {
       first.process.kill("SIGKILL")
       await gone
     }
-    await recover(home, said, key)
+    await recover(home, said, key, round.next)
     check(home, work, round, died, accepted, await readBack(home, key))
   } finally {
     killChildren()
@@ -133,10 +135,10 @@ export async function crashRound(fake: FakeModel, round: Round): Promise<void> {
 }
 
 /** The next life: the sender asks again with the same key, as anybody does who got no answer, and waits for the end. */
-async function recover(home: string, said: Record<string, unknown>, key: string): Promise<void> {
+async function recover(home: string, said: Record<string, unknown>, key: string, answer?: string): Promise<void> {
   const second = await startChild(home)
   const gone = once(second.process, "exit")
-  const client = await connectApprover(second.url)
+  const client = await connectApprover(second.url, answer)
   await client.request("chat.send", said)
   const end = await client.request<{ status: string }>("agent.wait", { runId: key, timeoutMs: 20_000 })
   assert.equal(end.status, "ok", `The turn ended ${JSON.stringify(end)}`)
@@ -187,10 +189,13 @@ function check(home: string, work: string, round: Round, died: boolean, accepted
     `${what}: ${record.outcome?.text}`,
   )
   if (round.kind !== "act") return
+  if (round.nth === 1 && round.point.startsWith("approval.")) assert.ok(died, `${what}: nothing was asked`)
   const file = join(work, "effects.txt")
   const effects = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").length : 0
   const uncertain = notices.includes("call-uncertain")
-  if (died && round.point === "call.intended") assert.deepEqual([effects, uncertain], [0, true], what)
+  if (round.next === "deny" && round.point === "approval.asked")
+    assert.deepEqual([effects, uncertain], [0, false], what)
+  else if (died && round.point === "call.intended") assert.deepEqual([effects, uncertain], [0, true], what)
   else if (died && round.point === "call.acted") assert.deepEqual([effects, uncertain], [1, true], what)
   else assert.deepEqual([effects, uncertain], [1, false], what)
 }
