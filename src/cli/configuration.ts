@@ -1,10 +1,11 @@
 // `pincer config`: the file itself, without a gateway. Secrets are never shown; every change is checked as a whole before it is written.
 import { PincerError } from "../base/errors.ts"
-import { getPath, hashOf, parseValue, setPath, unsetPath, writeConfig } from "../config/edit.ts"
+import { parseDocument } from "../config/document.ts"
+import { getPath, hashOf, parsePath, parseValue, setPath, unsetPath, writeConfig } from "../config/edit.ts"
 import { runningGateway } from "../config/gateway-file.ts"
 import { loadConfig, readConfigFile } from "../config/load.ts"
 import { resolvePaths } from "../config/paths.ts"
-import { redact } from "../config/redact.ts"
+import { redact, withRealSecrets } from "../config/redact.ts"
 import type { Cli } from "./cli.ts"
 import { inert } from "./inert.ts"
 
@@ -25,7 +26,9 @@ export function getConfig(cli: Cli, key: string | undefined, flags: JsonFlag): v
 export function setConfig(cli: Cli, key: string, value: string, flags: JsonFlag & { string?: boolean }): void {
   const { config, home } = resolvePaths(cli.env, cli.flags)
   const before = readConfigFile(config)?.text
-  const after = setPath(before, key, flags.string ? value : valueFor(before, key, value))
+  const given = flags.string ? value : valueFor(before, key, value)
+  const known = before === undefined ? undefined : getPath(parseDocument(before).value, key)
+  const after = setPath(before, key, withRealSecrets(given, known, parsePath(key).map(String)))
   writeConfig(config, after, hashOf(before))
   tell(cli, { set: key, path: config }, `Set ${key} in ${config}.`, flags, home)
 }

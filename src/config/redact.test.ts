@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { checkText } from "./check.ts"
 import { parseDocument } from "./document.ts"
-import { holdsPlainSecret, REDACTED, redact, redactText } from "./redact.ts"
+import { holdsPlainSecret, REDACTED, redact, redactText, withRealSecrets } from "./redact.ts"
 
 const text = `{
   // "apiKey": "sk-commented-out-0123456789",
@@ -50,4 +50,21 @@ test("holdsPlainSecret() tells a secret from a reference to one", () => {
   assert.equal(holdsPlainSecret({ apiKey: "x" }), true)
   assert.equal(holdsPlainSecret({ apiKey: { env: "X" } }), false)
   assert.equal(holdsPlainSecret({}), false)
+})
+
+test("what was read masked and is written back keeps every real secret", () => {
+  const real = parseDocument(text).value
+  assert.deepEqual(withRealSecrets(redact(real), real, []), real)
+  const list = { all: [{ token: "secret-5" }, { token: "secret-6", name: "b" }] }
+  const { all } = redact(list)
+  assert.deepEqual(withRealSecrets({ all: [{ name: "new" }, ...all] }, list, []), {
+    all: [{ name: "new" }, ...list.all],
+  })
+  const twins = { all: [{ token: "secret-5" }, { token: "secret-6" }] }
+  assert.deepEqual(withRealSecrets(redact(twins), twins, []), twins)
+  assert.throws(() => withRealSecrets({ all: redact(twins).all.slice(1) }, twins, []), /all\.0\.token/)
+  assert.throws(
+    () => withRealSecrets({ apiKey: REDACTED }, {}, ["providers", "x"]),
+    /providers\.x\.apiKey: .*not there/,
+  )
 })

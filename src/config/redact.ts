@@ -1,23 +1,17 @@
 // The configuration as it may be shown: every secret replaced by a fixed mark. References ({env}, {file}) name a secret without
-// being one and stay. Judged by key name and by the look of the value, so that free-form parts (headers, env) are covered too.
+// being one and stay. Judged by the names and patterns of the one redactor (base/redact.ts), and more strictly in
+// free-form parts (headers, env).
+import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
+import { nameKind, patternsOnly, REDACTED } from "../base/redact.ts"
 import { jsonc } from "./document.ts"
 
-export const REDACTED = "[redacted]"
+export { REDACTED } from "../base/redact.ts"
 
-/** Keys whose text is a secret: token, apiKey, GITHUB_TOKEN, x-api-key, client_secret, Authorization, Cookie … */
-const SECRET_KEY =
-  /(token|secret|password|passwd|passphrase|authorization|credentials?|cookie|signature|(api|access|private|auth|secret|subscription|signing|encryption|session|client|license)[-_]?key|[-_]key)$/i
-/** Values that are credentials wherever they stand. */
-const SECRET_VALUE = [
-  /^(bearer|basic|token)\s+\S{6,}$/i,
-  /\b(sk|pk|rk)[-_][A-Za-z0-9_-]{16,}/,
-  /\b(ghp|gho|ghs|ghu|github_pat|glpat|xox[abposr]|AIza|AKIA|hf|gsk)[-_]?[A-Za-z0-9_-]{16,}/,
-  /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\./,
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
-]
 /** In headers and command environments anything long and random-looking is taken for a credential. */
 const RANDOM_LOOKING = /^(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9+/=_.~-]{20,}$/
+/** "Bearer x": a credential even where it is short. */
+const SCHEME = /^(?:bearer|basic|token)\s+\S{6,}$/i
 
 /** A deep copy of any JSON value with every secret replaced by "[redacted]". */
 export function redact<T>(value: T): T
@@ -52,8 +46,40 @@ export function holdsPlainSecret(value: unknown): boolean {
   return JSON.stringify(redact(value)) !== JSON.stringify(value)
 }
 
+/** The item that a masked one was: at its place in a list as long as before, else the only one that looks like it. */
+function counterpart(item: unknown, at: number, shown: unknown[], known: unknown[], path: readonly string[]): unknown {
+  if (shown.length === known.length) return known[at]
+  const mask = JSON.stringify(item)
+  const alike = known.filter((one, i) => JSON.stringify(redactAt(one, [...path, String(i)])) === mask)
+  return alike.length === 1 ? alike[0] : undefined
+}
+
+/**
+ * What somebody who saw only the mask writes back: each mask becomes the secret that it stands for. `real`: what stands there now.
+ * Throws INVALID_PARAMS where there is none.
+ */
+export function withRealSecrets(shown: unknown, real: unknown, path: readonly string[]): unknown {
+  if (typeof shown === "string") {
+    if (!shown.includes(REDACTED)) return shown
+    if (typeof real === "string" && redactAt(real, path) === shown) return real
+    throw new PincerError(
+      "INVALID_PARAMS",
+      `${path.join(".")}: "${REDACTED}" stands for a secret that is not there: write the secret, or {"env": "NAME"}`,
+    )
+  }
+  if (Array.isArray(shown)) {
+    const known: unknown[] = Array.isArray(real) ? real : []
+    return shown.map((item, i) => withRealSecrets(item, counterpart(item, i, shown, known, path), [...path, String(i)]))
+  }
+  if (!isObject(shown)) return shown
+  const known = isObject(real) ? real : {}
+  return Object.fromEntries(
+    Object.entries(shown).map(([key, item]) => [key, withRealSecrets(item, known[key], [...path, key])]),
+  )
+}
+
 function redactAt(value: unknown, path: readonly string[]): unknown {
-  if (typeof value === "string") return isSecret(value, path) ? REDACTED : withoutCredentials(value)
+  if (typeof value === "string") return isSecret(value, path) ? REDACTED : patternsOnly.text(withoutCredentials(value))
   if (Array.isArray(value)) return value.map((item) => redactAt(item, path))
   if (!isObject(value)) return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redactAt(item, [...path, key])]))
@@ -64,9 +90,8 @@ function isSecret(value: string, path: readonly string[]): boolean {
   const key = steps.at(-1) ?? ""
   if (value === "") return false
   // {env: NAME} and {file: path} below a secret's key.
-  if ((key === "env" || key === "file") && SECRET_KEY.test(steps.at(-2) ?? "")) return false
-  if (SECRET_KEY.test(key)) return true
-  if (SECRET_VALUE.some((pattern) => pattern.test(value))) return true
+  if ((key === "env" || key === "file") && nameKind(steps.at(-2) ?? "")) return false
+  if (nameKind(key) || SCHEME.test(value)) return true
   const free = steps.at(-2) === "headers" || steps.at(-2) === "env"
   return free && RANDOM_LOOKING.test(value)
 }
@@ -80,6 +105,6 @@ function withoutCredentials(value: string): string {
 }
 
 function isTellingComment(comment: string): boolean {
-  if (SECRET_VALUE.some((pattern) => pattern.test(comment))) return true
+  if (patternsOnly.text(comment) !== comment) return true
   return /(token|secret|password|api[-_]?key|authorization|cookie)["']?\s*[:=]\s*["']?[^\s"'{]{4,}/i.test(comment)
 }
