@@ -19,9 +19,10 @@ export async function approvalRoutes(exchange: Exchange): Promise<void> {
   const { request, response } = exchange
   const { pathname } = new URL(request.url ?? "/", "http://gateway")
   const part = pathname.replace(/\/$/, "").split("/")[3]
-  if (part === undefined) return sendJson(response, 200, await list(exchange))
+  if (part === undefined) return sendJson(response, 200, exchange.parts.redactor.value(await list(exchange)))
   const id = decoded(part)
-  sendJson(response, 200, request.method === "POST" ? await answer(exchange, id) : await show(exchange, id))
+  const result = request.method === "POST" ? await answer(exchange, id) : await show(exchange, id)
+  sendJson(response, 200, exchange.parts.redactor.value(result))
 }
 
 function decoded(part: string): string {

@@ -33,7 +33,7 @@ export async function jobRoutes(exchange: Exchange): Promise<void> {
       return post ? act(exchange, id) : show(exchange, id)
     case "cancel":
     case "retry":
-      return sendJson(response, 200, await change(exchange, id, verb))
+      return sendJson(response, 200, exchange.parts.redactor.value(await change(exchange, id, verb)))
     case "events":
       return streamEvents(exchange, id, url)
     default:
@@ -55,7 +55,9 @@ async function submit({ request, response, parts, subject }: Exchange): Promise<
   if (typeof key === "string" && body["idempotencyKey"] === undefined) body["idempotencyKey"] = key
   const params = parseWith(submitSchema, body, "invalid job")
   const { record, duplicate } = await parts.jobs.submit(await submission(params, subject, parts))
-  sendJson(response, duplicate ? 200 : 201, submittedJob(record, duplicate), { location: `/api/jobs/${record.id}` })
+  sendJson(response, duplicate ? 200 : 201, parts.redactor.value(submittedJob(record, duplicate)), {
+    location: `/api/jobs/${record.id}`,
+  })
 }
 
 async function list({ response, parts }: Exchange, url: URL): Promise<void> {
