@@ -4,8 +4,8 @@ import assert from "node:assert/strict"
 import { once } from "node:events"
 import { rmSync } from "node:fs"
 import { after, before, test } from "node:test"
-import { killChildren, startChild } from "./fakes/crash-rounds.ts"
-import { askJobs, readEvents, untilStatus } from "./fakes/job-client.ts"
+import { connectApprover, killChildren, startChild } from "./fakes/crash-rounds.ts"
+import { askJobs, followEvents, readEvents, untilStatus } from "./fakes/job-client.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { type House, makeHome, startHouse, TEST_TOKEN } from "./house.ts"
 
@@ -80,6 +80,29 @@ for (const onInterrupt of ["fail", "resume"] as const)
     await house.close()
     rmSync(home, { recursive: true, force: true })
   })
+
+test("after kill -9 a job whose turn still waited behind a conversation runs, as nothing of it had begun", {
+  timeout: 30_000,
+}, async () => {
+  const { home } = makeHome({ fake: fake.url })
+  const one = stuck()
+  const first = await startChild(home)
+  const gone = once(first.process, "exit")
+  const client = await connectApprover(first.url)
+  await client.request("chat.send", { sessionKey: "busy", message: "talk", idempotencyKey: "talk-1" })
+  await one.begun
+  const at = { url: first.url.replace(/^ws/, "http"), token: TEST_TOKEN }
+  const id = await submit(at, { prompt: "a", session: "busy" })
+  for await (const told of followEvents(at, id)) if (told.event === "job.started") break
+  first.process.kill("SIGKILL")
+  await gone
+  client.close()
+  one.release()
+  const house = await startHouse({ home })
+  assert.equal((await untilStatus(house, id, "completed")).attempt, 1)
+  await house.close()
+  rmSync(home, { recursive: true, force: true })
+})
 
 test("an agent of which the configuration says so goes on after a restart", async () => {
   const one = stuck()

@@ -133,7 +133,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const lanes = new TurnLanes(ports)
   desk.onResolved = (approval) => lanes.settle(approval)
   const { allowHosts } = config.jobs.callback
-  const jobPorts = { books: store, lanes, settings: config.jobs, clock, log }
+  const jobPorts = { books: store, lanes, settings: config.jobs, clock, log, redactor }
   const jobs = new JobDesk(jobPorts, { isSpecial: isSpecialAddress, allowHosts })
   undo.add(() => jobs.close())
   undo.add(hub.onAll((envelope) => jobs.observe(envelope)))

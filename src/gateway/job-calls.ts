@@ -3,6 +3,7 @@
 import { isAbsolute } from "node:path"
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
+import type { Redactor } from "../base/redact.ts"
 import type { Submission } from "../jobs/job.ts"
 import { wholeJob } from "../jobs/project.ts"
 import { JOB_INTERRUPTS, JOB_STATUSES, type JobRecord, type WireJob } from "../protocol/job.ts"
@@ -156,9 +157,12 @@ export async function jobFilter(params: ListParams, parts: Parts): Promise<JobFi
   }
 }
 
-/** The answer to a submission: the job as it was written down. The callback's key is told this once. */
-export function submittedJob(record: JobRecord, duplicate: boolean): WireJob {
-  const job = wholeJob(record, { resultChars: 0 })
+/**
+ * The answer to a submission: the job as it was written down, without secrets. The callback's key is told this once: without it
+ * nobody could check a signature.
+ */
+export function submittedJob(record: JobRecord, duplicate: boolean, redactor: Redactor): WireJob {
+  const job = redactor.value(wholeJob(record, { resultChars: 0 }))
   const { callback } = record.request
   return callback && job.callback && !duplicate
     ? { ...job, callback: { ...job.callback, secret: callback.secret } }

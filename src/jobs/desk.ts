@@ -49,7 +49,7 @@ export class JobDesk {
       log: ports.log,
       jobs: ports.books.jobs,
       settings: ports.settings.callback,
-      show: (record) => this.show(record),
+      show: async (record) => ports.redactor.value(await this.show(record)),
       rules,
     })
     this.#runner.onEnd = (record) => {

@@ -2,6 +2,7 @@
 import type { Lanes } from "../agent/agent.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
+import type { Redactor } from "../base/redact.ts"
 import type { JobInterrupt, JobRecord } from "../protocol/job.ts"
 import type { Permissions } from "../protocol/permission.ts"
 import type { Books } from "../store/open.ts"
@@ -52,6 +53,8 @@ export interface JobPorts {
   settings: JobSettings
   clock: Clock
   log: Logger
+  /** For what is told outside: callbacks. Doors see to their own. */
+  redactor: Redactor
 }
 
 /** Since the start of the gateway, and now. */

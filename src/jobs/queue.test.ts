@@ -42,6 +42,15 @@ test("take() gives the jobs of a session one at a time and in order", () => {
   assert.equal(queue.size, 0)
 })
 
+test("a job that comes back before others of its session goes before them", () => {
+  const queue = new JobQueue(heldClock().clock)
+  const [a, b] = [job("s"), job("s")]
+  queue.add(b)
+  queue.add(a)
+  assert.equal(queue.take()?.id, a.id)
+  assert.equal(queue.take(), undefined)
+})
+
 test("between sessions priority decides, then age; within one only order does", () => {
   const queue = new JobQueue(heldClock().clock)
   const low = job("a", { priority: -1 })

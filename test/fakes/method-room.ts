@@ -43,7 +43,10 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
   const audit = { append, record: async (entry: AuditEntry) => append(entry) }
   room.desk.audit = audit
   const rules = { isSpecial: isSpecialAddress, allowHosts: [] }
-  const jobs = new JobDesk({ books, lanes: room.lanes, settings: config.jobs, clock, log: silentLogger }, rules)
+  const jobs = new JobDesk(
+    { books, lanes: room.lanes, settings: config.jobs, clock, log: silentLogger, redactor: patternsOnly },
+    rules,
+  )
   const elevations = new Elevations({
     table: books.elevations,
     desk: room.desk,

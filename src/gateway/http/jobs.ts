@@ -55,7 +55,7 @@ async function submit({ request, response, parts, subject }: Exchange): Promise<
   if (typeof key === "string" && body["idempotencyKey"] === undefined) body["idempotencyKey"] = key
   const params = parseWith(submitSchema, body, "invalid job")
   const { record, duplicate } = await parts.jobs.submit(await submission(params, subject, parts))
-  sendJson(response, duplicate ? 200 : 201, parts.redactor.value(submittedJob(record, duplicate)), {
+  sendJson(response, duplicate ? 200 : 201, submittedJob(record, duplicate, parts.redactor), {
     location: `/api/jobs/${record.id}`,
   })
 }

@@ -68,6 +68,7 @@ export const jobMethods: readonly Method[] = [
     name: "job.submit",
     summary: "Puts a job into the queue. Resolves once it is on disk.",
     scope: "operator.write",
+    reveals: true,
     normalize: normalizeSubmit,
     params: () =>
       submitParams().extend({
@@ -79,7 +80,7 @@ export const jobMethods: readonly Method[] = [
       if (subscribe && !emit) throw cannotPush()
       const { record, duplicate } = await parts.jobs.submit(await submission(params, caller.clientId, parts))
       if (subscribe && emit) tellOf(record.id, undefined, true, context, emit)
-      return submittedJob(record, duplicate)
+      return submittedJob(record, duplicate, parts.redactor)
     },
   }),
   method({
