@@ -6,8 +6,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { systemClock } from "../src/base/clock.ts"
+import { silentLogger } from "../src/base/log.ts"
+import { openStore } from "../src/store/open.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
-import { clawConnect, openRaw, type Raw } from "./frames.ts"
+import { clawConnect, makeDevice, openRaw, type Raw, signed } from "./frames.ts"
 import { type House, startHouse } from "./house.ts"
 
 /** Letters and digits as keys have them: at least one of each kind. */
@@ -291,6 +294,7 @@ test("no planted secret is in anything that leaves the gateway", async (t) => {
   raw.socket.close()
   old.socket.close()
   await house.stop()
+  for (const text of await wordsOfTheModel(house)) seen.add("the database", text)
   for (const name of readdirSync(join(house.home, "logs"))) {
     const log = readFileSync(join(house.home, "logs", name), "utf8")
     seen.add(`log ${name}`, log)
@@ -309,6 +313,18 @@ test("no planted secret is in anything that leaves the gateway", async (t) => {
   ])
     assert.ok(seen.includes(words), words)
 })
+
+/** What is stored of the model's words. */
+async function wordsOfTheModel(house: House): Promise<string[]> {
+  const store = openStore({ path: join(house.home, "pincer.db"), durability: "normal" }, systemClock, silentLogger)
+  try {
+    const messages = await store.transcript.messages("agent:main:secrets")
+    const words = messages.filter((one) => one.role === "assistant").flatMap((one) => one.content)
+    return words.flatMap((part) => (part.type === "text" || part.type === "thinking" ? [part.text] : []))
+  } finally {
+    await store.close()
+  }
+}
 
 /** Every view that the control plane has of sessions, runs, configuration and jobs, and refusals that name what they were given. */
 async function askEverything(raw: Raw, seen: Seen, session: string, method: string): Promise<void> {
@@ -388,3 +404,26 @@ async function askHttp(house: House, planted: Planted, fake: FakeModel, seen: Se
   await get("/api/jobs")
   await get("/api/approvals")
 }
+
+test("the token that a device was given is known as a secret, also after a restart when it is shown again", async (t) => {
+  const planted = plant()
+  const { house } = await open(t, planted)
+  const { gatewayToken } = planted.config
+  const device = makeDevice()
+  const first = await openRaw(house.wsUrl)
+  const hello = await first.ask("connect", signed(2, device, clawConnect(4, gatewayToken), await first.challenge()))
+  const deviceToken = String(hello.payload?.["auth"]?.["deviceToken"])
+  assert.match(deviceToken, /^[\w-]{40,}$/)
+  const refusal = JSON.stringify(await first.ask("exec.approval.get", { id: `x${deviceToken}` }))
+  assert.ok(!refusal.includes(deviceToken), refusal)
+  first.socket.close()
+  await house.stop()
+  const again = await startHouse({ home: house.home, env: { PINCER_GATEWAY_TOKEN: gatewayToken } })
+  t.after(() => again.close())
+  const response = await fetch(`${again.url}/v1/models/x${deviceToken}`, {
+    headers: { authorization: `Bearer ${deviceToken}` },
+  })
+  const text = await response.text()
+  assert.equal(response.status, 404)
+  assert.ok(!text.includes(deviceToken), text)
+})

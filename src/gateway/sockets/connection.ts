@@ -9,6 +9,7 @@ import type { RequestFrame } from "../../protocol/frame.ts"
 import { dispatch, errorShape } from "../dispatch.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { PresenceEntry } from "../presence.ts"
+import { shownError } from "../shown.ts"
 import { type Door, MAX_PAYLOAD, type Peer } from "./door.ts"
 import { HandshakeError, type Welcome, welcome } from "./handshake.ts"
 import { helloOk } from "./hello.ts"
@@ -138,7 +139,8 @@ export class Connection implements Peer {
   #refuse(id: string, error: unknown): void {
     const known = error instanceof HandshakeError ? error : undefined
     if (!known) this.#door.parts.log.error({ err: error }, "A handshake failed unexpectedly")
-    const shape = errorShape(known?.refusal ?? error, known?.dialect ?? "claw", known?.protocol ?? 4)
+    const refusal = shownError(known?.refusal ?? error, this.#door.parts.redactor)
+    const shape = errorShape(refusal, known?.dialect ?? "claw", known?.protocol ?? 4)
     this.#socket.send(JSON.stringify({ type: "res", id, ok: false, error: shape }))
     this.drop(known?.closeCode ?? 1011, known?.closeReason ?? "internal error")
   }
@@ -209,7 +211,7 @@ export class Connection implements Peer {
         type: "res",
         id,
         ok: false,
-        error: errorShape(error, caller.dialect, caller.protocol),
+        error: errorShape(shownError(error, this.#door.parts.redactor), caller.dialect, caller.protocol),
       })
       outbox.send(text)
       if (error instanceof PincerError && error.code === "PERMISSION_DENIED") {

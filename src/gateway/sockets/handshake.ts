@@ -222,7 +222,9 @@ async function deviceTokenScopes(
   for (const token of [credentials.deviceToken, credentials.token]) {
     if (token === undefined) continue
     const found = await parts.store.devices.byTokenHash(tokenHash(token))
-    if (found && found.device.deviceId === deviceId && found.role === role) return found.scopes
+    if (!found || found.device.deviceId !== deviceId || found.role !== role) continue
+    parts.redactor.add(token)
+    return found.scopes
   }
   return undefined
 }
@@ -290,6 +292,7 @@ async function issue({ parts, client, role }: Asking, device: DeviceClaim, scope
   const { id: deviceId, publicKey } = device
   await devices.approve({ deviceId, publicKey, displayName, platform, clientId, role, scopes })
   const token = secret(32)
+  parts.redactor.add(token)
   await devices.setToken(deviceId, role, tokenHash(token), scopes)
   await devices.touch(deviceId)
   return token
