@@ -6,6 +6,7 @@ import { once } from "node:events"
 import http from "node:http"
 import { type TestContext, test } from "node:test"
 import { fileURLToPath } from "node:url"
+import { PincerError } from "../src/base/errors.ts"
 import { tokenHash } from "../src/gateway/auth.ts"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import type { Scope } from "../src/protocol/frame.ts"
@@ -307,6 +308,19 @@ test("elevated mode: status and sessions show it, sessions.patch is another way 
   await owner.request("sessions.patch", { key: "leave", elevatedLevel: "full" })
   await owner.request("sessions.delete", { key: "leave" })
   assert.equal(await levelOf(owner), "off")
+})
+
+test("what waits is withdrawn with the reset and the deletion of its session", async (t) => {
+  const house = await open(t)
+  const owner = await client(t, house, ["operator.admin"])
+  await owner.request("sessions.patch", { key: "leave", label: "x" })
+  for (const method of ["sessions.reset", "sessions.delete"]) {
+    const id = await ask(t, house)
+    await owner.request(method, { key: "leave" })
+    await assert.rejects(owner.request("exec.approval.resolve", { id, decision: "allow-once" }), PincerError)
+    assert.equal(await levelOf(owner), "off")
+    assert.deepEqual(await owner.request("exec.approval.list"), [])
+  }
 })
 
 test("a gate that is shut is named to everybody who asks, with the key that opens it", async (t) => {

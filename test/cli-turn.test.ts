@@ -7,6 +7,7 @@ import { PATIENT } from "../src/cli/connect.ts"
 import type { Question } from "../src/cli/question.ts"
 import { type Ending, runTurn, type Stage } from "../src/cli/turn.ts"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
+import type { EventFrame } from "../src/protocol/frame.ts"
 import { startRelay } from "./fakes/relay.ts"
 import { type House, houseConfig, startHouse } from "./house.ts"
 
@@ -137,6 +138,29 @@ test("runTurn() throws the gateway's refusal when what was said is not accepted"
   const client = await connect(house)
   t.after(() => client.close())
   await assert.rejects(runTurn(client, { message: "hi", model: "nowhere/none" }, record().stage), { code: "NOT_FOUND" })
+})
+
+test("runTurn() ends with exit code 5 when the turn ended for want of permission", async () => {
+  const listeners = new Map<string, (frame: EventFrame) => void>()
+  const client = {
+    on: (event: string, listener: (frame: EventFrame) => void) => {
+      listeners.set(event, listener)
+      return () => listeners.delete(event)
+    },
+    request: async (_: string, params: { idempotencyKey: string }) => {
+      const payload = {
+        runId: params.idempotencyKey,
+        state: "error",
+        errorMessage: "Bash runs outside the sandbox. The turn was ended",
+        errorDetail: { code: "PERMISSION_DENIED" },
+      }
+      setImmediate(() => listeners.get("chat")?.({ type: "event", event: "chat", payload }))
+      return { status: "started" }
+    },
+    closed: new Promise(() => undefined),
+  } as unknown as GatewayClient
+  const ending = await runTurn(client, { message: "hi" }, record().stage)
+  assert.deepEqual([ending.status, ending.error?.code, ending.exitCode], ["failed", "PERMISSION_DENIED", 5])
 })
 
 test("runTurn() calls a turn in which everything was refused not permitted", async (t) => {

@@ -63,12 +63,9 @@ export class Elevations {
     )
   }
 
-  /** Ends what ran out while the gateway was down, and times the rest. */
+  /** Times what an earlier life granted; what ran out meanwhile ends at once. */
   async start(): Promise<void> {
-    for (const row of await this.#ports.table.all()) {
-      if (row.expiresAt <= this.#ports.clock.now()) await this.#expire(row.sessionKey)
-      else this.#time(row)
-    }
+    for (const row of await this.#ports.table.all()) this.#time(row)
   }
 
   /** What the session may now; undefined when it is off. */

@@ -333,7 +333,8 @@ class LiveTurn {
     const timedOut = now["status"] === "timeout"
     const status =
       now["aborted"] === true ? "canceled" : timedOut ? "timeout" : now["status"] === "ok" ? "completed" : "failed"
-    const error = message === undefined ? undefined : { code: timedOut ? "TIMEOUT" : "INTERNAL_ERROR", message }
+    const code = stringOf(now["errorCode"]) ?? (timedOut ? "TIMEOUT" : "INTERNAL_ERROR")
+    const error = message === undefined ? undefined : { code, message }
     this.#finish({ status, stopReason: stringOf(now["stopReason"]), usage: undefined, ...(error ? { error } : {}) })
   }
 

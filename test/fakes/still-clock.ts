@@ -4,6 +4,8 @@ import type { Clock } from "../../src/base/clock.ts"
 export interface StillClock extends Clock {
   /** Moves time on, running what is due on the way, and lets what that began reach the disk. */
   advance(ms: number): Promise<void>
+  /** Moves time on without running anything, as when timers come late. */
+  jump(ms: number): void
 }
 
 export function stillClock(start = 1_700_000_000_000): StillClock {
@@ -23,6 +25,9 @@ export function stillClock(start = 1_700_000_000_000): StillClock {
     now: () => now,
     after,
     sleep: (ms) => new Promise((resolve) => void after(ms, resolve)),
+    jump(ms) {
+      now += ms
+    },
     async advance(ms) {
       const end = now + ms
       for (;;) {

@@ -134,6 +134,7 @@ const wait = method({
       startedAt: z.number().nullable(),
       endedAt: z.number().nullable(),
       error: z.string().optional(),
+      errorCode: z.string().optional(),
       stopReason: z.string().optional(),
     }),
   async run(params, { caller, parts }) {
@@ -156,7 +157,7 @@ const wait = method({
       state: record.status,
       startedAt: record.startedAt,
       endedAt: record.endedAt,
-      ...(failure ? { error: failure.message } : {}),
+      ...(failure ? { error: failure.message, errorCode: failure.code } : {}),
       ...(record.status === "canceled" ? { aborted: true } : {}),
       stopReason: record.outcome?.stop,
     }
