@@ -2,6 +2,8 @@
 // Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
 import { z } from "zod"
 import { elevated, elevatedLimits } from "./elevated.ts"
+import { permissions, policy } from "./policy.ts"
+import { sandbox, sandbox, sandboxProfileName } from "./sandbox.ts"
 
 /** A secret: the text itself, or where to read it. Never resolved here and never printed. */
 export const secretRef = z.union(
@@ -73,8 +75,16 @@ const agentFields = {
   thinking: z.enum(["off", "minimal", "low", "medium", "high", "xhigh"]).optional(),
   temperature: z.number().min(0).max(2).optional(),
   maxOutputTokens: z.number().int().min(1).optional(),
+  /** Sandbox profile of its commands; default sandbox.profile. */
+  sandbox: sandboxProfileName.optional(),
   /** Narrows tools.elevated. */
   elevated: elevatedLimits.optional(),
+  /** What its turns may do unless they ask for less, or for more with the right to. */
+  permissions: permissions.optional(),
+  /** Narrows the policy at the top. */
+  policy: policy.optional(),
+  /** The sandbox profile that its commands run in; default: sandbox.profile. */
+  sandbox: z.string().min(1).optional(),
 }
 
 const agents = z.strictObject({
@@ -228,6 +238,9 @@ export const configSchema = z.strictObject({
     .prefault({}),
   jobs: jobs.prefault({}),
   tools: tools.prefault({}),
+  /** Rules for the hands of every agent; each layer below can only narrow. */
+  policy: policy.prefault({}),
+  sandbox: sandbox.prefault({}),
   store: z
     .strictObject({
       /** "full" survives a power cut; "normal" survives a crash of the process only. */
