@@ -3,7 +3,7 @@
 import { z } from "zod"
 import { elevated, elevatedLimits } from "./elevated.ts"
 import { permissions, policy } from "./policy.ts"
-import { sandbox, sandbox, sandboxProfileName } from "./sandbox.ts"
+import { sandbox, sandboxProfileName } from "./sandbox.ts"
 
 /** A secret: the text itself, or where to read it. Never resolved here and never printed. */
 export const secretRef = z.union(
@@ -83,8 +83,6 @@ const agentFields = {
   permissions: permissions.optional(),
   /** Narrows the policy at the top. */
   policy: policy.optional(),
-  /** The sandbox profile that its commands run in; default: sandbox.profile. */
-  sandbox: z.string().min(1).optional(),
 }
 
 const agents = z.strictObject({
