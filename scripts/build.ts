@@ -11,7 +11,12 @@ const external = [/^node:/, "@pydantic/genai-prices", "pino", "html-to-text"]
 
 rmSync(join(root, "dist"), { recursive: true, force: true })
 const build = await rolldown({
-  input: { main: join(root, "src/cli/main.ts"), "thread-entry": join(root, "src/tools/thread-entry.ts") },
+  input: {
+    main: join(root, "src/cli/main.ts"),
+    "thread-entry": join(root, "src/tools/thread-entry.ts"),
+    // Bound into sandboxes alone: must stay one file.
+    forwarder: join(root, "src/sandbox/forwarder.ts"),
+  },
   platform: "node",
   external,
   treeshake: { moduleSideEffects: [{ test: /node_modules[\\/]zod[\\/]/, sideEffects: false }] },
