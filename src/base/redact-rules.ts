@@ -224,7 +224,7 @@ const ENV_VALUE = /[^\s"'`\\&|<>]{0,512}/y
 const QUERY_VALUE = /[^&#\s"'<>`()\\]{0,512}/y
 const HEADER_VALUE = /[^\r\n"'`\\]{0,512}/y
 /** What refers to a secret instead of being one. */
-const REFERENCE = /^(?:[$%<{[*]|process\.env|os\.(?:environ|getenv)|env\.|import\.meta|\[redacted)/
+const REFERENCE = /^(?:urn:|[$%<{[*]|process\.env|os\.(?:environ|getenv)|env\.|import\.meta|\[redacted)/
 
 interface Naming {
   name: string
@@ -264,6 +264,8 @@ function named(text: string, at: number, final: boolean): Suspicion | undefined 
   const open = to === text.length && !final
   if (open && body.length < MAX_UNDECIDED) return { type: "maybe", hold: start }
   const next = text[to] ?? ""
+  // "credential: X509Credential | undefined" is a type.
+  if (quote === undefined && /^ [|&=?]/.test(text.slice(to, to + 2))) return undefined
   return isSecret(body, { kind, quoted: quote !== undefined, next }) ? found(text, start, to, final, VALUE) : undefined
 }
 
