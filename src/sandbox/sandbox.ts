@@ -41,6 +41,8 @@ export interface Program {
 
 /** What is started instead of the program, and cleaned up after it. */
 export interface Confined extends Program {
+  /** What the person should know when it fails: the folder cannot be written here. */
+  note?: string
   close(): Promise<void>
 }
 
@@ -87,4 +89,6 @@ export interface SandboxBackend {
   check(): Promise<BackendReport>
   /** Throws UNAVAILABLE with the install command when it cannot confine. Never returns an unconfined program. */
   confine(request: ConfineRequest): Promise<Confined>
+  /** Removes what it keeps on disk. */
+  close(): void
 }

@@ -1,0 +1,56 @@
+// The sandbox of this machine: one back end by platform, the profiles of the configuration, and what a root daemon owes its folders.
+import { chownSync, lstatSync } from "node:fs"
+import { Bubblewrap } from "./bubblewrap.ts"
+import { findProfile, type ProfileSettings } from "./profile.ts"
+import type { BackendReport, Confined, ConfineRequest, SandboxBackend, SandboxProfile } from "./sandbox.ts"
+
+export interface SandboxSettings {
+  /** Profile of agents that name none. */
+  profile: string
+  profiles: Readonly<Record<string, ProfileSettings>>
+  /** Who commands run as when Pincer is root and the folder is root's. */
+  uid: number
+  /** Where bubblewrap is, when it is not on the search path. */
+  bwrap?: string | undefined
+}
+
+export interface SandboxPlace {
+  /** The search path of the gateway. */
+  path: string
+  /** Absolute paths that stay absent whatever a profile says: Pincer's home. */
+  hidden: readonly string[]
+}
+
+export interface Sandbox {
+  /** Tries the back end for real, once. */
+  report(): Promise<BackendReport>
+  /** Throws NOT_FOUND, INVALID_PARAMS. */
+  profile(name?: string): SandboxProfile
+  /** Throws UNAVAILABLE with the install command when it cannot confine. */
+  confine(request: Omit<ConfineRequest, "hidden">): Promise<Confined>
+  /** A folder that Pincer made for commands to work in: given to whom they run as, when Pincer is root. */
+  handOver(folder: string): void
+  close(): void
+}
+
+/** Checks every profile. Throws INVALID_PARAMS for one that would open the sandbox. */
+export function openSandbox(settings: SandboxSettings, place: SandboxPlace): Sandbox {
+  const profile = (name = settings.profile) => findProfile(name, settings.profiles, place.hidden)
+  for (const name of [settings.profile, ...Object.keys(settings.profiles)]) profile(name)
+  const backend = backendOf(settings, place)
+  return {
+    report: () => backend.check(),
+    profile,
+    confine: (request) => backend.confine({ ...request, hidden: place.hidden }),
+    handOver(folder) {
+      if (process.getuid?.() !== 0 || lstatSync(folder).uid !== 0) return
+      chownSync(folder, settings.uid, settings.uid)
+    },
+    close: () => backend.close(),
+  }
+}
+
+function backendOf(settings: SandboxSettings, { path }: SandboxPlace): SandboxBackend {
+  const { bwrap, uid } = settings
+  return new Bubblewrap({ uid, path, ...(bwrap === undefined ? {} : { bwrap }) })
+}
