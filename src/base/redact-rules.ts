@@ -264,7 +264,8 @@ function named(text: string, at: number, final: boolean): Suspicion | undefined 
   const open = to === text.length && !final
   if (open && body.length < MAX_UNDECIDED) return { type: "maybe", hold: start }
   const next = text[to] ?? ""
-  // "credential: X509Credential | undefined" is a type.
+  // "credential: X509Credential | undefined" is a type; what follows the blank tells.
+  if (quote === undefined && next === " " && to + 1 === text.length && !final) return { type: "maybe", hold: start }
   if (quote === undefined && /^ [|&=?]/.test(text.slice(to, to + 2))) return undefined
   return isSecret(body, { kind, quoted: quote !== undefined, next }) ? found(text, start, to, final, VALUE) : undefined
 }
