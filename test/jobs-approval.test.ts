@@ -34,7 +34,9 @@ async function submit(house: House, prompt: string): Promise<string> {
   return body.id
 }
 
-test("a job that waits for an approval gives its place to another one, before and after a restart", async () => {
+test("a job that waits for an approval gives its place to another one, before and after a restart", {
+  timeout: 30_000,
+}, async () => {
   const house = await startHouse({ fake: fake.url, config: { jobs: { maxConcurrent: 1 } } })
   const client = await approver(house)
   fake.script({ calls: [{ name: "Bash", args: { command: "echo hi > made.txt" } }] })
