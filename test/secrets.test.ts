@@ -1,17 +1,22 @@
 // Fifty secrets are planted wherever a gateway can come across one, and everything that leaves it is looked through: frames of every
 // dialect, HTTP answers, logs, errors, transcripts, exports, the audit, views of the configuration. None may be found, in any form.
 import assert from "node:assert/strict"
+import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
+import { once } from "node:events"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { fileURLToPath } from "node:url"
 import { systemClock } from "../src/base/clock.ts"
 import { silentLogger } from "../src/base/log.ts"
 import { openStore } from "../src/store/open.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { clawConnect, makeDevice, openRaw, type Raw, signed } from "./frames.ts"
 import { type House, startHouse } from "./house.ts"
+
+const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 
 /** Letters and digits as keys have them: at least one of each kind. */
 function random(length: number): string {
@@ -426,4 +431,32 @@ test("the token that a device was given is known as a secret, also after a resta
   const text = await response.text()
   assert.equal(response.status, 404)
   assert.ok(!text.includes(deviceToken), text)
+})
+
+test("what a gateway says when it crashes holds no secret", async (t) => {
+  const home = mkdtempSync(join(tmpdir(), "pincer-crash-"))
+  t.after(() => rmSync(home, { recursive: true, force: true }))
+  writeFileSync(join(home, "pincer.json"), '{ "gateway": { "port": 0 }, "models": { "discover": false } }')
+  const secret = random(32)
+  const crash =
+    'process.on("SIGUSR2",()=>{throw new Error("broke at "+process.env.MY_PASSWORD,{cause:process.env.MY_PASSWORD})})'
+  const child = spawn(
+    process.execPath,
+    ["--import", `data:text/javascript,${encodeURIComponent(crash)}`, PROGRAM, "gateway", "run"],
+    {
+      env: { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, MY_PASSWORD: secret },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  )
+  let said = ""
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => {
+      const before = said.includes("listens at")
+      said += chunk
+      if (!before && said.includes("listens at")) child.kill("SIGUSR2")
+    })
+  const [code] = await once(child, "close")
+  assert.equal(code, 1)
+  assert.match(said, /broke at \[redacted\]/)
+  assert.ok(!said.includes(secret), said)
 })

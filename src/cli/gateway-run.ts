@@ -1,4 +1,5 @@
 // `pincer gateway run`: the daemon in the foreground. SIGTERM and SIGINT drain it; a second one ends it at once.
+import { inspect } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
@@ -26,6 +27,7 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
     flags: { home, profile, config, host: flags.host, port: flags.port, ...(token === undefined ? {} : { token }) },
     ...(flags.quiet ? {} : { terminal: (line: string) => cli.err.line(cli.err.paint(line, "dim")) }),
   })
+  endWithoutSecrets(cli, (text) => gateway.withoutSecrets(text))
   for (const warning of gateway.warnings) cli.err.line(`! ${inert(warning)}`)
   cli.out.line(
     `Pincer ${cli.version} listens at ${gateway.url} (home ${resolvePaths(cli.env, cli.flags).home}). Model: ${inert(gateway.chosen())}`,
@@ -42,6 +44,14 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
 function keepHeapSmall(): void {
   setFlagsFromString("--semi-space-growth-factor=1")
   setFlagsFromString("--max-semi-space-size=2")
+}
+
+/** What nobody caught ends the process, as ever; what is told of it is kept in a file, so secrets are taken out first. */
+function endWithoutSecrets(cli: Cli, withoutSecrets: (text: string) => string): void {
+  process.on("uncaughtException", (error) => {
+    cli.err.line(withoutSecrets(inspect(error)))
+    process.exit(1)
+  })
 }
 
 /** Resolves with the first signal; the next one ends the process at once. */

@@ -9,6 +9,8 @@ export interface OwnGateway {
   token: string | undefined
   /** Which model answers, why, and how to change it: one line. */
   chosen(): string
+  /** A text as it may be written down: without the secrets that this gateway knows. */
+  withoutSecrets(text: string): string
   warnings: string[]
   close(graceMs?: number): Promise<void>
 }
@@ -28,6 +30,7 @@ export async function openOwnGateway(options: OwnGatewayOptions): Promise<OwnGat
     url: gateway.url,
     token: gateway.parts.token,
     chosen: () => gateway.chosen(),
+    withoutSecrets: (text) => gateway.parts.redactor.text(text),
     warnings: gateway.warnings,
     close: (graceMs) => gateway.close(graceMs),
   }
