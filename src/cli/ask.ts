@@ -8,12 +8,13 @@ import { PATIENT, type Reach, reachGateway } from "./connect.ts"
 import { parseElevated, setElevated } from "./elevated.ts"
 import { withFiles } from "./files.ts"
 import { inertLine } from "./inert.ts"
+import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
 import { Exit } from "./report.ts"
 import { type Format, openStage } from "./stages.ts"
 import { readStdin } from "./stdin.ts"
 import { type Ending, runTurn, type Saying } from "./turn.ts"
 
-export interface AskFlags {
+export interface AskFlags extends PermissionFlags {
   prompt?: string
   message?: string
   session?: string
@@ -37,6 +38,7 @@ export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): 
   const format = formatOf(flags)
   const timeoutMs = timeoutOf(flags.timeout)
   const elevated = flags.elevated === undefined ? undefined : parseElevated(flags.elevated, "--elevated")
+  const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
   const prompt = flags.prompt ?? flags.message ?? words.join(" ")
   const piped = await readStdin(prompt.trim() !== "")
   const { message, attachments } = withFiles(joined(prompt, piped), flags.attach ?? [], cli)
@@ -54,6 +56,7 @@ export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): 
       ...(attachments.length === 0 ? {} : { attachments }),
       ...sayingOf(cli, link, flags),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(permissions ? { permissions } : {}),
     }
     if (elevated) await elevate(cli, link, saying, elevated)
     const ending = await supervised(cli, link, saying, { asksHere, format, timeoutMs })

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path"
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { expandPath, resolvePaths } from "../config/paths.ts"
+import type { Permissions } from "../protocol/permission.ts"
 import { Asker } from "./approve.ts"
 import type { Cli } from "./cli.ts"
 import { PATIENT, type Reach, reachGateway } from "./connect.ts"
@@ -11,12 +12,13 @@ import { readElevated } from "./elevated.ts"
 import { mentioned, withFiles } from "./files.ts"
 import { inert } from "./inert.ts"
 import { LineEditor } from "./line-editor.ts"
+import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
 import { findSlash, runSlash, slashCommands, type Talk } from "./slash.ts"
 import { openStage } from "./stages.ts"
 import { duration } from "./status.ts"
 import { runTurn, stringOf } from "./turn.ts"
 
-export interface ConverseFlags {
+export interface ConverseFlags extends PermissionFlags {
   session?: string
   agent?: string
   model?: string
@@ -29,9 +31,10 @@ export interface ConverseFlags {
 export async function converse(cli: Cli, flags: ConverseFlags): Promise<void> {
   if (!cli.interactive)
     throw new PincerError("INVALID_PARAMS", 'A conversation needs a terminal: use pincer ask "…" in scripts and pipes')
+  const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
   const link = await reachGateway(cli, { otherwise: "start", caps: ["tool-events", "approvals"], reconnect: PATIENT })
   try {
-    await new Conversing(cli, link, flags).run()
+    await new Conversing(cli, link, flags, permissions).run()
   } finally {
     await link.close()
   }
@@ -48,13 +51,14 @@ class Conversing implements Talk {
   #turn: AbortController | undefined
   #busy = false
   readonly #elevated: string | undefined
+  readonly #permissions: Permissions | undefined
   #leaving = false
   sessionKey: string
   agentId: string | undefined
   model: string | undefined
   thinking: string | undefined
 
-  constructor(cli: Cli, link: Reach, flags: ConverseFlags) {
+  constructor(cli: Cli, link: Reach, flags: ConverseFlags, permissions: Permissions | undefined) {
     this.#cli = cli
     this.#link = link
     this.#cwd = flags.cwd !== undefined ? resolve(cli.cwd, flags.cwd) : link.target.local ? cli.cwd : undefined
@@ -63,6 +67,7 @@ class Conversing implements Talk {
     this.model = flags.model
     this.thinking = flags.thinking
     this.#elevated = flags.elevated
+    this.#permissions = permissions
     this.#editor = new LineEditor({
       stdin: process.stdin,
       stdout: process.stdout,
@@ -197,6 +202,7 @@ class Conversing implements Talk {
           ...(this.model === undefined ? {} : { model: this.model }),
           ...(this.thinking === undefined ? {} : { thinking: this.thinking }),
           ...(this.#cwd === undefined ? {} : { cwd: this.#cwd }),
+          ...(this.#permissions ? { permissions: this.#permissions } : {}),
         },
         openStage(this.#cli, "text", asker),
         { signal: controller.signal },

@@ -5,9 +5,10 @@ import type { Cli } from "./cli.ts"
 import { PATIENT, type Reach, reachGateway } from "./connect.ts"
 import { askJob } from "./job.ts"
 import { followJob } from "./job-watch.ts"
+import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
 import { readStdin } from "./stdin.ts"
 
-export interface SubmitFlags {
+export interface SubmitFlags extends PermissionFlags {
   prompt?: string
   agent?: string
   session?: string
@@ -17,13 +18,6 @@ export interface SubmitFlags {
   priority?: string
   attempts?: string
   onInterrupt?: string
-  approveAll?: boolean
-  approveReads?: boolean
-  denyAll?: boolean
-  permissionPreset?: string
-  allowedTools?: string
-  deniedTools?: string
-  nonInteractivePermissions?: string
   callback?: string
   key?: string
   watch?: boolean
@@ -36,7 +30,8 @@ export async function submitJob(cli: Cli, words: readonly string[], flags: Submi
   const whole = [prompt, piped].filter((text) => text.trim() !== "").join("\n\n")
   if (whole === "")
     throw new PincerError("INVALID_PARAMS", 'Nothing was asked: write pincer job submit "…", or pipe the task in')
-  const params = paramsOf(flags, whole)
+  const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
+  const params = { ...paramsOf(flags, whole), ...(permissions ? { permissions } : {}) }
   const link = await reachGateway(cli, { otherwise: "start", reconnect: PATIENT })
   try {
     const job = await askJob(link, "job.submit", { ...params, ...folderOf(cli, link, flags) })
@@ -68,37 +63,10 @@ function paramsOf(flags: SubmitFlags, prompt: string): Record<string, unknown> {
     priority: numberOf(flags.priority, "--priority"),
     max_attempts: numberOf(flags.attempts, "--attempts"),
     on_interrupt: flags.onInterrupt,
-    permissions: permissionsOf(flags),
     callback: flags.callback === undefined ? undefined : { url: flags.callback },
     idempotency_key: flags.key,
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
-
-function permissionsOf(flags: SubmitFlags): Record<string, unknown> | undefined {
-  const mode = flags.denyAll
-    ? "deny-all"
-    : flags.approveReads
-      ? "approve-reads"
-      : flags.approveAll
-        ? "approve-all"
-        : undefined
-  const given: Record<string, unknown> = {
-    mode,
-    preset: flags.permissionPreset,
-    allowedTools: namesOf(flags.allowedTools),
-    deniedTools: namesOf(flags.deniedTools),
-    nonInteractive: flags.nonInteractivePermissions,
-  }
-  const entries = Object.entries(given).filter(([, value]) => value !== undefined)
-  return entries.length === 0 ? undefined : Object.fromEntries(entries)
-}
-
-function namesOf(text: string | undefined): string[] | undefined {
-  return text
-    ?.split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "")
 }
 
 function numberOf(text: string | undefined, flag: string): number | undefined {

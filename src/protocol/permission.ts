@@ -7,6 +7,22 @@ export type PermissionMode = (typeof PERMISSION_MODES)[number]
 export const PRESETS = ["safe-readonly", "dev-default", "full-auto"] as const
 export type Preset = (typeof PRESETS)[number]
 
+/** The built-in tools, in the order in which lists show them (IM-PERM-01). */
+export const TOOL_NAMES = [
+  "Bash",
+  "Edit",
+  "Glob",
+  "Grep",
+  "LS",
+  "MultiEdit",
+  "NotebookEdit",
+  "Read",
+  "TodoWrite",
+  "WebFetch",
+  "WebSearch",
+  "Write",
+] as const
+
 export interface Permissions {
   /** Permissions mode; overrides the preset's. */
   mode?: PermissionMode

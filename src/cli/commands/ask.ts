@@ -1,10 +1,11 @@
 // pincer ask, and the command that is meant when none is named.
 import { type Command, Option } from "commander"
 import type { AskFlags } from "../ask.ts"
+import { addPermissionFlags } from "../permission-flags.ts"
 import type { CommandGroup } from "./group.ts"
 
 function withFlags(command: Command): Command {
-  return command
+  command
     .argument("[text...]", "what to ask; standard input is added to it")
     .option("-p, --prompt <text>", "what to ask; wins over the words")
     .addOption(new Option("-m, --message <text>", "the same").hideHelp())
@@ -19,6 +20,7 @@ function withFlags(command: Command): Command {
     .option("--timeout <seconds>", "end the turn after so long")
     .option("--format <format>", "text, json (one event a line) or quiet (the last words only)", "text")
     .option("--json", "the same as --format json")
+  return addPermissionFlags(command)
 }
 
 export const ask: CommandGroup = (program, cli) => {

@@ -1,9 +1,9 @@
 // pincer chat: the conversation.
+import { addPermissionFlags } from "../permission-flags.ts"
 import type { CommandGroup } from "./group.ts"
 
 export const chat: CommandGroup = (program, cli) => {
-  program
-    .command("chat")
+  addPermissionFlags(program.command("chat"))
     .summary("open a conversation (also: pincer alone)")
     .description(
       "Opens a conversation in the terminal. Without a gateway on this home it starts one in the background.",

@@ -2,6 +2,7 @@
 import type { Command } from "commander"
 import type { ListFlags } from "../job.ts"
 import type { SubmitFlags } from "../job-submit.ts"
+import { addPermissionFlags } from "../permission-flags.ts"
 import type { CommandGroup } from "./group.ts"
 
 export const job: CommandGroup = (program, cli) => {
@@ -92,7 +93,7 @@ function changing(group: Command, verb: keyof typeof CHANGES, cli: Parameters<Co
 }
 
 function submitFlags(command: Command): Command {
-  return command
+  return addPermissionFlags(command)
     .argument("[text...]", "what to do; standard input is added to it")
     .option("-p, --prompt <text>", "what to do; wins over the words")
     .option("-a, --agent <id>", "the agent that does it")
@@ -103,13 +104,6 @@ function submitFlags(command: Command): Command {
     .option("--priority <number>", "-100 to 100: the higher, the earlier")
     .option("--attempts <number>", "try again when the model service is out of reach or overloaded")
     .option("--on-interrupt <how>", "after a crash or restart: fail, or resume where it was cut off")
-    .option("--approve-all", "what would be asked is allowed")
-    .option("--approve-reads", "reading is allowed, the rest is asked")
-    .option("--deny-all", "what would be asked is refused")
-    .option("--permission-preset <name>", "safe-readonly, dev-default or full-auto")
-    .option("--allowed-tools <names>", "only these tools, with commas; empty for all")
-    .option("--denied-tools <names>", "without these tools, with commas")
-    .option("--non-interactive-permissions <how>", "with nobody to ask: deny the call, or fail")
     .option("--callback <url>", "called with the job once it has ended")
     .option("--key <text>", "the same key hands the same job in only once")
     .option("-w, --watch", "stay and show what happens")
