@@ -105,7 +105,9 @@ async function untilCalled(id: string, state: string): Promise<WireJob> {
   }
 }
 
-test("the receiver is told once, with a signature that its key makes, and the key is told the caller only once", async () => {
+test("the receiver is told once, with a signature that its key makes, and the key is told the caller only once", {
+  timeout: 20_000,
+}, async () => {
   const job = await submit({ url: `${receiver.url}/done` })
   const { secret } = job.callback!
   assert.ok(secret && secret.length >= 32)
@@ -121,7 +123,9 @@ test("the receiver is told once, with a signature that its key makes, and the ke
   assert.deepEqual([after.callback?.tries, after.callback?.secret], [1, undefined])
 })
 
-test("a receiver that is slow, refuses or hangs up is tried again, and given up after the last try", async () => {
+test("a receiver that is slow, refuses or hangs up is tried again, and given up after the last try", {
+  timeout: 20_000,
+}, async () => {
   receiver.answers.push(
     () => undefined,
     (response) => response.writeHead(500).end(),
@@ -137,7 +141,7 @@ test("a receiver that is slow, refuses or hangs up is tried again, and given up 
   receiver.calls.splice(0)
 })
 
-test("a redirect is not followed, wherever it leads", async () => {
+test("a redirect is not followed, wherever it leads", { timeout: 20_000 }, async () => {
   for (let i = 0; i < 3; i++)
     receiver.answers.push((response) => response.writeHead(307, { location: `${house.url}/api/jobs` }).end())
   const before = (await askJobs<{ total: number }>(house, "GET", "")).body.total
@@ -147,7 +151,7 @@ test("a redirect is not followed, wherever it leads", async () => {
   assert.equal(receiver.calls.splice(0).length, 3)
 })
 
-test("a private address is refused at submission, a name that means one at delivery", async () => {
+test("a private address is refused at submission, a name that means one at delivery", { timeout: 20_000 }, async () => {
   for (const url of [
     "http://169.254.169.254/latest",
     "http://127.0.0.1:1/",
@@ -168,7 +172,7 @@ test("a private address is refused at submission, a name that means one at deliv
   assert.equal(receiver.calls.length, 0)
 })
 
-test("a call that was owed when the gateway stopped is made by the next one", async () => {
+test("a call that was owed when the gateway stopped is made by the next one", { timeout: 20_000 }, async () => {
   const first = await startHouse({
     fake: fake.url,
     config: { jobs: { callback: { backoffMs: 50, allowHosts: ["127.0.0.1"] } } },

@@ -2,6 +2,7 @@
 // not public, the connection made to the very addresses that were judged. No redirect is followed and the answer is not read.
 import type { RequestOptions } from "node:https"
 import { isIP } from "node:net"
+import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 
 /** Which addresses may be called. */
@@ -20,6 +21,7 @@ export interface GuardedPost {
   headers: Record<string, string>
   timeoutMs: number
   signal: AbortSignal
+  clock: Clock
   rules: AddressRules
 }
 
@@ -39,18 +41,25 @@ export function checkCallbackUrl(text: string, rules: AddressRules): URL {
 
 /** The HTTP status. Throws PincerError when it could not be sent or may not be. */
 export async function postGuarded(post: GuardedPost): Promise<number> {
-  const limit = AbortSignal.timeout(post.timeoutMs)
-  const signal = AbortSignal.any([post.signal, limit])
   const url = checkCallbackUrl(post.url, post.rules)
+  const limit = new AbortController()
+  const stopTimer = post.clock.after(post.timeoutMs, () => limit.abort())
+  const onAbort = () => limit.abort()
+  if (post.signal.aborted) onAbort()
+  post.signal.addEventListener("abort", onAbort, { once: true })
+  const { signal } = limit
   try {
     const addresses = await publicAddresses(url, post, signal)
     return await send(url, addresses, post, signal)
   } catch (error) {
     if (error instanceof PincerError) throw error
-    if (limit.aborted)
+    if (signal.aborted)
       throw new PincerError("TIMEOUT", `${url.host} did not answer within ${post.timeoutMs} ms`, { cause: error })
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
     throw new PincerError("UNAVAILABLE", `${url.host} could not be reached (${code})`, { cause: error })
+  } finally {
+    stopTimer()
+    post.signal.removeEventListener("abort", onAbort)
   }
 }
 

@@ -110,6 +110,7 @@ export class CallbackSender {
         },
         timeoutMs: settings.timeoutMs,
         signal: this.#controller.signal,
+        clock,
         rules: this.#ports.rules,
       })
       if (status >= 200 && status < 300) return undefined
