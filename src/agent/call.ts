@@ -1,42 +1,24 @@
-// One tool call: find, parse strictly, see what it touches, decide, ask if so decided, run as one journalled step, record.
-// Whatever goes wrong with a call is a result that the model sees; only parking and a lost fence leave through exceptions.
+// One tool call: judge it, ask if so decided, run it as one journalled step where policy placed it, record it, and write the decision
+// and the effect into the audit. Whatever goes wrong with a call is a result that the model sees; only parking, a lost fence and a
+// denial that ends the turn leave through exceptions.
 import { mkdir, realpath } from "node:fs/promises"
 import { PincerError } from "../base/errors.ts"
-import { uuid } from "../base/id.ts"
 import { excerpt } from "../base/text.ts"
-import { type Decision, decide } from "../policy/decide.ts"
-import type { Approval } from "../protocol/approval.ts"
+import type { AuditEntry } from "../protocol/audit.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
-import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
-import { fingerprintOf, standingOf } from "./approvals.ts"
-import type { Ports } from "./ports.ts"
-import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
+import { type Confined, errorResult, type Program, type Tool, type ToolResult } from "../tools/tool.ts"
+import { type Known, leaveFor } from "./leave.ts"
+import { whoOf } from "./rights.ts"
+import { type CallRoom, type Judged, judge } from "./scene.ts"
+import { TurnAbort } from "./scope.ts"
+import { taintOfCall } from "./taint.ts"
+import { tell } from "./tell.ts"
 
-/** How much of a result's text goes into the tool.ended event; the whole is in the message. */
-const EVENT_TEXT = 4_000
 const PROGRESS_MS = 200
 
-export interface CallRoom {
-  ports: Ports
-  scope: TurnScope
-  /** Tools this turn may use, by canonical name and alias. */
-  tools: ReadonlyMap<string, Tool>
-  cwd: string
-  notes: Map<string, unknown>
-  /** Who could approve may be on the way back: after a restart calls are asked for although nobody is connected yet. */
-  expectsReturn: boolean
-}
-
-interface Prepared {
-  tool: Tool
-  args: Record<string, unknown>
-  touch: Touch
-  decision: Decision
-}
-
-/** The working directory, made if it is the agent's own, with symlinks resolved. */
-export async function openWorkspace(path: string, mayCreate: boolean): Promise<string> {
+/** The working directory, made if it is the agent's own, with symlinks resolved. `made` is told when it was. */
+export async function openWorkspace(path: string, mayCreate: boolean, made: (folder: string) => void): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
@@ -46,7 +28,9 @@ export async function openWorkspace(path: string, mayCreate: boolean): Promise<s
       })
   }
   await mkdir(path, { recursive: true, mode: 0o700 })
-  return realpath(path)
+  const real = await realpath(path)
+  made(real)
+  return real
 }
 
 /** Runs the calls in order; neighbours that only read run side by side. Each leaves its result message in the transcript. */
@@ -69,7 +53,9 @@ export async function runCalls(
     const readsOnly = tool?.effect === "read" && (tool.class === "read" || tool.class === "search")
     if (!readsOnly) await settle()
     if (room.scope.signal.aborted) throw room.scope.signal.reason
-    const running = runCall(room, call, key)
+    // What an earlier call of the same answer read from outside counts for the later ones.
+    const seen = results.length === 0 ? room : { ...room, messages: [...room.messages, ...results] }
+    const running = runCall(seen, call, key)
     if (readsOnly && reading.push(running) < 8) continue
     if (!readsOnly) results.push(await running)
     else await settle()
@@ -79,124 +65,44 @@ export async function runCalls(
 }
 
 async function runCall(room: CallRoom, call: ToolCallPart, key: string): Promise<Message> {
-  const prepared = await prepare(room, call)
-  if (!("tool" in prepared)) return refuse(room, call, call.args ?? {}, call.name, prepared)
-  const { tool, args, decision } = prepared
-  const title = titleOf(tool, args)
   const known = await room.ports.books.approvals.forStep(room.scope.fence.turnId, key)
+  const judged = await judge(room, call, known !== undefined)
+  if (!("tool" in judged)) return refuse(room, call, call.args ?? {}, call.name, judged)
+  const title = room.ports.redactor.text(excerpt(judged.tool.title(judged.args), 300))
   // A call that an earlier attempt began had its leave; what came of it is the journal's to say.
-  if (await room.scope.begun(key)) return act(room, call, key, prepared, title)
-  if (known || decision.verdict === "ask") {
-    const refusal = await approve(room, call, key, prepared, known, title)
-    if (refusal) return refuse(room, call, args, title, refusal)
-  } else if (decision.verdict === "deny") {
-    const text = `Denied: ${decision.reason}. The call was not carried out.`
-    return refuse(
-      room,
-      call,
-      args,
-      title,
-      errorResult(text, { denied: true, step: decision.step, reason: decision.reason }),
-    )
-  }
-  return act(room, call, key, prepared, title)
+  if (await room.scope.begun(key)) return act(room, call, key, judged, title)
+  const refusal = await refusalOf(room, call, key, judged, known, title)
+  if (!refusal) return act(room, call, key, judged, title)
+  const message = await refuse(room, call, judged.args, title, refusal)
+  const { endsTurn, reason } = judged.decision
+  if (endsTurn) throw new PincerError("PERMISSION_DENIED", `${excerpt(reason, 500)}. The turn was ended`)
+  return message
 }
 
-async function prepare(room: CallRoom, call: ToolCallPart): Promise<Prepared | ToolResult> {
-  const tool = room.tools.get(call.name)
-  if (!tool) {
-    const names = [...new Set([...room.tools.values()].map((one) => one.name))].join(", ")
-    return errorResult(`There is no tool "${call.name}". Tools: ${names}`)
-  }
-  if (call.args === undefined)
-    return errorResult(
-      `The arguments of ${tool.name} were not a complete JSON object, so nothing was run. Send them again.`,
-    )
-  const parsed = tool.args.safeParse(call.args)
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`)
-    return errorResult(`Invalid arguments for ${tool.name}: ${problems.join("; ")}`)
-  }
-  const args = parsed.data
-  try {
-    const touch = await tool.touch(args, room.cwd, room.ports.toolSettings)
-    const decision = decide({
-      tool: tool.name,
-      class: tool.class,
-      reads: touch.reads,
-      writes: touch.writes,
-      hosts: touch.hosts,
-      workspace: room.cwd,
-      home: room.ports.home,
-      canAsk: room.expectsReturn || room.ports.canAsk(room.scope.fence.sessionKey),
-    })
-    return { tool, args, touch, decision }
-  } catch (error) {
-    if (error instanceof PincerError) return errorResult(error.message)
-    throw error
-  }
-}
-
-function titleOf(tool: Tool, args: Record<string, unknown>): string {
-  return excerpt(tool.title(args), 300)
-}
-
-/** Undefined when the call may run; the refusal when not. Throws Parked while nobody has answered. */
-async function approve(
+/** Undefined when the call may run. Throws Parked while nobody has answered. A denial of today beats an approval of yesterday. */
+async function refusalOf(
   room: CallRoom,
   call: ToolCallPart,
   key: string,
-  prepared: Prepared,
+  judged: Judged,
   known: Known | undefined,
   title: string,
 ): Promise<ToolResult | undefined> {
-  const { ports, scope } = room
-  const { fence, session } = scope
-  const { tool, args, touch, decision } = prepared
-  const { cwd } = room
-  const { env } = ports.toolSettings.exec
-  const fingerprint = fingerprintOf({ tool: tool.name, args, cwd, touch, env })
-  if (known) return answered(known, { ...fence, fingerprint })
-  if (await ports.books.approvals.granted(fence.sessionKey, fingerprint)) return undefined
-  const now = ports.clock.now()
-  const approval: Approval = {
-    id: uuid(now),
-    kind: "tool",
-    sessionKey: fence.sessionKey,
-    agentId: session.agentId,
-    turnId: fence.turnId,
-    callId: call.callId,
-    tool: tool.name,
-    args,
-    summary: touch.command ?? `${tool.name} ${title}`,
-    reason: decision.reason,
-    cwd: room.cwd,
-    createdAt: now,
-    expiresAt: now + ports.settings.approvalTimeoutMs,
-    decision: null,
+  const { decision } = judged
+  if (decision.verdict === "deny") {
+    await audit(room, call, judged, title, { type: "decision", verdict: "deny" })
+    const { step, rule, source, reason } = decision
+    return errorResult(`Denied: ${reason}. The call was not carried out.`, { denied: true, step, rule, source, reason })
   }
-  scope.show(await ports.books.approvals.ask(fence, key, fingerprint, approval))
-  ports.checkpoint("approval.asked")
-  ports.asked(approval)
-  throw new Parked(`Waiting for approval ${approval.id}`)
-}
-
-type Known = NonNullable<Awaited<ReturnType<Ports["books"]["approvals"]["forStep"]>>>
-
-/** What an approval that was asked before means now. Throws Parked while nobody has answered. */
-function answered(
-  known: Known,
-  now: { sessionKey: string; turnId: string; fingerprint: string },
-): ToolResult | undefined {
-  const standing = standingOf(known, now)
-  switch (standing.type) {
-    case "waiting":
-      throw new Parked(`Waiting for approval ${standing.approvalId}`)
-    case "refused":
-      return errorResult(standing.text, standing.details)
-    case "allowed":
-      return undefined
+  if (decision.verdict === "allow" && !known) {
+    const grant = /^grant (.+)$/.exec(decision.source)?.[1]
+    if (grant !== undefined) await room.ports.books.grants.used(grant)
+    await audit(room, call, judged, title, { type: "decision", verdict: "allow" })
+    return undefined
   }
+  return leaveFor(room, call, key, judged, known, title, () =>
+    audit(room, call, judged, title, { type: "decision", verdict: "ask" }),
+  )
 }
 
 /** Records a call that was not carried out. */
@@ -207,49 +113,51 @@ async function refuse(
   title: string,
   result: ToolResult,
 ): Promise<Message> {
-  const { message, ended } = tell(room, call, call.name, result, 0)
+  const { message, ended } = tell(room, call, call.name, result, 0, [])
   await room.scope.record([
-    { type: "tool.started", callId: call.callId, name: call.name, args, title },
+    {
+      type: "tool.started",
+      callId: call.callId,
+      name: call.name,
+      args: room.ports.redactor.value(args),
+      title,
+    },
     ended,
     { type: "message.added", message },
   ])
   return message
 }
 
-async function act(
-  room: CallRoom,
-  call: ToolCallPart,
-  key: string,
-  prepared: Prepared,
-  title: string,
-): Promise<Message> {
-  const { tool, args } = prepared
-  const { clock } = room.ports
+async function act(room: CallRoom, call: ToolCallPart, key: string, judged: Judged, title: string): Promise<Message> {
+  const { tool, args, facts, decision } = judged
+  const { clock, redactor } = room.ports
   const startedAt = clock.now()
+  const taint = taintOfCall(facts, decision, room.cwd, call.callId)
   let told: { message: Message; ended: RecordedEvent } | undefined
   const outcome = await room.scope.step<ToolResult>(
     key,
     tool.effect,
     {
-      before: [{ type: "tool.started", callId: call.callId, name: tool.name, args, title }],
+      before: [{ type: "tool.started", callId: call.callId, name: tool.name, args: redactor.value(args), title }],
       after: (result) => {
-        told = tell(room, call, tool.name, result, clock.now() - startedAt)
+        told = tell(room, call, tool.name, result, clock.now() - startedAt, taint)
         return [told.ended, { type: "message.added", message: told.message }]
       },
     },
-    (signal) => runTool(room, prepared, call, signal),
+    (signal) => runTool(room, judged, call, signal),
   )
-  if (outcome.type === "done" && told) return told.message
+  const durationMs = clock.now() - startedAt
+  if (outcome.type === "done" && told) {
+    await auditEffect(room, call, judged, title, outcome.value, durationMs)
+    return told.message
+  }
+  if (outcome.type !== "done")
+    await audit(room, call, judged, title, { type: "effect", outcome: "uncertain", durationMs })
   return uncertain(room, call, tool, outcome.type === "done" ? outcome.value : undefined, title)
 }
 
-async function runTool(
-  room: CallRoom,
-  prepared: Prepared,
-  call: ToolCallPart,
-  signal: AbortSignal,
-): Promise<ToolResult> {
-  const { tool, args, touch } = prepared
+async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signal: AbortSignal): Promise<ToolResult> {
+  const { tool, args, touch } = judged
   const { ports, scope, notes } = room
   const before = tool.class === "control" ? JSON.stringify([...notes]) : ""
   let shownAt = 0
@@ -260,24 +168,44 @@ async function runTool(
       notes,
       signal,
       clock: ports.clock,
-      launch: async (program) => ({ ...program, close: async () => undefined }),
+      launch: (program) => launch(room, judged, call, program),
       progress(output) {
         const now = ports.clock.now()
         if (now - shownAt < PROGRESS_MS) return
         shownAt = now
-        scope.live({ type: "tool.updated", callId: call.callId, name: tool.name, output })
+        scope.live({ type: "tool.updated", callId: call.callId, name: tool.name, output: ports.redactor.text(output) })
       },
       settings: ports.toolSettings,
     })
     if (tool.class === "control" && JSON.stringify([...notes]) !== before)
       await ports.books.notes.save(scope.fence.sessionKey, notes)
-    return result
+    // A secret is taken out before anybody sees the result: the model, the log, the transcript.
+    return { ...result, content: ports.redactor.value(result.content) }
   } catch (error) {
     if (signal.aborted) return errorResult(stopped(signal))
-    if (error instanceof PincerError) return errorResult(error.message)
+    if (error instanceof PincerError) return errorResult(ports.redactor.text(error.message))
     ports.log.error({ err: error, tool: tool.name, turnId: scope.fence.turnId }, "A tool failed unexpectedly")
-    return errorResult(`${tool.name} failed: ${error instanceof Error ? error.message : String(error)}`)
+    return errorResult(
+      ports.redactor.text(`${tool.name} failed: ${error instanceof Error ? error.message : String(error)}`),
+    )
   }
+}
+
+/** Where policy placed the call, and nowhere else. */
+async function launch(
+  { cwd, ports, request, scope }: CallRoom,
+  { decision, tool }: Judged,
+  call: ToolCallPart,
+  program: Program,
+): Promise<Confined> {
+  const { placement } = decision
+  if (placement.type === "host") return { ...program, close: async () => undefined }
+  if (placement.type !== "sandbox")
+    throw new PincerError("PERMISSION_DENIED", `${tool.name} was not given a place to start programs in`)
+  const { turnId, sessionKey } = scope.fence
+  const { agentId } = request
+  const where = { agentId, sessionKey, turnId, callId: call.callId, tool: tool.name, profile: placement.profile }
+  return ports.rights.confine({ ...where, workspace: cwd }, program)
 }
 
 function stopped(signal: AbortSignal): string {
@@ -299,7 +227,7 @@ async function uncertain(
       `Pincer stopped while this call was running. It may or may not have taken effect, and it was not repeated. Check before trying again.`,
       { uncertain: true },
     )
-  const { message, ended } = tell(room, call, tool.name, result, 0)
+  const { message, ended } = tell(room, call, tool.name, result, 0, [])
   const notice: RecordedEvent = {
     type: "notice.posted",
     level: "warning",
@@ -310,32 +238,58 @@ async function uncertain(
   return message
 }
 
-function tell(
+async function auditEffect(
   room: CallRoom,
   call: ToolCallPart,
-  name: string,
+  judged: Judged,
+  title: string,
   result: ToolResult,
   durationMs: number,
-): { message: Message; ended: RecordedEvent } {
-  const at = room.ports.clock.now()
-  const { content, isError, details } = result
-  const text = content.map((part) => (part.type === "text" ? part.text : `[${part.mimeType} image]`)).join("\n")
+): Promise<void> {
+  const exitCode = result.details?.["exitCode"]
+  const details = typeof exitCode === "number" ? { details: { exitCode } } : {}
+  const canceled = room.scope.signal.aborted
+  const outcome = canceled ? "canceled" : result.isError ? "failed" : "done"
+  await audit(room, call, judged, title, { type: "effect", outcome, durationMs, ...details })
+  const { placement } = judged.decision
+  if (placement.type !== "host" || placement.because !== "elevated" || !judged.elevation) return
+  const entry = lineOf(room, call, judged, title)
+  await room.ports.rights.elevatedUse(judged.elevation, { ...entry, outcome, durationMs, ...details })
+}
+
+/** One line of the audit about this call. */
+function audit(
+  room: CallRoom,
+  call: ToolCallPart,
+  judged: Judged,
+  title: string,
+  more: Pick<AuditEntry, "type"> & Partial<AuditEntry>,
+): Promise<void> {
+  const { step, rule, reason, taint } = judged.decision
+  return room.ports.rights.audit({
+    ...lineOf(room, call, judged, title),
+    at: room.ports.clock.now(),
+    ...(more.type === "decision" ? { step, rule, reason, ...(taint.length > 0 ? { taint } : {}) } : {}),
+    ...more,
+  })
+}
+
+function lineOf(
+  { request, scope }: CallRoom,
+  call: ToolCallPart,
+  { argsDigest, decision, tool }: Judged,
+  title: string,
+): Omit<AuditEntry, "type" | "at"> {
   return {
-    message: {
-      id: uuid(at),
-      role: "tool",
-      content: [{ type: "tool.result", callId: call.callId, name, content, isError }],
-      at,
-      turnId: room.scope.fence.turnId,
-    },
-    ended: {
-      type: "tool.ended",
-      callId: call.callId,
-      name,
-      isError,
-      text: text.length > EVENT_TEXT ? `${text.slice(0, EVENT_TEXT)}…` : text,
-      durationMs,
-      ...(details ? { details } : {}),
-    },
+    who: whoOf(request),
+    door: request.origin.door,
+    agentId: request.agentId,
+    sessionKey: scope.fence.sessionKey,
+    turnId: scope.fence.turnId,
+    callId: call.callId,
+    tool: tool.name,
+    summary: title,
+    argsDigest,
+    placement: decision.placement,
   }
 }

@@ -16,8 +16,9 @@ import {
 import type { ToolSpec, TurnError, TurnLimits, TurnOutcome, TurnRequest, TurnStop } from "../protocol/turn.ts"
 import type { ModelRef } from "../providers/catalogue.ts"
 import type { ModelEvent, ModelFailure, ModelRequest } from "../providers/provider.ts"
-import { type CallRoom, runCalls } from "./call.ts"
+import { runCalls } from "./call.ts"
 import { answerText, fit, repair } from "./prompt.ts"
+import type { CallRoom } from "./scene.ts"
 import { TurnAbort } from "./scope.ts"
 
 /** What the model does not say about itself. */

@@ -8,6 +8,7 @@ import type { Catalogue } from "../providers/catalogue.ts"
 import type { Books } from "../store/open.ts"
 import type { Tool, ToolSettings } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
+import type { Rights } from "./rights.ts"
 
 export interface TurnSettings {
   onInterrupt: "resume" | "mark"
@@ -30,6 +31,9 @@ export interface Ports {
   log: Logger
   /** What a model writes and what tools give goes through it before it is recorded. */
   redactor: Redactor
+  rights: Rights
+  /** Told of a working directory that was made: programs that run as somebody else must be able to work in it. */
+  workspaceMade: (folder: string) => void
   publish: (envelope: TurnEnvelope) => void
   /** Whether a human who may answer an approval of this session can be reached now. */
   canAsk: (sessionKey: string) => boolean

@@ -16,6 +16,7 @@ import { type LoopResult, runLoop } from "./loop.ts"
 import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
 import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
+import { taintOfOrigin } from "./taint.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000
@@ -78,7 +79,9 @@ function firstAttempt(
   const answers = input.filter((part) => part.type === "tool.result")
   const words = input.filter((part) => part.type !== "tool.result")
   if (answers.length > 0) add({ id: uuid(at), role: "tool", content: answers, at, turnId })
-  if (words.length > 0) add({ id: uuid(at), role: "user", content: words, at, turnId })
+  const taint = taintOfOrigin(request.origin)
+  const marks = taint.length > 0 ? { taint } : {}
+  if (words.length > 0) add({ id: uuid(at), role: "user", content: words, at, turnId, ...marks })
   conversation.messages = past
   return events
 }
@@ -204,7 +207,7 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
     )
   const session = scope.session
   const ownPlace = request.cwd === undefined && session.cwd === null
-  const cwd = await openWorkspace(request.cwd ?? session.cwd ?? profile.workspace, ownPlace)
+  const cwd = await openWorkspace(request.cwd ?? session.cwd ?? profile.workspace, ownPlace, ports.workspaceMade)
   const refs = modelRefs(ports, profile, request, session)
   const tools = toolTable(ports.tools, profile)
   const notes = await ports.books.notes.of(session.key)
@@ -213,6 +216,8 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
     room: {
       ports,
       scope,
+      request,
+      messages: conversation.messages,
       tools: tools.byName,
       cwd,
       notes,

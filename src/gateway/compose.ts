@@ -20,6 +20,7 @@ import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { secretReader, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
+import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
@@ -33,6 +34,7 @@ import { methods } from "./methods/index.ts"
 import { openModels } from "./models.ts"
 import type { Parts } from "./parts.ts"
 import { Presence } from "./presence.ts"
+import { openRights } from "./rights.ts"
 import { SessionNotices } from "./rpc/notices.ts"
 import { startServer } from "./server.ts"
 import { shownStore } from "./shown.ts"
@@ -114,6 +116,10 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const elevationPorts = { table: store.elevations, desk, settings: config, approvalTimeoutMs, clock, log, audit }
   const elevations = new Elevations(elevationPorts)
   undo.add(() => elevations.close())
+  const sandbox = openSandbox(config.sandbox, { path: env["PATH"] ?? "", hidden: [realpathSync(paths.home)] })
+  undo.add(() => sandbox.close())
+  for (const { sandbox: name } of [config.agents.defaults, ...Object.values(config.agents.entries)])
+    if (name !== undefined) sandbox.profile(name)
   const ports: Ports = {
     books: store,
     catalogue: models.catalogue,
@@ -125,6 +131,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     clock,
     log,
     redactor,
+    rights: openRights({ books: store, clock, config, elevations, sandbox }),
+    workspaceMade: (folder) => sandbox.handOver(folder),
     publish: (envelope) => hub.publish(envelope),
     canAsk: (sessionKey) => desk.canAsk(sessionKey),
     asked: (approval) => desk.watch(approval),
@@ -168,6 +176,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     lanes,
     jobs,
     approvals: desk,
+    sandbox,
     elevations,
     catalogue: models.catalogue,
     tools,

@@ -4,13 +4,16 @@ import { isAbsolute } from "node:path"
 import type { AgentProfile } from "../agent/agent.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
+import { resolvePermissions, widens } from "../policy/permissions.ts"
+import { grants } from "../protocol/frame.ts"
 import type { Part } from "../protocol/message.ts"
 import type { Permissions } from "../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey, type SessionName } from "../protocol/session.ts"
-import type { Sampling, TurnRequest } from "../protocol/turn.ts"
+import type { Origin, Sampling, TurnRequest } from "../protocol/turn.ts"
 import type { SessionRow } from "../store/store.ts"
 import type { Caller } from "./methods/method.ts"
 import type { Parts } from "./parts.ts"
+import { configuredPermissions } from "./rights.ts"
 
 export interface SessionParams {
   sessionKey?: string
@@ -122,6 +125,13 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
   if (said.model !== undefined || said.provider !== undefined) parts.catalogue.resolve(said.model, said.provider)
   if (said.cwd !== undefined && !isAbsolute(said.cwd))
     throw new PincerError("INVALID_PARAMS", `cwd "${said.cwd}" is relative: give an absolute path`)
+  const origin: Origin = {
+    door: "control",
+    clientId: caller.clientId,
+    connId: caller.connId,
+    ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),
+  }
+  checkPermissions(said.permissions, session.agentId, origin, caller.scopes, parts)
   return {
     turnId: said.idempotencyKey ?? uuid(parts.clock.now()),
     sessionKey: session.key,
@@ -136,11 +146,25 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
     ...(said.timeoutMs ? { limits: { maxTimeMs: said.timeoutMs } } : {}),
     ...(said.permissions ? { permissions: said.permissions } : {}),
     queue: said.abortPrevious ? "interrupt" : "enqueue",
-    origin: {
-      door: "control",
-      clientId: caller.clientId,
-      connId: caller.connId,
-      ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),
-    },
+    origin,
   }
+}
+
+/** Throws INVALID_PARAMS for words that mean nothing, PERMISSION_DENIED for more than the configuration gives without the right to approve. */
+export function checkPermissions(
+  wanted: Permissions | undefined,
+  agentId: string,
+  origin: Origin,
+  scopes: readonly string[],
+  parts: Pick<Parts, "config">,
+): void {
+  if (!wanted) return
+  const base = configuredPermissions(parts.config, agentId, origin)
+  const resolved = resolvePermissions([...base, { source: "request", permissions: wanted }])
+  if (grants(scopes, "operator.approvals") || !widens(resolvePermissions(base), resolved)) return
+  throw new PincerError(
+    "PERMISSION_DENIED",
+    "These permissions give more than the configuration does: that needs the scope operator.approvals",
+    { details: { code: "MISSING_SCOPE", missingScope: "operator.approvals", requiredScopes: ["operator.approvals"] } },
+  )
 }

@@ -10,7 +10,7 @@ import { JOB_INTERRUPTS, JOB_STATUSES, type JobRecord, type WireJob } from "../p
 import type { Permissions } from "../protocol/permission.ts"
 import type { SessionName } from "../protocol/session.ts"
 import type { JobFilter } from "../store/jobs.ts"
-import { requireAgent, resolveSession } from "./inbound.ts"
+import { checkPermissions, requireAgent, resolveSession } from "./inbound.ts"
 import { idempotencyKey, permissions, renamed, tidy } from "./methods/params.ts"
 import type { Parts } from "./parts.ts"
 
@@ -99,7 +99,12 @@ function timeOf(text: string, name: string): number {
 }
 
 /** Throws INVALID_PARAMS, TOO_LARGE, NOT_FOUND for an unknown agent or model: all before anything is accepted. */
-export async function submission(params: SubmitParams, clientId: string, parts: Parts): Promise<Submission> {
+export async function submission(
+  params: SubmitParams,
+  caller: { clientId: string; scopes: readonly string[] },
+  parts: Parts,
+): Promise<Submission> {
+  const { clientId } = caller
   const { prompt, model, cwd, timeout, priority, maxAttempts, onInterrupt, callback } = params
   if (prompt.trim() === "") throw new PincerError("INVALID_PARAMS", "prompt is required")
   if (prompt.length > MAX_PROMPT)
@@ -111,6 +116,8 @@ export async function submission(params: SubmitParams, clientId: string, parts: 
   const agentId = asked === undefined || asked === "" ? parts.config.agents.default : asked
   const session = await sessionOf(params.session, asked || undefined, parts)
   requireAgent(session?.agentId ?? agentId, parts)
+  const origin = { door: "job", clientId } as const
+  checkPermissions(params.permissions, session?.agentId ?? agentId, origin, caller.scopes, parts)
   if (model !== undefined) parts.catalogue.resolve(model)
   if (cwd !== undefined && !isAbsolute(cwd))
     throw new PincerError("INVALID_PARAMS", `cwd "${cwd}" is relative: give an absolute path`)

@@ -7,6 +7,7 @@ import type { Redactor } from "../base/redact.ts"
 import type { Config } from "../config/schema.ts"
 import type { JobDesk } from "../jobs/desk.ts"
 import type { Catalogue } from "../providers/catalogue.ts"
+import type { Sandbox } from "../sandbox/index.ts"
 import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { Hub } from "./hub.ts"
@@ -37,6 +38,7 @@ export interface Parts {
   readonly lanes: Lanes
   readonly jobs: JobDesk
   readonly approvals: ApprovalDesk
+  readonly sandbox: Sandbox
   readonly elevations: Elevations
   readonly catalogue: Catalogue
   readonly tools: readonly Tool[]

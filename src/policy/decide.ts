@@ -1,72 +1,98 @@
-// The one question asked before every tool call: may this run? Pure: everything it needs is handed in.
-// Until the full pipeline (R-16) is here: reads inside the workspace pass, everything else asks, and with nobody to ask is denied.
+// The one question asked before every tool call, from every door: may this run, and where? Pure: everything it looks at is handed in.
+// The steps of R-16 in their order: identity, hard deny, availability, placement, mode, ask. Each can only narrow what the one before
+// left; the first that refuses decides, and the answer names it.
+import type { Decision, DecisionStep, DecisionTrail, Placement } from "../protocol/decision.ts"
+import { availability } from "./availability.ts"
+import type { Finding } from "./finding.ts"
+import { grantFor } from "./grants.ts"
+import { modeOf } from "./mode.ts"
+import { permitsTool } from "./permissions.ts"
+import { placementOf } from "./placement.ts"
+import { NOT_FOR_SUB_AGENTS } from "./rules.ts"
+import type { Scene } from "./scene.ts"
+import { matchesTool } from "./tool-names.ts"
 
-import { isAbsolute, resolve } from "node:path"
+export { isInside } from "./places.ts"
 
-export interface DecideInput {
-  tool: string
-  class: "read" | "search" | "write" | "exec" | "network" | "control"
-  /** What the call will touch; absolute, symlinks resolved. */
-  reads: string[]
-  writes: string[]
-  hosts: string[]
-  /** The session's working directory, absolute, symlinks resolved. */
-  workspace: string
-  /** Pincer's own folder (token, configuration, transcripts), absolute, symlinks resolved. Reading it asks, wherever it lies. */
-  home: string
-  /** Whether a human who may answer can be reached now. */
-  canAsk: boolean
+const NOWHERE: Placement = { type: "none" }
+
+export function decide(scene: Scene): Decision {
+  const trail: DecisionTrail[] = []
+  const answer = (step: DecisionStep, verdict: Decision["verdict"], found: Finding, placement: Placement): Decision => {
+    trail.push({ step, result: verdict, rule: found.rule, source: found.source, reason: found.reason })
+    const { reason, rule, source } = found
+    const shown = verdict === "deny" ? NOWHERE : placement
+    return { verdict, step, rule, source, reason, placement: shown, taint: scene.taint, trail }
+  }
+  const pass = (step: DecisionStep, rule: string, reason: string) =>
+    void trail.push({ step, result: "pass", rule, source: "built in", reason })
+
+  const stranger = identity(scene)
+  if (stranger) return answer("identity", "deny", stranger, NOWHERE)
+  pass("identity", "identity.known", `asked through ${scene.origin.door}`)
+
+  const denied = hardDeny(scene)
+  if (denied) return answer("deny", "deny", denied, NOWHERE)
+  pass("deny", "deny.none", "no rule denies it")
+
+  const available = availability(scene)
+  if (available.deny) return answer("availability", "deny", available.deny, NOWHERE)
+  pass("availability", "tools.available", `${scene.call.tool} is available`)
+
+  const place = placementOf(scene)
+  if (place.deny) return answer("placement", "deny", place.deny, NOWHERE)
+  pass("placement", `placement.${place.placement.type}`, place.reason)
+
+  const mode = modeOf(scene, place)
+  if (mode.verdict === "deny") return answer("mode", "deny", mode, NOWHERE)
+  const asks = available.ask ?? place.ask ?? (mode.verdict === "ask" ? mode : undefined)
+  if (!asks) return answer("mode", "allow", mode, place.placement)
+  const grant = grantFor(scene, asks, place)
+  if (grant) return answer("mode", "allow", grant, place.placement)
+  pass("mode", asks.rule, asks.reason)
+  if (scene.canAsk) return answer("ask", "ask", asks, place.placement)
+  return unattended(scene, asks, answer)
 }
 
-export interface Decision {
-  verdict: "allow" | "ask" | "deny"
-  /** The step that decided, as data … */
-  step: "workspace-read" | "own-state" | "ask" | "non-interactive"
-  /** … and in words. */
-  reason: string
+/** Sub-agents lose what could start or steer others; a layer gives it back with alsoAllow. */
+function identity({ call, layers, subAgent }: Scene): Finding | undefined {
+  if (!subAgent || !NOT_FOR_SUB_AGENTS.some((name) => matchesTool(name, call.tool))) return undefined
+  if (layers.some((layer) => layer.alsoAllow?.some((name) => matchesTool(name, call.tool)))) return undefined
+  return {
+    rule: "identity.subAgent",
+    source: "built in",
+    reason: `${call.tool} is not for sub-agents: name it in alsoAllow of the agent's policy to give it`,
+  }
 }
 
-/** True when `path` is `root` or lies below it. Both are absolute and resolved; a path that is not (".." in it) is never inside. */
-export function isInside(path: string, root: string): boolean {
-  if (!isAbsolute(path) || !isAbsolute(root) || resolve(path) !== path) return false
-  const base = resolve(root)
-  return path === base || path.startsWith(base.endsWith("/") ? base : `${base}/`)
+function hardDeny({ call, layers, permissions }: Scene): Finding | undefined {
+  if (permitsTool(permissions, call.tool).denied) {
+    const source = permissions.sources.denied ?? "permissions"
+    return { rule: "permissions.denied", source, reason: `${call.tool} is among the denied tools` }
+  }
+  for (const layer of layers) {
+    const at = layer.deny?.findIndex((name) => matchesTool(name, call.tool)) ?? -1
+    if (at >= 0)
+      return { rule: "tools.deny", source: `${layer.source}.deny[${at}]`, reason: `${call.tool} is denied by policy` }
+  }
+  return undefined
 }
 
-export function decide(input: DecideInput): Decision {
-  const { tool, workspace } = input
-  const touches = input.reads.length + input.writes.length + input.hosts.length
-  if (input.class === "control" && touches === 0)
-    return { verdict: "allow", step: "own-state", reason: `${tool} only changes the session's own notes` }
-  const readsOnly =
-    (input.class === "read" || input.class === "search") && input.writes.length === 0 && input.hosts.length === 0
-  // What says that it reads and not what is taken for one that could not tell.
-  if (
-    readsOnly &&
-    input.reads.length > 0 &&
-    !readsHome(input) &&
-    input.reads.every((path) => isInside(path, workspace))
+function unattended(
+  { permissions }: Scene,
+  asks: Finding,
+  answer: (step: DecisionStep, verdict: Decision["verdict"], found: Finding, placement: Placement) => Decision,
+): Decision {
+  const fails = permissions.nonInteractive === "fail"
+  const decision = answer(
+    "ask",
+    "deny",
+    {
+      rule: `nonInteractive.${permissions.nonInteractive}`,
+      source: permissions.sources.nonInteractive ?? "built in",
+      reason: `${asks.reason}, and nobody who could approve it is connected`,
+    },
+    NOWHERE,
   )
-    return { verdict: "allow", step: "workspace-read", reason: `${tool} reads inside the workspace ${workspace}` }
-  const why = because(input)
-  if (input.canAsk) return { verdict: "ask", step: "ask", reason: why }
-  return { verdict: "deny", step: "non-interactive", reason: `${why}, and nobody who could approve it is connected` }
-}
-
-/** Whether the call would see Pincer's own folder from a workspace around it: by name, or by searching a folder that holds it. */
-function readsHome({ class: kind, home, reads, workspace }: DecideInput): boolean {
-  // The agent's own workspace lies in that folder; the rest of it is outside of that workspace.
-  if (isInside(workspace, home)) return false
-  return reads.some((path) => isInside(path, home) || (kind === "search" && isInside(home, path)))
-}
-
-function because(input: DecideInput): string {
-  if (input.class === "exec") return `${input.tool} runs a command on this machine`
-  if (input.hosts.length > 0) return `${input.tool} contacts ${input.hosts.join(", ")}`
-  if (input.class === "network") return `${input.tool} uses the network`
-  if (input.writes.length > 0) return `${input.tool} changes ${input.writes.join(", ")}`
-  const outside = input.reads.find((path) => !isInside(path, input.workspace))
-  if (outside === undefined && readsHome(input)) return `${input.tool} would read Pincer's own folder ${input.home}`
-  if (outside !== undefined) return `${input.tool} reads ${outside} outside the workspace ${input.workspace}`
-  return `${input.tool} does not say what it reads`
+  return fails ? { ...decision, endsTurn: true } : decision
 }

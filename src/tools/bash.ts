@@ -35,7 +35,8 @@ export const bash: Tool<z.infer<typeof args>> = {
     const { exec } = context.settings
     await asJudged(command, context)
     const limitMs = Math.min(timeoutMs ?? exec.timeoutMs, exec.maxTimeoutMs)
-    return report(await runCommand(command, limitMs, context), limitMs)
+    const { note, run } = await runCommand(command, limitMs, context)
+    return report(run, limitMs, note)
   },
 }
 
@@ -51,14 +52,18 @@ async function asJudged(command: string, { judged, cwd, settings }: ToolContext)
   throw new PincerError("CONFLICT", `The command is not what was judged: ${change}. Nothing was run, call again`)
 }
 
-async function runCommand(command: string, timeoutMs: number, context: ToolContext): Promise<RunResult> {
+async function runCommand(
+  command: string,
+  timeoutMs: number,
+  context: ToolContext,
+): Promise<{ run: RunResult; note?: string | undefined }> {
   const { exec, maxOutputChars } = context.settings
   let seen = ""
   try {
     const program = { file: exec.shell, args: ["-c", command], cwd: context.cwd, env: commandEnvironment(exec.env) }
     const confined = await context.launch(program)
     try {
-      return await runProgram(confined.file, confined.args, {
+      const run = await runProgram(confined.file, confined.args, {
         cwd: confined.cwd,
         env: { ...confined.env },
         signal: context.signal,
@@ -69,6 +74,7 @@ async function runCommand(command: string, timeoutMs: number, context: ToolConte
           context.progress(printable(seen))
         },
       })
+      return { run, note: confined.note }
     } finally {
       await confined.close()
     }
@@ -80,7 +86,7 @@ async function runCommand(command: string, timeoutMs: number, context: ToolConte
   }
 }
 
-function report(run: RunResult, limitMs: number): ToolResult {
+function report(run: RunResult, limitMs: number, note?: string): ToolResult {
   const { exitCode, killedBy, timedOut, canceled, leftBehind } = run
   const details = { exitCode, killedBy, timedOut, ...(leftBehind ? { leftBehind } : {}) }
   const ending = canceled
@@ -96,6 +102,7 @@ function report(run: RunResult, limitMs: number): ToolResult {
     printable(run.output),
     ...(leftBehind && !canceled && !timedOut ? ["[processes left in the background were stopped]"] : []),
     ...(ending === undefined ? [] : [`[${ending}]`]),
+    ...(note === undefined || exitCode === 0 ? [] : [`[${note}]`]),
   ].filter((line) => line !== "")
   const text = lines.join("\n")
   return ending === undefined ? textResult(text || "(no output)", details) : errorResult(text, details)

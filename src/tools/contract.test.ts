@@ -3,6 +3,7 @@ import assert from "node:assert/strict"
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
+import { sceneOf } from "../../test/fakes/scene.ts"
 import { textIn, toolRoom } from "../../test/fakes/tool-room.ts"
 import { webServer } from "../../test/fakes/web-server.ts"
 import { PincerError } from "../base/errors.ts"
@@ -144,14 +145,9 @@ test("what touches anything but the workspace needs leave", async (t) => {
   const { cwd } = await toolRoom(t)
   for (const tool of tools) {
     const touch = await tool.touch(tool.args.parse(examples[tool.name]), cwd)
-    const decision = decide({
-      tool: tool.name,
-      class: tool.class,
-      ...touch,
-      workspace: cwd,
-      home: "/nowhere",
-      canAsk: true,
-    })
+    const call = { tool: tool.name, class: tool.class, reads: touch.reads, writes: touch.writes, hosts: touch.hosts }
+    const sandbox = { ...sceneOf().sandbox, available: false }
+    const decision = decide(sceneOf({ call, workspace: cwd, home: "/nowhere", sandbox, canAsk: true }))
     const free = ["read", "search", "control"].includes(tool.class)
     assert.equal(decision.verdict, free ? "allow" : "ask", tool.name)
   }
@@ -163,14 +159,9 @@ test("what touches anything but the workspace needs leave", async (t) => {
   ] as const) {
     const tool = toolNamed(name)
     const touch = await tool.touch(tool.args.parse(fitted(tool, path)), cwd)
-    const decision = decide({
-      tool: name,
-      class: tool.class,
-      ...touch,
-      workspace: cwd,
-      home: "/nowhere",
-      canAsk: false,
-    })
+    const call = { tool: name, class: tool.class, reads: touch.reads, writes: touch.writes, hosts: touch.hosts }
+    const sandbox = { ...sceneOf().sandbox, available: false }
+    const decision = decide(sceneOf({ call, workspace: cwd, home: "/nowhere", sandbox, canAsk: false }))
     assert.equal(decision.verdict, "deny", name)
   }
 })

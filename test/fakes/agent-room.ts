@@ -8,10 +8,13 @@ import { Desk } from "../../src/agent/approvals.ts"
 import { TurnLanes } from "../../src/agent/lanes.ts"
 import type { Checkpoint, Ports, TurnSettings } from "../../src/agent/ports.ts"
 import { buildProfiles } from "../../src/agent/profile.ts"
+import type { Rights } from "../../src/agent/rights.ts"
 import { systemClock } from "../../src/base/clock.ts"
+import { PincerError } from "../../src/base/errors.ts"
 import { uuid } from "../../src/base/id.ts"
 import { silentLogger } from "../../src/base/log.ts"
 import { patternsOnly } from "../../src/base/redact.ts"
+import { resolvePermissions } from "../../src/policy/permissions.ts"
 import type { TurnEnvelope, TurnEvent } from "../../src/protocol/event.ts"
 import { NO_USAGE, type Part } from "../../src/protocol/message.ts"
 import { parseSessionKey } from "../../src/protocol/session.ts"
@@ -20,6 +23,7 @@ import type { Catalogue, CatalogueEvent, ModelRef } from "../../src/providers/ca
 import type { ModelRequest } from "../../src/providers/provider.ts"
 import { openStore } from "../../src/store/open.ts"
 import { type Tool, textResult } from "../../src/tools/tool.ts"
+import { HOUSE } from "./scene.ts"
 
 export type Script = (
   request: Omit<ModelRequest, "model">,
@@ -75,6 +79,7 @@ export interface RoomOptions {
   canAsk?: boolean
   checkpoint?: (point: Checkpoint) => void
   tools?: Tool[]
+  rights?: Partial<Rights>
 }
 
 export function testTools(acts: string[], hold?: Promise<void>): Tool[] {
@@ -183,6 +188,31 @@ export async function openAgentRoom(options: RoomOptions): Promise<AgentRoom> {
     clock: systemClock,
     log: silentLogger,
     redactor: patternsOnly,
+    rights: {
+      permissions: ({ request }) =>
+        resolvePermissions([
+          HOUSE,
+          ...(request.permissions ? [{ source: "request", permissions: request.permissions }] : []),
+        ]),
+      layers: () => [],
+      grants: (agentId, sessionKey) => books.grants.inForce(agentId, sessionKey),
+      elevation: async () => undefined,
+      // No sandbox here: what starts programs asks.
+      sandbox: async () => ({
+        available: false,
+        profile: "workspace",
+        workspace: "read-write",
+        network: false,
+        detail: "no sandbox in this test",
+      }),
+      confine: () => Promise.reject(new PincerError("UNAVAILABLE", "No sandbox in this test")),
+      used: (of) => books.audit.count({ ...of, type: "effect" }),
+      audit: async (entry) => void (await books.audit.record(entry)),
+      elevatedUse: async () => undefined,
+      utcOffsetMinutes: () => 0,
+      ...options.rights,
+    },
+    workspaceMade: () => undefined,
     publish(envelope) {
       events.push(envelope)
       for (const watch of [...watchers]) watch(envelope)

@@ -17,6 +17,7 @@ import { SessionNotices } from "../../src/gateway/rpc/notices.ts"
 import { Tally } from "../../src/gateway/tally.ts"
 import { JobDesk } from "../../src/jobs/desk.ts"
 import type { AuditEntry } from "../../src/protocol/audit.ts"
+import { openSandbox } from "../../src/sandbox/index.ts"
 import { type AgentRoom, openAgentRoom, type RoomOptions } from "./agent-room.ts"
 
 export interface MethodRoom {
@@ -68,6 +69,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     clock,
     log: silentLogger,
     redactor: patternsOnly,
+    sandbox: openSandbox({ profile: "workspace", profiles: {}, uid: 65534 }, { path: "/usr/bin:/bin", hidden: [] }),
     store: books,
     hub: new Hub(silentLogger),
     presence: new Presence(clock, { host: "test", ts: 0, reason: "self" }),

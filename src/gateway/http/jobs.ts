@@ -49,12 +49,12 @@ function decoded(part: string): string {
   }
 }
 
-async function submit({ request, response, parts, subject }: Exchange): Promise<void> {
+async function submit({ request, response, parts, scopes, subject }: Exchange): Promise<void> {
   const body = normalizeSubmit(await readJsonBody(request, parts.clock))
   const key = request.headers["idempotency-key"]
   if (typeof key === "string" && body["idempotencyKey"] === undefined) body["idempotencyKey"] = key
   const params = parseWith(submitSchema, body, "invalid job")
-  const { record, duplicate } = await parts.jobs.submit(await submission(params, subject, parts))
+  const { record, duplicate } = await parts.jobs.submit(await submission(params, { clientId: subject, scopes }, parts))
   sendJson(response, duplicate ? 200 : 201, submittedJob(record, duplicate, parts.redactor), {
     location: `/api/jobs/${record.id}`,
   })

@@ -78,7 +78,7 @@ export const jobMethods: readonly Method[] = [
     async run({ subscribe, ...params }, context) {
       const { caller, emit, parts } = context
       if (subscribe && !emit) throw cannotPush()
-      const { record, duplicate } = await parts.jobs.submit(await submission(params, caller.clientId, parts))
+      const { record, duplicate } = await parts.jobs.submit(await submission(params, caller, parts))
       if (subscribe && emit) tellOf(record.id, undefined, true, context, emit)
       return submittedJob(record, duplicate, parts.redactor)
     },

@@ -1,0 +1,152 @@
+// From a tool call to a decision: find the tool, parse its arguments strictly, look at what it would touch, put the scene together and
+// let policy decide. Nothing that the model says about its call counts, only what the call would do.
+import { PincerError } from "../base/errors.ts"
+import { decide } from "../policy/decide.ts"
+import type { CallFacts, Scene } from "../policy/scene.ts"
+import type { Decision } from "../protocol/decision.ts"
+import type { Message, ToolCallPart } from "../protocol/message.ts"
+import type { Elevation } from "../protocol/permission.ts"
+import type { TurnRequest } from "../protocol/turn.ts"
+import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
+import { argsDigest } from "./fingerprint.ts"
+import type { Ports } from "./ports.ts"
+import { type Wanting, whoOf } from "./rights.ts"
+import type { TurnScope } from "./scope.ts"
+import { taintOf } from "./taint.ts"
+
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+export interface CallRoom {
+  ports: Ports
+  scope: TurnScope
+  request: TurnRequest
+  /** The session's messages so far, this turn's included; the loop adds to them. */
+  messages: readonly Message[]
+  /** Tools this turn may use, by canonical name and alias. */
+  tools: ReadonlyMap<string, Tool>
+  cwd: string
+  notes: Map<string, unknown>
+  /** Who could approve may be on the way back: after a restart calls are asked for although nobody is connected yet. */
+  expectsReturn: boolean
+}
+
+/** A call that was understood and judged. */
+export interface Judged {
+  tool: Tool
+  args: Record<string, unknown>
+  touch: Touch
+  facts: CallFacts
+  decision: Decision
+  /** The session's leave from the sandbox, when it has one. */
+  elevation: Elevation | undefined
+  /** Hex sha256 of the arguments in canonical JSON: what the audit keeps of them. */
+  argsDigest: string
+}
+
+/** `asked`: an approval of this very step exists, so somebody was there to ask. A result instead of a call that cannot be judged. */
+export async function judge(room: CallRoom, call: ToolCallPart, asked: boolean): Promise<Judged | ToolResult> {
+  const tool = room.tools.get(call.name)
+  if (!tool) {
+    const names = [...new Set([...room.tools.values()].map((one) => one.name))].join(", ")
+    return errorResult(`There is no tool "${call.name}". Tools: ${names}`)
+  }
+  if (call.args === undefined)
+    return errorResult(
+      `The arguments of ${tool.name} were not a complete JSON object, so nothing was run. Send them again.`,
+    )
+  const parsed = tool.args.safeParse(call.args)
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`)
+    return errorResult(`Invalid arguments for ${tool.name}: ${problems.join("; ")}`)
+  }
+  const args = parsed.data
+  try {
+    const touch = await tool.touch(args, room.cwd, room.ports.toolSettings)
+    const facts = factsOf(tool, args, touch)
+    const scene = await sceneOf(room, tool, facts, asked)
+    const decision = decide(scene)
+    return { tool, args, touch, facts, decision, elevation: scene.elevation, argsDigest: argsDigest(args) }
+  } catch (error) {
+    if (error instanceof PincerError) return errorResult(error.message)
+    throw error
+  }
+}
+
+function factsOf(tool: Tool, args: Record<string, unknown>, touch: Touch): CallFacts {
+  return {
+    tool: tool.name,
+    aliases: tool.aliases,
+    class: tool.class,
+    from: tool.from ?? "builtin",
+    args,
+    reads: touch.reads,
+    writes: touch.writes,
+    hosts: touch.hosts,
+    ...(touch.facts ? { command: touch.facts } : {}),
+    ...(touch.messages ? { messages: touch.messages } : {}),
+  }
+}
+
+async function sceneOf(room: CallRoom, tool: Tool, call: CallFacts, asked: boolean): Promise<Scene> {
+  const { ports, request, scope } = room
+  const { rights } = ports
+  const { key: sessionKey } = scope.session
+  const { agentId } = request
+  const now = ports.clock.now()
+  const wanting = wantingOf(room)
+  const layers = rights.layers(wanting)
+  const [grants, elevation, sandbox, counts] = await Promise.all([
+    rights.grants(agentId, sessionKey),
+    rights.elevation(sessionKey),
+    rights.sandbox(agentId),
+    countsOf(
+      room,
+      tool,
+      layers.some((layer) => (layer.rates?.length ?? 0) > 0),
+      now,
+    ),
+  ])
+  return {
+    call,
+    agentId,
+    sessionKey,
+    origin: request.origin,
+    provider: wanting.provider,
+    model: wanting.model,
+    subAgent: request.origin.parentTurnId !== undefined,
+    workspace: room.cwd,
+    home: ports.home,
+    now,
+    utcOffsetMinutes: rights.utcOffsetMinutes(now),
+    permissions: rights.permissions(wanting),
+    layers,
+    grants,
+    taint: taintOf(room.messages),
+    elevation,
+    sandbox,
+    counts,
+    canAsk: asked || room.expectsReturn || ports.canAsk(sessionKey),
+  }
+}
+
+function wantingOf({ messages, request, scope }: CallRoom): Wanting {
+  const last = messages.findLast((message) => message.role === "assistant")
+  return { request, session: scope.session, provider: last?.provider, model: last?.model }
+}
+
+async function countsOf({ messages, ports, request }: CallRoom, tool: Tool, needed: boolean, now: number) {
+  if (!needed) return { turn: 0, minute: 0, day: 0 }
+  const mine = (message: Message) => message.turnId === request.turnId && message.role === "tool"
+  const turn = messages.filter(mine).flatMap((message) => message.content)
+  const of = { tool: tool.name, agentId: request.agentId, who: whoOf(request) }
+  const [minute, day] = await Promise.all([
+    ports.rights.used({ ...of, since: now - MINUTE_MS }),
+    ports.rights.used({ ...of, since: now - DAY_MS }),
+  ])
+  return {
+    turn: turn.filter((part) => part.type === "tool.result" && part.name === tool.name && !part.isError).length,
+    minute,
+    day,
+  }
+}
