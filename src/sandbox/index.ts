@@ -1,6 +1,7 @@
 // The sandbox of this machine: one back end by platform, the profiles of the configuration, and what a root daemon owes its folders.
-import { chownSync, lstatSync } from "node:fs"
 import { Bubblewrap } from "./bubblewrap.ts"
+import type { UserIds } from "./own-files.ts"
+import { giveFolder, ownerFor } from "./payload-user.ts"
 import { findProfile, type ProfileSettings } from "./profile.ts"
 import type { BackendReport, Confined, ConfineRequest, SandboxBackend, SandboxProfile } from "./sandbox.ts"
 
@@ -30,6 +31,8 @@ export interface Sandbox {
   confine(request: Omit<ConfineRequest, "hidden">): Promise<Confined>
   /** A folder that Pincer made for commands to work in: given to whom they run as, when Pincer is root. */
   handOver(folder: string): void
+  /** Whose a new file in this folder must be so that commands can change it; undefined: the daemon's, as it is made. */
+  ownerFor(folder: string): UserIds | undefined
   close(): void
 }
 
@@ -42,10 +45,8 @@ export function openSandbox(settings: SandboxSettings, place: SandboxPlace): San
     report: () => backend.check(),
     profile,
     confine: (request) => backend.confine({ ...request, hidden: place.hidden }),
-    handOver(folder) {
-      if (process.getuid?.() !== 0 || lstatSync(folder).uid !== 0) return
-      chownSync(folder, settings.uid, settings.uid)
-    },
+    handOver: (folder) => giveFolder(folder, settings.uid),
+    ownerFor,
     close: () => backend.close(),
   }
 }

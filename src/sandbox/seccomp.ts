@@ -9,6 +9,7 @@ const RETURN = 0x06
 const ALLOW = 0x7fff_0000
 const ERRNO_EPERM = 0x0005_0001
 const ERRNO_ENOSYS = 0x0005_0026
+const ERRNO_EAFNOSUPPORT = 0x0005_0061
 const KILL = 0x8000_0000
 
 /** Offsets in struct seccomp_data. Of 64-bit arguments the low word, on little-endian machines. */
@@ -21,6 +22,8 @@ const ARG1 = 24
 const NAMESPACES = 0x7e02_0080
 const TIOCSTI = 0x5412
 const TIOCLINUX = 0x541c
+/** Unix, IPv4, IPv6, netlink: bound to the network name space. Others (vsock to the host of a virtual machine) are not. */
+const FAMILIES = [1, 2, 10, 16]
 /** Calls of the x32 table have this bit set; nobody needs them. */
 const X32 = 0x4000_0000
 
@@ -30,6 +33,7 @@ interface Calls {
   clone: number
   clone3: number
   ioctl: number
+  socket: number
   x32: boolean
 }
 
@@ -47,6 +51,7 @@ const TABLE: Readonly<Record<string, Calls>> = {
     clone: 56,
     clone3: 435,
     ioctl: 16,
+    socket: 41,
     x32: true,
   },
   arm64: {
@@ -58,6 +63,7 @@ const TABLE: Readonly<Record<string, Calls>> = {
     clone: 220,
     clone3: 435,
     ioctl: 29,
+    socket: 198,
     x32: false,
   },
 }
@@ -79,6 +85,9 @@ export function seccompFilter(processor: string): Buffer | undefined {
   // clone3 hides its flags in memory: programs fall back to clone when it is not there.
   program.push(only(calls.clone3), give(ERRNO_ENOSYS))
   program.push([JEQ, 0, 4, calls.clone], load(ARG0), [JSET, 0, 1, NAMESPACES], give(ERRNO_EPERM), give(ALLOW))
+  program.push([JEQ, 0, FAMILIES.length + 3, calls.socket], load(ARG0))
+  for (const [i, family] of FAMILIES.entries()) program.push([JEQ, FAMILIES.length - i, 0, family])
+  program.push(give(ERRNO_EAFNOSUPPORT), give(ALLOW))
   program.push([JEQ, 0, 5, calls.ioctl], load(ARG1))
   program.push(only(TIOCSTI), give(ERRNO_EPERM), only(TIOCLINUX), give(ERRNO_EPERM))
   program.push(give(ALLOW))
