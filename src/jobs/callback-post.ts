@@ -50,7 +50,7 @@ export async function postGuarded(post: GuardedPost): Promise<number> {
   const { signal } = limit
   try {
     const addresses = await publicAddresses(url, post, signal)
-    return await send(url, addresses, post, signal)
+    return await within(send(url, addresses, post, signal), signal)
   } catch (error) {
     if (error instanceof PincerError) throw error
     if (signal.aborted)
@@ -115,6 +115,7 @@ async function send(url: URL, addresses: readonly string[], post: GuardedPost, s
       response.destroy()
     })
     sent.on("error", reject)
+    sent.on("close", () => reject(new Error("the connection was closed")))
     sent.end(post.body)
   })
 }

@@ -51,6 +51,11 @@ export class CallbackSender {
     const { due, nextAt } = await jobs.dueCallbacks(clock.now(), AT_ONCE * 2)
     this.#looking = false
     if (this.#controller.signal.aborted) return
+    // A try has ended meanwhile: what was read may be older than its outcome.
+    if (this.#again) {
+      this.wake()
+      return
+    }
     for (const record of due) {
       if (this.#busy.size >= AT_ONCE) break
       if (!this.#busy.has(record.id)) this.#busy.set(record.id, this.#deliver(record))
@@ -58,8 +63,7 @@ export class CallbackSender {
     this.#stopTimer?.()
     this.#stopTimer = undefined
     // What is being sent now looks again when it is done.
-    if (nextAt !== null && nextAt > clock.now()) this.#stopTimer = clock.after(nextAt - clock.now(), () => this.wake())
-    if (this.#again) this.wake()
+    if (nextAt !== null) this.#stopTimer = clock.after(nextAt - clock.now(), () => this.wake())
   }
 
   async #deliver(record: JobRecord): Promise<void> {
