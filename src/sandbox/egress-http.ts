@@ -49,7 +49,7 @@ async function tunnel(req: IncomingMessage, socket: Socket, head: Buffer, option
   if (!target) throw options.dial.refuseHost(req.url ?? "")
   const upstream = await options.dial.reach(target, options.signalOf(socket))
   socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
-  if (head.length > 0) socket.unshift(head)
+  if (head.length > 0) upstream.write(head)
   relay(socket, upstream, options.idleMs)
 }
 
@@ -70,6 +70,9 @@ async function forward(req: IncomingMessage, res: ServerResponse, options: HttpD
     signal,
   })
   sent.once("response", resolve)
+  // Nobody asked for another protocol: the answer is none.
+  sent.once("upgrade", (_, upgraded) => upgraded.destroy())
+  sent.once("close", () => reject(new PincerError("UNAVAILABLE", `${target.host} ended without an answer`)))
   sent.on("error", reject)
   // An answer may come before the request is read to its end; only without an answer is that a failure.
   pipeline(req, sent).catch(reject)

@@ -1,6 +1,5 @@
 // The SOCKS5 door of the way out (RFC 1928): no authentication, CONNECT only, to a name or an address. The name is looked up here,
 // never by the confined program.
-import { once } from "node:events"
 import type { Socket } from "node:net"
 import { asPincerError, PincerError } from "../base/errors.ts"
 import type { EgressDial } from "./egress-dial.ts"
@@ -25,7 +24,7 @@ export async function serveSocks(visit: SocksVisit): Promise<void> {
   const { socket, dial } = visit
   try {
     const [, methods] = await take(socket, 2)
-    const offered = await take(socket, methods!)
+    const offered = methods === 0 ? Buffer.alloc(0) : await take(socket, methods!)
     if (!offered.includes(0)) return void socket.end(Buffer.from([VERSION, 0xff]))
     socket.write(Buffer.from([VERSION, 0]))
     const [version, command, , type] = await take(socket, 4)
@@ -64,18 +63,25 @@ async function readHost(socket: Socket, type: number): Promise<string | undefine
 }
 
 /** Exactly so many bytes; leaves the rest unread. Throws when the client ends before. */
-async function take(socket: Socket, bytes: number): Promise<Buffer> {
-  for (;;) {
-    const chunk: Buffer | null = socket.read(bytes)
-    if (chunk?.length === bytes) return chunk
-    if (chunk || socket.readableEnded || socket.destroyed) throw new Error("The client ended within its greeting")
-    const done = new AbortController()
-    try {
-      await Promise.race(["readable", "end", "close"].map((name) => once(socket, name, { signal: done.signal })))
-    } finally {
-      done.abort()
-    }
+function take(socket: Socket, bytes: number): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  let have = Buffer.alloc(0)
+  const onData = (chunk: Buffer) => {
+    have = Buffer.concat([have, chunk])
+    if (have.length < bytes) return
+    socket.pause()
+    stop()
+    if (have.length > bytes) socket.unshift(have.subarray(bytes))
+    resolve(have.subarray(0, bytes))
   }
+  const onEnd = () => {
+    stop()
+    reject(new Error("The client ended within its greeting"))
+  }
+  const stop = () => void socket.off("data", onData).off("end", onEnd).off("close", onEnd)
+  if (socket.destroyed || socket.readableEnded) onEnd()
+  else socket.on("data", onData).on("end", onEnd).on("close", onEnd).resume()
+  return promise
 }
 
 function replyFor(error: unknown): number {
