@@ -37,7 +37,9 @@ async function submit(house: House, prompt: string): Promise<string> {
 test("a job that waits for an approval gives its place to another one, before and after a restart", {
   timeout: 30_000,
 }, async () => {
-  const house = await startHouse({ fake: fake.url, config: { jobs: { maxConcurrent: 1 } } })
+  // Without a sandbox a command is asked for.
+  const config = { jobs: { maxConcurrent: 1 }, sandbox: { bwrap: "/nonexistent/bwrap" } }
+  const house = await startHouse({ fake: fake.url, config })
   const client = await approver(house)
   fake.script({ calls: [{ name: "Bash", args: { command: "echo hi > made.txt" } }] })
   const waiting = await submit(house, "make a file")

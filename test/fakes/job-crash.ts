@@ -42,7 +42,12 @@ export interface Survived {
 }
 
 export async function jobCrashRounds(fake: FakeModel, rounds: JobRounds): Promise<Survived> {
-  const config = { jobs: { maxConcurrent: 4 }, turns: { maxAttempts: 1000 } }
+  // Without a sandbox each command is asked for, so that jobs are killed while they wait for a human, too.
+  const config = {
+    jobs: { maxConcurrent: 4 },
+    turns: { maxAttempts: 1000 },
+    sandbox: { bwrap: "/nonexistent/bwrap" },
+  }
   const { home, work } = makeHome({ fake: fake.url, config })
   const accepted = new Map<string, string>()
   try {
@@ -122,12 +127,19 @@ async function check(home: string, work: string, accepted: ReadonlyMap<string, s
       if (turn && turn.attempt > 1 && job.status === "completed") resumed += 1
       const number = /act (\d+)/.exec(prompt)?.[1]
       if (job.status !== "completed" || number === undefined || made.has(number)) continue
-      // The only way to complete without the effect: the process died between intent and act, and the call is known as uncertain.
+      // The only ways to complete without the effect: the process died between intent and act, and the call is known as uncertain;
+      // or it died while the call waited for a human, and the call was denied.
       const events = (await books.transcript.events(job.request.sessionKey, { afterSeq: 0, limit: 100_000 })).filter(
         (one) => one.turnId === `${id}.1`,
       )
       assert.ok(
-        events.some(({ event }) => event.type === "notice.posted" && event.code === "call-uncertain"),
+        events.some(
+          ({ event }) =>
+            (event.type === "notice.posted" && event.code === "call-uncertain") ||
+            (event.type === "tool.ended" && event.isError) ||
+            (event.type === "message.added" &&
+              event.message.content.some((part) => part.type === "tool.result" && part.isError === true)),
+        ),
         `Job ${id} (${prompt}) completed without its effect`,
       )
     }
