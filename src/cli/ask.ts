@@ -1,50 +1,67 @@
 // `pincer ask`: one question, one answer, one exit code.
-import { resolve } from "node:path"
-import { PincerError } from "../base/errors.ts"
+import { asPincerError, ERROR_TABLE, PincerError } from "../base/errors.ts"
+import { envValue } from "../config/paths.ts"
 import { newKey } from "../protocol/client.ts"
 import { Asker, terminalKeys } from "./approve.ts"
+import { runAttempts } from "./attempts.ts"
 import type { Cli } from "./cli.ts"
 import { PATIENT, type Reach, reachGateway } from "./connect.ts"
 import { parseElevated, setElevated } from "./elevated.ts"
 import { withFiles } from "./files.ts"
-import { inertLine } from "./inert.ts"
-import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
+import { inert, inertJson, inertLine } from "./inert.ts"
+import { ReadsLeftOut } from "./passing-stage.ts"
+import { permissionsOf } from "./permission-flags.ts"
 import { Exit } from "./report.ts"
-import { type Format, openStage } from "./stages.ts"
+import { Screen } from "./screen.ts"
+import { openStage } from "./stages.ts"
 import { readStdin } from "./stdin.ts"
-import { type Ending, runTurn, type Saying } from "./turn.ts"
+import type { Ending, Saying } from "./turn.ts"
+import { isOn, saidWith, type TurnFlags, type TurnSettings, turnSettings } from "./turn-flags.ts"
 
-export interface AskFlags extends PermissionFlags {
+export interface AskFlags extends TurnFlags {
   prompt?: string
   message?: string
-  session?: string
-  agent?: string
-  model?: string
-  cwd?: string
-  json?: boolean
-  format?: string
-  timeout?: string
   system?: string
-  thinking?: string
-  elevated?: string
   attach?: string[]
+  jsonStrict?: boolean
 }
 
 /** How long after the turn's own time limit the gateway may take to say so. */
 const TIMEOUT_GRACE_MS = 5_000
 
-/** Throws Exit with the turn's exit code unless it completed. */
+/** Throws Exit with the turn's exit code unless it completed. With JSON, what went wrong before is a line of its own, too. */
 export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): Promise<void> {
-  const format = formatOf(flags)
-  const timeoutMs = timeoutOf(flags.timeout)
+  const settings = turnSettings(flags, cli)
+  const strict = flags.jsonStrict ?? isOn(cli.env, "PINCER_JSON_STRICT")
+  if (strict && settings.format !== "json")
+    throw new PincerError("INVALID_PARAMS", "--json-strict needs --format json: add it, or leave --json-strict out")
+  if (settings.format !== "json") return askOnce(cli, words, flags, settings)
+  const heard = strict ? silenced(cli) : cli
+  try {
+    await askOnce(heard, words, flags, settings)
+  } catch (error) {
+    if (error instanceof Exit) throw error
+    const { code, message, details } = asPincerError(error)
+    const line = { type: "error", error: { code, message, ...(details ? { details } : {}) } }
+    cli.out.line(inertJson(JSON.stringify(line)))
+    heard.err.line(`pincer: ${inert(message)}`)
+    throw new Exit(ERROR_TABLE[code].exit)
+  }
+}
+
+/** Nothing on standard error, not even a warning of the runtime. */
+function silenced(cli: Cli): Cli {
+  process.removeAllListeners("warning")
+  return { ...cli, err: new Screen({ stream: { write: () => true }, env: {} }) }
+}
+
+async function askOnce(cli: Cli, words: readonly string[], flags: AskFlags, settings: TurnSettings): Promise<void> {
   const elevated = flags.elevated === undefined ? undefined : parseElevated(flags.elevated, "--elevated")
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
-  const prompt = flags.prompt ?? flags.message ?? words.join(" ")
-  const piped = await readStdin(prompt.trim() !== "")
-  const { message, attachments } = withFiles(joined(prompt, piped), flags.attach ?? [], cli)
+  const { message, attachments } = withFiles(await promptOf(cli, words, flags), flags.attach ?? [], cli)
   if (message.trim() === "" && attachments.length === 0)
     throw new PincerError("INVALID_PARAMS", 'Nothing was asked: write pincer ask "…", or pipe the question in')
-  const asksHere = cli.interactive && format === "text"
+  const asksHere = cli.interactive && settings.format === "text"
   const link = await reachGateway(cli, {
     otherwise: "start",
     caps: asksHere ? ["tool-events", "approvals"] : ["tool-events"],
@@ -54,16 +71,27 @@ export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): 
     const saying: Saying = {
       message,
       ...(attachments.length === 0 ? {} : { attachments }),
-      ...sayingOf(cli, link, flags),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      // Without a name each question stands alone, so that scripts side by side do not wait for each other.
+      sessionKey: settings.session ?? `cli:${newKey().slice(0, 12)}`,
+      ...saidWith(settings, { cwd: cli.cwd, local: link.target.local }),
+      ...(flags.system === undefined ? {} : { systemPrompt: flags.system }),
+      ...(flags.thinking === undefined ? {} : { thinking: flags.thinking }),
       ...(permissions ? { permissions } : {}),
     }
     if (elevated) await elevate(cli, link, saying, elevated)
-    const ending = await supervised(cli, link, saying, { asksHere, format, timeoutMs })
+    const ending = await supervised(cli, link, saying, asksHere, settings)
     if (ending.exitCode !== 0) throw new Exit(ending.exitCode)
   } finally {
     await link.close()
   }
+}
+
+/** The words, then what is piped in; "-" is standard input alone. The variable only counts where no words are. */
+async function promptOf(cli: Cli, words: readonly string[], flags: AskFlags): Promise<string> {
+  const said = flags.prompt ?? flags.message ?? words.join(" ")
+  if (said.trim() === "-") return (await readStdin(false, true))?.trim() ?? ""
+  const prompt = said.trim() === "" ? (envValue(cli.env, "PINCER_PROMPT") ?? "") : said
+  return joined(prompt, await readStdin(prompt !== ""))
 }
 
 /** Before the question is asked; the answer's place is not spoiled. */
@@ -73,30 +101,17 @@ async function elevate(cli: Cli, link: Reach, saying: Saying, wish: ReturnType<t
   cli.err.line(cli.err.paint(`! ${inertLine(await setElevated(link.client, address, wish))}`, "yellow"))
 }
 
-function sayingOf(cli: Cli, link: Reach, flags: AskFlags) {
-  const cwd = flags.cwd === undefined ? undefined : resolve(cli.cwd, flags.cwd)
-  return {
-    // Without a name each question stands alone, so that scripts side by side do not wait for each other.
-    sessionKey: flags.session ?? `cli:${newKey().slice(0, 12)}`,
-    ...(flags.agent === undefined ? {} : { agentId: flags.agent }),
-    ...(flags.model === undefined ? {} : { model: flags.model }),
-    ...(flags.system === undefined ? {} : { systemPrompt: flags.system }),
-    ...(flags.thinking === undefined ? {} : { thinking: flags.thinking }),
-    // Another machine has other folders.
-    ...(cwd !== undefined ? { cwd } : link.target.local ? { cwd: cli.cwd } : {}),
-  }
-}
-
-interface Supervision {
-  asksHere: boolean
-  format: Format
-  timeoutMs: number | undefined
-}
-
 /** Runs the turn; Ctrl-C cancels it, a second one leaves at once. */
-async function supervised(cli: Cli, link: Reach, saying: Saying, options: Supervision): Promise<Ending> {
-  const asker = options.asksHere ? new Asker(link.client, cli.out, terminalKeys(process.stdin)) : undefined
-  const stage = openStage(cli, options.format, asker)
+async function supervised(
+  cli: Cli,
+  link: Reach,
+  saying: Saying,
+  asksHere: boolean,
+  { format, promptRetries, suppressReads, timeoutMs }: TurnSettings,
+): Promise<Ending> {
+  const asker = asksHere ? new Asker(link.client, cli.out, terminalKeys(process.stdin)) : undefined
+  const shown = openStage(cli, format, asker)
+  const stage = suppressReads ? new ReadsLeftOut(shown) : shown
   const controller = new AbortController()
   const interrupt = () => {
     if (controller.signal.aborted) process.exit(130)
@@ -104,17 +119,20 @@ async function supervised(cli: Cli, link: Reach, saying: Saying, options: Superv
   }
   let late = false
   const limit =
-    options.timeoutMs === undefined
+    timeoutMs === undefined
       ? undefined
-      : setTimeout(() => {
-          late = true
-          controller.abort()
-        }, options.timeoutMs + TIMEOUT_GRACE_MS)
+      : setTimeout(
+          () => {
+            late = true
+            controller.abort()
+          },
+          (timeoutMs + TIMEOUT_GRACE_MS) * (promptRetries + 1),
+        )
   process.on("SIGINT", interrupt)
   process.on("SIGTERM", interrupt)
   try {
-    const ending = await runTurn(link.client, saying, stage, { signal: controller.signal })
-    if (late) throw new PincerError("TIMEOUT", `The gateway did not end the turn within ${options.timeoutMs} ms`)
+    const ending = await runAttempts(link.client, saying, stage, { retries: promptRetries, signal: controller.signal })
+    if (late) throw new PincerError("TIMEOUT", `The gateway did not end the turn within ${timeoutMs} ms`)
     return ending
   } finally {
     clearTimeout(limit)
@@ -128,17 +146,4 @@ function joined(prompt: string, piped: string | undefined): string {
   const text = piped?.trim() ?? ""
   if (prompt.trim() === "") return text
   return text === "" ? prompt : `${prompt}\n\n${text}`
-}
-
-function formatOf(flags: AskFlags): Format {
-  const format = flags.json ? "json" : (flags.format ?? "text")
-  if (format === "text" || format === "json" || format === "quiet") return format
-  throw new PincerError("INVALID_PARAMS", `--format: "${format}" is not one of text, json, quiet`)
-}
-
-function timeoutOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const seconds = Number(text)
-  if (text.trim() !== "" && Number.isFinite(seconds) && seconds > 0) return Math.round(seconds * 1000)
-  throw new PincerError("INVALID_PARAMS", `--timeout: "${text}" is not a number of seconds above 0`)
 }

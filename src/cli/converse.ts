@@ -1,49 +1,51 @@
 // The conversation: `pincer` alone, or `pincer chat`. One line in, one turn shown, and so on until somebody leaves.
 import { readdirSync } from "node:fs"
-import { basename, dirname, join, resolve } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { expandPath, resolvePaths } from "../config/paths.ts"
 import type { Permissions } from "../protocol/permission.ts"
 import { Asker } from "./approve.ts"
+import { runAttempts } from "./attempts.ts"
 import type { Cli } from "./cli.ts"
 import { PATIENT, type Reach, reachGateway } from "./connect.ts"
 import { readElevated } from "./elevated.ts"
 import { mentioned, withFiles } from "./files.ts"
 import { inert } from "./inert.ts"
 import { LineEditor } from "./line-editor.ts"
-import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
+import { ReadsLeftOut } from "./passing-stage.ts"
+import { permissionsOf } from "./permission-flags.ts"
 import { findSlash, runSlash, slashCommands, type Talk } from "./slash.ts"
 import { openStage } from "./stages.ts"
 import { duration } from "./status.ts"
-import { runTurn, stringOf } from "./turn.ts"
-
-export interface ConverseFlags extends PermissionFlags {
-  session?: string
-  agent?: string
-  model?: string
-  cwd?: string
-  thinking?: string
-  elevated?: string
-}
+import { stringOf } from "./turn.ts"
+import { saidWith, type TurnFlags, type TurnSettings, turnSettings } from "./turn-flags.ts"
 
 /** Returns when the person leaves. Throws when there is no terminal, or no gateway. */
-export async function converse(cli: Cli, flags: ConverseFlags): Promise<void> {
+export async function converse(cli: Cli, flags: TurnFlags): Promise<void> {
   if (!cli.interactive)
     throw new PincerError("INVALID_PARAMS", 'A conversation needs a terminal: use pincer ask "…" in scripts and pipes')
+  const settings = turnSettings(flags, cli)
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
-  const link = await reachGateway(cli, { otherwise: "start", caps: ["tool-events", "approvals"], reconnect: PATIENT })
+  const caps = settings.format === "text" ? ["tool-events", "approvals"] : ["tool-events"]
+  const link = await reachGateway(cli, { otherwise: "start", caps, reconnect: PATIENT })
   try {
-    await new Conversing(cli, link, flags, permissions).run()
+    await new Conversing(cli, link, { flags, settings, permissions }).run()
   } finally {
     await link.close()
   }
 }
 
+interface Wishes {
+  flags: TurnFlags
+  settings: TurnSettings
+  permissions: Permissions | undefined
+}
+
 class Conversing implements Talk {
   readonly #cli: Cli
   readonly #link: Reach
-  readonly #cwd: string | undefined
+  readonly #settings: TurnSettings
   readonly #editor: LineEditor
   readonly #left = Promise.withResolvers<void>()
   /** Messages that were typed while a turn ran. */
@@ -58,13 +60,13 @@ class Conversing implements Talk {
   model: string | undefined
   thinking: string | undefined
 
-  constructor(cli: Cli, link: Reach, flags: ConverseFlags, permissions: Permissions | undefined) {
+  constructor(cli: Cli, link: Reach, { flags, permissions, settings }: Wishes) {
     this.#cli = cli
     this.#link = link
-    this.#cwd = flags.cwd !== undefined ? resolve(cli.cwd, flags.cwd) : link.target.local ? cli.cwd : undefined
-    this.sessionKey = flags.session ?? "main"
-    this.agentId = flags.agent
-    this.model = flags.model
+    this.#settings = settings
+    this.sessionKey = settings.session ?? "main"
+    this.agentId = settings.agent
+    this.model = settings.model
     this.thinking = flags.thinking
     this.#elevated = flags.elevated
     this.#permissions = permissions
@@ -78,6 +80,11 @@ class Conversing implements Talk {
       message: (text) => this.#heard(text),
       end: () => this.leave(),
     })
+  }
+
+  /** The folder in which tools work; another machine has its own. */
+  get #cwd(): string | undefined {
+    return this.#settings.cwd ?? (this.#link.target.local ? this.#cli.cwd : undefined)
   }
 
   get client() {
@@ -124,6 +131,8 @@ class Conversing implements Talk {
     out.facts([
       ["Model", this.model ?? stringOf(chosen["why"]) ?? "?"],
       ["Session", this.sessionKey],
+      ...(this.agentId === undefined ? [] : [["Agent", this.agentId] as const]),
+      ["Gateway", this.#link.target.url],
       ...(this.#cwd === undefined ? [] : [["Folder", this.#cwd] as const]),
     ])
     out.line()
@@ -188,24 +197,23 @@ class Conversing implements Talk {
   async #say(text: string): Promise<void> {
     const { message, attachments } = withFiles(text, mentioned(text, this.#where), this.#where)
     const asker = new Asker(this.client, this.out, this.#editor)
+    const stage = openStage(this.#cli, this.#settings.format, asker)
     const controller = new AbortController()
     this.#turn = controller
     try {
       this.out.line()
-      await runTurn(
+      await runAttempts(
         this.client,
         {
           message,
           ...(attachments.length === 0 ? {} : { attachments }),
           sessionKey: this.sessionKey,
-          ...(this.agentId === undefined ? {} : { agentId: this.agentId }),
-          ...(this.model === undefined ? {} : { model: this.model }),
+          ...saidWith({ ...this.#settings, agent: this.agentId, model: this.model }, this.#around),
           ...(this.thinking === undefined ? {} : { thinking: this.thinking }),
-          ...(this.#cwd === undefined ? {} : { cwd: this.#cwd }),
           ...(this.#permissions ? { permissions: this.#permissions } : {}),
         },
-        openStage(this.#cli, "text", asker),
-        { signal: controller.signal },
+        this.#settings.suppressReads ? new ReadsLeftOut(stage) : stage,
+        { signal: controller.signal, retries: this.#settings.promptRetries },
       )
     } finally {
       asker.stop()
@@ -214,8 +222,12 @@ class Conversing implements Talk {
     }
   }
 
+  get #around() {
+    return { cwd: this.#cli.cwd, local: this.#link.target.local }
+  }
+
   get #where() {
-    return { env: this.#cli.env, cwd: this.#cwd ?? this.#cli.cwd }
+    return { env: this.#cli.env, cwd: this.#settings.cwd ?? this.#cli.cwd }
   }
 
   async #complete(line: string): Promise<[string[], string]> {

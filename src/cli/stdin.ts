@@ -9,17 +9,18 @@ const SILENCE_MS = 1_000
 
 /**
  * All of standard input, or undefined when it is a terminal or closed. `optional`: a pipe in which nothing stirs is left alone,
- * because many programs start others with a pipe that they never use.
+ * because many programs start others with a pipe that they never use. `named`: it was asked for with "-", whatever it is.
  */
 export async function readStdin(
   optional: boolean,
+  named = false,
   stdin: NodeJS.ReadStream = process.stdin,
 ): Promise<string | undefined> {
-  if (stdin.isTTY || !isReadable()) return undefined
+  if (!named && (stdin.isTTY || !isReadable())) return undefined
   let text = ""
   let silence: NodeJS.Timeout | undefined
   const silent = new Promise<"silent">((resolve) => {
-    if (optional) silence = setTimeout(() => resolve("silent"), SILENCE_MS)
+    if (optional && !named) silence = setTimeout(() => resolve("silent"), SILENCE_MS)
   })
   const decoder = new TextDecoder("utf-8")
   const read = new Promise<"end">((resolve, reject) => {
@@ -38,8 +39,8 @@ export async function readStdin(
     stdin.on("error", reject)
   })
   try {
-    const how = await Promise.race([read, silent])
-    return how === "end" || text !== "" ? text + decoder.decode() : undefined
+    const end = await Promise.race([read, silent])
+    return end === "end" || text !== "" ? text + decoder.decode() : undefined
   } finally {
     clearTimeout(silence)
     stdin.removeAllListeners("data")

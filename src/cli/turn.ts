@@ -69,6 +69,8 @@ export interface TurnOptions {
   signal?: AbortSignal
   /** Longest wait for the gateway's word that a canceled turn has ended. */
   cancelWaitMs?: number
+  /** The last answer of the session is taken back and its question asked once more. */
+  again?: boolean
 }
 
 const CANCEL_WAIT_MS = 3_000
@@ -107,7 +109,7 @@ class LiveTurn {
     this.#sessionKey = stringOf(saying["sessionKey"]) ?? ""
   }
 
-  async run({ signal, cancelWaitMs = CANCEL_WAIT_MS }: TurnOptions): Promise<Ending> {
+  async run({ signal, cancelWaitMs = CANCEL_WAIT_MS, again = false }: TurnOptions): Promise<Ending> {
     const stops = [
       this.#client.on("agent", (frame) => this.#hear(frame, (payload) => this.#agent(payload))),
       this.#client.on("chat", (frame) => this.#hear(frame, (payload) => this.#chat(payload))),
@@ -125,7 +127,7 @@ class LiveTurn {
       signal?.addEventListener("abort", cancel, { once: true })
       void this.#client.closed.then((reason) => this.#end.reject(reason))
       this.#end.promise.catch(() => undefined)
-      await this.#say()
+      await this.#say(again)
       return await this.#end.promise
     } finally {
       signal?.removeEventListener("abort", cancel)
@@ -133,11 +135,12 @@ class LiveTurn {
     }
   }
 
-  async #say(): Promise<void> {
-    const params = { ...this.#saying, idempotencyKey: this.#runId }
+  async #say(again: boolean): Promise<void> {
+    const { message, attachments, ...rest } = this.#saying
+    const params = { ...(again ? rest : this.#saying), idempotencyKey: this.#runId }
     for (let attempt = 1; ; attempt++) {
       try {
-        const answer: unknown = await this.#client.request("chat.send", params)
+        const answer: unknown = await this.#client.request(again ? "chat.resend" : "chat.send", params)
         const status = isObject(answer) ? answer["status"] : undefined
         this.#begin()
         // A repeat of what has ended meanwhile: its events are gone.

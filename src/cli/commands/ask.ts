@@ -1,26 +1,19 @@
 // pincer ask, and the command that is meant when none is named.
 import { type Command, Option } from "commander"
+import { envValue } from "../../config/paths.ts"
 import type { AskFlags } from "../ask.ts"
-import { addPermissionFlags } from "../permission-flags.ts"
+import { addTurnFlags } from "../turn-flags.ts"
 import type { CommandGroup } from "./group.ts"
 
 function withFlags(command: Command): Command {
   command
-    .argument("[text...]", "what to ask; standard input is added to it")
+    .argument("[text...]", 'what to ask; standard input is added to it, and "-" is standard input alone')
     .option("-p, --prompt <text>", "what to ask; wins over the words")
     .addOption(new Option("-m, --message <text>", "the same").hideHelp())
-    .option("-S, --session <key>", "go on with this session; default: a new one for each question")
-    .option("-a, --agent <id>", "the agent that answers")
-    .option("--model <name>", "the model that answers, as provider/model")
-    .option("-C, --cwd <folder>", "where its tools work; default: the current folder")
     .option("--system <text>", "added to the agent's instructions for this question")
-    .option("--thinking <level>", "off, minimal, low, medium, high or xhigh")
-    .option("--elevated <level>", "let its commands leave the sandbox: on, ask, full, off; with minutes: ask:30")
     .option("--attach <file...>", "files to go with it: text, pictures, documents")
-    .option("--timeout <seconds>", "end the turn after so long")
-    .option("--format <format>", "text, json (one event a line) or quiet (the last words only)", "text")
-    .option("--json", "the same as --format json")
-  return addPermissionFlags(command)
+    .option("--json-strict", "with --format json: nothing but JSON on standard output, nothing on standard error")
+  return addTurnFlags(command)
 }
 
 export const ask: CommandGroup = (program, cli) => {
@@ -42,7 +35,9 @@ export const ask: CommandGroup = (program, cli) => {
     async (words: string[], flags: AskFlags) => {
       const here = cli()
       const asks =
-        words.length > 0 || flags.prompt !== undefined || flags.message !== undefined || flags.attach !== undefined
+        words.length > 0 ||
+        [flags.prompt, flags.message, flags.attach, flags.jsonStrict].some((flag) => flag !== undefined) ||
+        envValue(here.env, "PINCER_PROMPT") !== undefined
       if (!asks && here.interactive) {
         const { converse } = await import("../converse.ts")
         await converse(here, flags)

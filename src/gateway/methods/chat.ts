@@ -32,6 +32,8 @@ const sendFields = () => ({
   thinking: thinking(),
   temperature: z.number().optional().describe("0..2; anything else is ignored"),
   timeoutMs: z.number().int().min(0).optional().describe("Wall time limit of the turn; 0 for the configured one"),
+  maxTurns: z.number().int().min(1).max(1_000).optional().describe("Answers of the model in this turn, at most"),
+  cwd: z.string().optional().describe("Absolute path"),
   abortPrevious: z.boolean().optional().describe("Stop what runs and waits in this session first"),
   permissions: permissions(),
   wait: z.boolean().optional().describe("One response at the end of the turn (always so in the simple dialect)"),
@@ -88,6 +90,8 @@ interface Asked extends SessionParams {
   provider?: string
   systemPrompt?: string
   timeoutMs?: number
+  maxTurns?: number
+  cwd?: string
   abortPrevious?: boolean
   permissions?: Permissions
   wait?: boolean
@@ -97,7 +101,7 @@ interface Asked extends SessionParams {
 async function run(
   session: SessionName,
   asked: Asked,
-  said: Pick<TurnInput, "input" | "replay" | "cwd">,
+  said: Pick<TurnInput, "input" | "replay">,
   context: MethodContext,
 ) {
   const { caller, parts } = context
@@ -113,6 +117,7 @@ async function run(
       model: asked.model,
       provider: asked.provider,
       systemPrompt: asked.systemPrompt,
+      cwd: asked.cwd,
       timeoutMs: asked.timeoutMs,
       abortPrevious: asked.abortPrevious,
       permissions: asked.permissions,
@@ -121,6 +126,7 @@ async function run(
     caller,
     parts,
   )
+  if (asked.maxTurns !== undefined) request.limits = { ...request.limits, maxModelCalls: asked.maxTurns }
   context.follow(request.turnId)
   const { record, duplicate } = await parts.lanes.submit(request)
   if (caller.dialect !== "py" && asked.wait !== true) return acknowledged(record, duplicate)
@@ -159,7 +165,6 @@ const send = method({
         ...sendFields(),
         message: message().default(""),
         attachments: attachments(),
-        cwd: z.string().optional(),
         queueMode: z.string().optional(),
       })
       .refine((p) => p.message !== "" || (p.attachments?.length ?? 0) > 0, {
@@ -173,7 +178,7 @@ const send = method({
     const abortPrevious = params.abortPrevious ?? params.queueMode === "interrupt"
     const text = params.message === "" ? [] : [{ type: "text" as const, text: params.message }]
     const input = [...text, ...attachmentParts(params.attachments)]
-    return run(session, { ...params, abortPrevious }, { input, cwd: params.cwd }, context)
+    return run(session, { ...params, abortPrevious }, { input }, context)
   },
 })
 
