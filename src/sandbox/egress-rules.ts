@@ -51,7 +51,7 @@ export class EgressRules {
     if (bad === undefined) return undefined
     return (
       `${hostPortText(host, port)} is refused: the name stands for ${bad}, a private or local address. ` +
-      `To allow it, a person adds the address itself with port ${port} to the network rules of the sandbox profile "${this.#profile}"`
+      `To allow it, a person also adds "${hostPortText(bad, port)}" to the network list of the sandbox profile "${this.#profile}"`
     )
   }
 
@@ -71,7 +71,7 @@ export class EgressRules {
   #deny(host: string, port: number, why: string): HostVerdict {
     const how = isLocalName(host)
       ? `port ${port} to the loopbackPorts`
-      : `{ "host": "${host}", "ports": [${port}] } to the network rules`
+      : `"${hostPortText(host, port)}" to the network list`
     return {
       verdict: "deny",
       reason: `${hostPortText(host, port)} ${why}. To allow it, a person adds ${how} of the sandbox profile "${this.#profile}"`,

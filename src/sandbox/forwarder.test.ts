@@ -3,12 +3,15 @@
 import assert from "node:assert/strict"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { createServer } from "node:http"
 import { type AddressInfo, connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { type EgressRequest, openEgress } from "./egress.ts"
 import { forwardedProgram, proxyEnvironment } from "./forwarder-program.ts"
+import { openSandbox } from "./index.ts"
 import type { EgressAttempt, Program } from "./sandbox.ts"
 
 const ORDINARY = 65_534
@@ -180,4 +183,32 @@ test("the proxy's port gives way to a service of the user; low ports are left to
 test("it imports nothing but Node's own, so that one file is all that is bound in", () => {
   const source = readFileSync(new URL("./forwarder.ts", import.meta.url), "utf8")
   for (const [, from] of source.matchAll(/from "([^"]+)"/g)) assert.match(from!, /^node:(child_process|net|os|tty)$/)
+})
+
+test("through the whole sandbox, with its limits: a listed port answers, the rest is refused and recorded", {
+  skip: skipCurl,
+}, async (t) => {
+  const { port } = await way(t, users[0]!)
+  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "pincer-ws-")))
+  chmodSync(workspace, 0o755)
+  const profiles = { mine: { extends: "workspace+net", loopbackPorts: [port] } }
+  const sandbox = openSandbox({ profile: "mine", profiles, uid: ORDINARY }, { path: "/usr/bin:/bin", hidden: [] })
+  t.after(() => {
+    sandbox.close()
+    rmSync(workspace, { recursive: true })
+  })
+  const seen: string[] = []
+  const saw = ({ host }: EgressAttempt, verdict: string) => void seen.push(`${verdict} ${host}`)
+  const script = `curl -sS http://127.0.0.1:${port}/a; curl -sS --noproxy '*' http://127.0.0.1:${port}/b; curl -sS http://10.0.0.1/`
+  const program = { file: "/bin/sh", args: ["-c", script], cwd: workspace, env: { PATH: "/usr/bin:/bin" } }
+  const egress = { sessionKey: "main", saw }
+  const confined = await sandbox.confine({ program, workspace, profile: sandbox.profile(), egress })
+  const { cwd, env } = confined
+  const child = spawn(confined.file, confined.args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] })
+  let out = ""
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (out += text))
+  await once(child, "close")
+  await confined.close()
+  assert.match(out, /^hello \/a of .*\nhello \/b of .*\n10\.0\.0\.1:80 is a private/)
+  assert.deepEqual(seen, ["allow 127.0.0.1", "allow 127.0.0.1", "deny 10.0.0.1"])
 })
