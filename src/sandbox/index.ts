@@ -4,6 +4,7 @@ import type { UserIds } from "./own-files.ts"
 import { giveFolder, ownerFor } from "./payload-user.ts"
 import { findProfile, type ProfileSettings } from "./profile.ts"
 import type { BackendReport, Confined, ConfineRequest, SandboxBackend, SandboxProfile } from "./sandbox.ts"
+import { Seatbelt } from "./seatbelt.ts"
 
 export interface SandboxSettings {
   /** Profile of agents that name none. */
@@ -53,5 +54,6 @@ export function openSandbox(settings: SandboxSettings, place: SandboxPlace): San
 
 function backendOf(settings: SandboxSettings, { path }: SandboxPlace): SandboxBackend {
   const { bwrap, uid } = settings
+  if (process.platform === "darwin") return new Seatbelt()
   return new Bubblewrap({ uid, path, ...(bwrap === undefined ? {} : { bwrap }) })
 }
