@@ -35,7 +35,10 @@ export function setUpArgs({ disableUserns, filter, mounts, program, user }: SetU
       : // setpriv needs these three to give up everything; they do not reach the program.
         ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]),
     ...["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"],
-    ...["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"],
+    ...["--hostname", "sandbox", "--die-with-parent", "--clearenv"],
+    // Whoever starts it makes a session of its own (a process group to be ended as a whole, no terminal): a second one would leave
+    // that group, and what is killed in its first moments would stay. Without the filter it is the lesser evil.
+    ...(filter ? [] : ["--new-session"]),
     ...Object.entries(env).flatMap(([name, value]) => ["--setenv", name, value]),
     ...mounts,
     ...["--chdir", program.cwd],

@@ -39,7 +39,7 @@ export interface Program {
   env: Readonly<Record<string, string>>
 }
 
-/** What is started instead of the program, and cleaned up after it. */
+/** What is started instead of the program, in a process group and session of its own (`detached`), and cleaned up after it. */
 export interface Confined extends Program {
   /** What the person should know when it fails: the folder cannot be written here. */
   note?: string
