@@ -9,7 +9,7 @@ import { type Ending, runTurn, type Stage } from "../src/cli/turn.ts"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import type { EventFrame } from "../src/protocol/frame.ts"
 import { startRelay } from "./fakes/relay.ts"
-import { type House, houseConfig, startHouse } from "./house.ts"
+import { type House, houseConfig, NO_SANDBOX, startHouse } from "./house.ts"
 
 function connect(house: House, port?: number): Promise<GatewayClient> {
   return connectGateway({
@@ -67,7 +67,7 @@ function record(): Recording {
 const RUN = "run `echo in-place`"
 
 test("runTurn() shows the turn on after its connection was cut, and loses nothing", async (t) => {
-  const house = await startHouse()
+  const house = await startHouse({ config: NO_SANDBOX })
   t.after(() => house.close())
   const relay = await startRelay(Number(new URL(house.url).port))
   t.after(() => relay.close())
@@ -89,7 +89,7 @@ test("runTurn() shows the turn on after its connection was cut, and loses nothin
 })
 
 test("runTurn() comes to its ending when the gateway was restarted and the turn ended meanwhile", async (t) => {
-  const first = await startHouse()
+  const first = await startHouse({ config: NO_SANDBOX })
   const { port } = new URL(first.url)
   const relay = await startRelay(Number(port))
   t.after(() => relay.close())
@@ -100,7 +100,7 @@ test("runTurn() comes to its ending when the gateway was restarted and the turn 
   const { id } = await shown.question
   relay.cut(true)
   await first.stop()
-  const config = houseConfig({ config: { gateway: { port: Number(port) } } })
+  const config = houseConfig({ config: { ...NO_SANDBOX, gateway: { port: Number(port) } } })
   writeFileSync(join(first.home, "pincer.json"), JSON.stringify(config), { mode: 0o600 })
   const second = await startHouse({ home: first.home })
   t.after(() => second.close())
@@ -117,7 +117,7 @@ test("runTurn() comes to its ending when the gateway was restarted and the turn 
 })
 
 test("runTurn() cancels the turn at the gateway and says so", async (t) => {
-  const house = await startHouse()
+  const house = await startHouse({ config: NO_SANDBOX })
   t.after(() => house.close())
   const client = await connect(house)
   t.after(() => client.close())
@@ -133,7 +133,7 @@ test("runTurn() cancels the turn at the gateway and says so", async (t) => {
 })
 
 test("runTurn() throws the gateway's refusal when what was said is not accepted", async (t) => {
-  const house = await startHouse()
+  const house = await startHouse({ config: NO_SANDBOX })
   t.after(() => house.close())
   const client = await connect(house)
   t.after(() => client.close())
@@ -164,7 +164,7 @@ test("runTurn() ends with exit code 5 when the turn ended for want of permission
 })
 
 test("runTurn() calls a turn in which everything was refused not permitted", async (t) => {
-  const house = await startHouse()
+  const house = await startHouse({ config: NO_SANDBOX })
   t.after(() => house.close())
   const client = await connect(house)
   t.after(() => client.close())

@@ -6,7 +6,7 @@ import { tokenHash } from "../src/gateway/auth.ts"
 import { ALL_SCOPES } from "../src/protocol/frame.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { CLI, clawConnect, type Frame, type Json, makeDevice, openRaw, type Raw, signed } from "./frames.ts"
-import { type House, startHouse } from "./house.ts"
+import { type House, NO_SANDBOX, startHouse } from "./house.ts"
 
 let fake: FakeModel
 let house: House
@@ -14,7 +14,7 @@ const open: Raw[] = []
 
 before(async () => {
   fake = await startFakeModel()
-  house = await startHouse({ fake: fake.url })
+  house = await startHouse({ fake: fake.url, config: NO_SANDBOX })
 })
 beforeEach(() => {
   for (const raw of open.splice(0)) raw.socket.terminate()

@@ -18,7 +18,7 @@ import {
   startChild,
 } from "./fakes/crash-rounds.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
-import { makeHome } from "./house.ts"
+import { makeHome, NO_SANDBOX } from "./house.ts"
 
 let fake: FakeModel
 before(async () => {
@@ -51,7 +51,7 @@ test("an answer cut off by kill -9 is kept, shown, and gone on with", { timeout:
   const gate = Promise.withResolvers<void>()
   fake.script({ text: "The first half. ", deltaSize: 100, gate: gate.promise })
   fake.otherwise({ text: ANSWER })
-  const { home, work } = makeHome({ fake: fake.url })
+  const { home, work } = makeHome({ fake: fake.url, config: NO_SANDBOX })
   const first = await startChild(home)
   const gone = once(first.process, "exit")
   const client = await connectApprover(first.url)

@@ -34,6 +34,9 @@ export interface House {
   close(): Promise<void>
 }
 
+/** For tests about asking: without a sandbox every command asks, on whatever machine the tests run. */
+export const NO_SANDBOX = { sandbox: { bwrap: "/nonexistent/bwrap" } }
+
 export const TEST_TOKEN = "test-token-0123456789abcdef0123456789"
 
 export function houseConfig(options: Pick<HouseOptions, "config" | "fake">): Record<string, unknown> {

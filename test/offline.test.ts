@@ -4,10 +4,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import type { ApprovalDecision } from "../src/protocol/approval.ts"
-import { type House, startHouse } from "./house.ts"
+import { type House, NO_SANDBOX, startHouse } from "./house.ts"
 
 async function open(t: TestContext): Promise<House> {
-  const house = await startHouse()
+  const house = await startHouse({ config: NO_SANDBOX })
   t.after(() => house.close())
   mkdirSync(join(house.work, "src"))
   writeFileSync(join(house.work, "package.json"), '{ "name": "crab" }\n')

@@ -12,7 +12,7 @@ import { connectGateway, type GatewayClient } from "../../src/protocol/client.ts
 import { type Message, textOf } from "../../src/protocol/message.ts"
 import { isFinal, type TurnRecord } from "../../src/protocol/turn.ts"
 import { openStore } from "../../src/store/open.ts"
-import { makeHome, TEST_TOKEN } from "../house.ts"
+import { makeHome, NO_SANDBOX, TEST_TOKEN } from "../house.ts"
 import type { FakeModel, FakeRequest } from "./model-service.ts"
 
 export const POINTS: readonly Checkpoint[] = [
@@ -98,7 +98,7 @@ export interface Round {
 }
 
 export async function crashRound(fake: FakeModel, round: Round): Promise<void> {
-  const { home, work } = makeHome({ fake: fake.url })
+  const { home, work } = makeHome({ fake: fake.url, config: NO_SANDBOX })
   const key = "crash-key"
   const said = {
     sessionKey: SESSION,
