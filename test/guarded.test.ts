@@ -210,7 +210,7 @@ test("who may not approve may not ask for more than the defaults either", async 
   }
   const context = { caller, parts, accept: () => undefined, follow: () => undefined }
   const ask = (permissions: Any) =>
-    dispatch(methodTable(methods), "chat.send", { message: "x", sessionKey: "low", permissions }, context)
+    dispatch(methodTable(methods), "chat.send", { message: "x", sessionKey: "low", permissions, wait: true }, context)
   await assert.rejects(ask({ mode: "approve-all" }), (error: Any) => error.code === "PERMISSION_DENIED")
   await assert.rejects(ask({ preset: "full-auto" }), (error: Any) => error.code === "PERMISSION_DENIED")
   fake.script({ text: "fine" })

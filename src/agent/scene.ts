@@ -2,7 +2,8 @@
 // let policy decide. Nothing that the model says about its call counts, only what the call would do.
 import { PincerError } from "../base/errors.ts"
 import { decide } from "../policy/decide.ts"
-import type { CallFacts, Scene } from "../policy/scene.ts"
+import { type RateQuery, rateQueries } from "../policy/rates.ts"
+import type { CallCounts, CallFacts, Scene } from "../policy/scene.ts"
 import type { Decision } from "../protocol/decision.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import type { Elevation } from "../protocol/permission.ts"
@@ -100,12 +101,7 @@ async function sceneOf(room: CallRoom, tool: Tool, call: CallFacts, asked: boole
     rights.grants(agentId, sessionKey),
     rights.elevation(sessionKey),
     rights.sandbox(agentId),
-    countsOf(
-      room,
-      tool,
-      layers.some((layer) => (layer.rates?.length ?? 0) > 0),
-      now,
-    ),
+    countsOf(room, rateQueries(layers, tool.name), now),
   ])
   return {
     call,
@@ -135,18 +131,29 @@ function wantingOf({ messages, request, scope }: CallRoom): Wanting {
   return { request, session: scope.session, provider: last?.provider, model: last?.model }
 }
 
-async function countsOf({ messages, ports, request }: CallRoom, tool: Tool, needed: boolean, now: number) {
-  if (!needed) return { turn: 0, minute: 0, day: 0 }
-  const mine = (message: Message) => message.turnId === request.turnId && message.role === "tool"
-  const turn = messages.filter(mine).flatMap((message) => message.content)
-  const of = { tool: tool.name, agentId: request.agentId, who: whoOf(request) }
-  const [minute, day] = await Promise.all([
-    ports.rights.used({ ...of, since: now - MINUTE_MS }),
-    ports.rights.used({ ...of, since: now - DAY_MS }),
-  ])
-  return {
-    turn: turn.filter((part) => part.type === "tool.result" && part.name === tool.name && !part.isError).length,
-    minute,
-    day,
+/** What the rules about how often want to know; nothing is counted that no rule asks for. */
+async function countsOf(room: CallRoom, queries: readonly RateQuery[], now: number): Promise<CallCounts> {
+  const none = { turn: 0, minute: 0, day: 0 }
+  if (queries.length === 0) return none
+  const answers = await Promise.all(queries.map(async (query) => [query.key, await countOf(room, query, now)] as const))
+  return { ...none, byRule: Object.fromEntries(answers) }
+}
+
+async function countOf({ messages, ports, request, scope }: CallRoom, { per, tools }: RateQuery, now: number) {
+  const { agentId } = request
+  const whose = {
+    session: { agentId, sessionKey: scope.session.key },
+    sender: { agentId, who: whoOf(request) },
+    agent: { agentId },
+  }[per]
+  const since = async (at: number) => {
+    const counts = await Promise.all(tools.map((tool) => ports.rights.used({ ...whose, tool, since: at })))
+    return counts.reduce((sum, count) => sum + count, 0)
   }
+  const [minute, day] = await Promise.all([since(now - MINUTE_MS), since(now - DAY_MS)])
+  const turn = messages
+    .filter((message) => message.turnId === request.turnId && message.role === "tool")
+    .flatMap((message) => message.content)
+    .filter((part) => part.type === "tool.result" && tools.includes(part.name))
+  return { turn: turn.length, minute, day }
 }

@@ -1,6 +1,7 @@
 // What the agents' hands may do, as the configuration says it: permissions (the six dimensions) and policy (rules beyond names). Policy
 // stands at the top and under each agent; every layer can only narrow.
 import { z } from "zod"
+import { compileSchema } from "../base/json-schema.ts"
 import { PERMISSION_MODES, PRESETS } from "../protocol/permission.ts"
 
 const names = z.array(z.string().min(1).max(200)).max(500)
@@ -20,12 +21,35 @@ export const permissions = z.strictObject({
   nonInteractive: z.enum(["deny", "fail"]).optional(),
 })
 
+/** A file or a folder; relative ones lie below the workspace. Nothing here knows whose "~" is meant. */
+const paths = z
+  .array(
+    z
+      .string()
+      .min(1)
+      .max(4_000)
+      .regex(/^(?!~)/, { error: 'must not begin with "~": write the whole path' }),
+  )
+  .max(500)
+const lists = <T extends z.ZodType>(list: T) => z.strictObject({ allow: list.optional(), deny: list.optional() })
+
+/** JSON Schema, tried out here: one that is not valid must not be found out at the first call. */
+const argumentSchema = z.record(z.string(), z.unknown()).superRefine((schema, context) => {
+  try {
+    compileSchema(schema)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    context.addIssue({ code: "custom", message: `is not a valid JSON Schema: ${why}` })
+  }
+})
+
+/** What arguments may be. Denied beats allowed; what no entry of a non-empty `allow` covers is denied. */
 const argumentRule = z.strictObject({
   tools: names.min(1),
-  paths: z.strictObject({ allow: names.optional(), deny: names.optional() }).optional(),
-  hosts: z.strictObject({ allow: names.optional(), deny: names.optional() }).optional(),
-  commands: z.strictObject({ deny: z.array(command).optional() }).optional(),
-  schema: z.record(z.string(), z.unknown()).optional(),
+  paths: lists(paths).optional(),
+  hosts: lists(names).optional(),
+  commands: lists(z.array(command)).optional(),
+  schema: argumentSchema.optional(),
 })
 
 const rateRule = z.strictObject({
@@ -33,6 +57,8 @@ const rateRule = z.strictObject({
   perTurn: amount.optional(),
   perMinute: amount.optional(),
   perDay: amount.optional(),
+  /** Whose calls are counted; default: the sender's with this agent. */
+  per: z.enum(["session", "sender", "agent"]).optional(),
 })
 
 const contextRule = z.strictObject({
@@ -46,7 +72,8 @@ const contextRule = z.strictObject({
     tainted: z.boolean().optional(),
     subAgent: z.boolean().optional(),
   }),
-  verdict: z.enum(["ask", "deny"]),
+  /** "allow" answers what the mode or taint would ask; it lifts no denial. */
+  verdict,
 })
 
 const layer = {

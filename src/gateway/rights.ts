@@ -110,8 +110,9 @@ export function policyLayers(
   model: string | undefined,
 ): PolicyLayer[] {
   const layers: PolicyLayer[] = []
-  const add = (source: string, settings: LayerSettings | undefined) => {
-    if (settings && Object.keys(settings).length > 0) layers.push({ ...settings, source })
+  const add = (source: string, settings: LayerSettings | undefined, about?: PolicyLayer["about"]) => {
+    if (settings && Object.keys(settings).length > 0)
+      layers.push({ ...settings, source, ...(about === undefined ? {} : { about }) })
   }
   const services = provider === undefined ? [] : [provider, `${provider}/${model ?? ""}`]
   for (const [source, { byChannel, byProvider, subAgents, ...own }] of policiesOf(config, agentId)) {
@@ -121,10 +122,10 @@ export function policyLayers(
     if (channel) {
       const { bySender, permissions: _, ...rest } = channel
       const place = `${source}.byChannel.${origin.channel}`
-      add(place, rest)
-      if (origin.sender !== undefined) add(`${place}.bySender.${origin.sender}`, bySender?.[origin.sender])
+      add(place, rest, "channel")
+      if (origin.sender !== undefined) add(`${place}.bySender.${origin.sender}`, bySender?.[origin.sender], "sender")
     }
-    if (origin.parentTurnId !== undefined) add(`${source}.subAgents`, subAgents)
+    if (origin.parentTurnId !== undefined) add(`${source}.subAgents`, subAgents, "subAgents")
   }
   return layers
 }

@@ -1,98 +1,138 @@
 // The one question asked before every tool call, from every door: may this run, and where? Pure: everything it looks at is handed in.
 // The steps of R-16 in their order: identity, hard deny, availability, placement, mode, ask. Each can only narrow what the one before
-// left; the first that refuses decides, and the answer names it.
+// left; the first that refuses decides, and the answer names it. A question is answered beforehand only if every question is.
 import type { Decision, DecisionStep, DecisionTrail, Placement } from "../protocol/decision.ts"
-import { availability } from "./availability.ts"
-import type { Finding } from "./finding.ts"
-import { grantFor } from "./grants.ts"
-import { modeOf } from "./mode.ts"
-import { permitsTool } from "./permissions.ts"
+import { argumentObjections } from "./arguments.ts"
+import { contextObjections } from "./contexts.ts"
+import { answerTo } from "./grants.ts"
+import { type Basis, modeOf } from "./mode.ts"
+import { identity, outright, unlisted } from "./names.ts"
+import type { Objection } from "./objection.ts"
 import { placementOf } from "./placement.ts"
-import { NOT_FOR_SUB_AGENTS } from "./rules.ts"
+import { rateObjections } from "./rates.ts"
 import type { Scene } from "./scene.ts"
-import { matchesTool } from "./tool-names.ts"
 
 export { isInside } from "./places.ts"
 
 const NOWHERE: Placement = { type: "none" }
 
 export function decide(scene: Scene): Decision {
-  const trail: DecisionTrail[] = []
-  const answer = (step: DecisionStep, verdict: Decision["verdict"], found: Finding, placement: Placement): Decision => {
-    trail.push({ step, result: verdict, rule: found.rule, source: found.source, reason: found.reason })
-    const { reason, rule, source } = found
-    const shown = verdict === "deny" ? NOWHERE : placement
-    return { verdict, step, rule, source, reason, placement: shown, taint: scene.taint, trail }
+  const course = new Course(scene)
+  const steps: [DecisionStep, (scene: Scene) => readonly Objection[], string][] = [
+    ["identity", identity, `asked through ${scene.origin.door}`],
+    ["deny", outright, "nothing denies it"],
+    ["availability", available, `${scene.call.tool} may be used`],
+  ]
+  for (const [step, look, otherwise] of steps) {
+    const refused = course.take(step, look(scene), otherwise)
+    if (refused) return refused
   }
-  const pass = (step: DecisionStep, rule: string, reason: string) =>
-    void trail.push({ step, result: "pass", rule, source: "built in", reason })
-
-  const stranger = identity(scene)
-  if (stranger) return answer("identity", "deny", stranger, NOWHERE)
-  pass("identity", "identity.known", `asked through ${scene.origin.door}`)
-
-  const denied = hardDeny(scene)
-  if (denied) return answer("deny", "deny", denied, NOWHERE)
-  pass("deny", "deny.none", "no rule denies it")
-
-  const available = availability(scene)
-  if (available.deny) return answer("availability", "deny", available.deny, NOWHERE)
-  pass("availability", "tools.available", `${scene.call.tool} is available`)
-
   const place = placementOf(scene)
-  if (place.deny) return answer("placement", "deny", place.deny, NOWHERE)
-  pass("placement", `placement.${place.placement.type}`, place.reason)
-
-  const mode = modeOf(scene, place)
-  if (mode.verdict === "deny") return answer("mode", "deny", mode, NOWHERE)
-  const asks = available.ask ?? place.ask ?? (mode.verdict === "ask" ? mode : undefined)
-  if (!asks) return answer("mode", "allow", mode, place.placement)
-  const grant = grantFor(scene, asks, place)
-  if (grant) return answer("mode", "allow", grant, place.placement)
-  pass("mode", asks.rule, asks.reason)
-  if (scene.canAsk) return answer("ask", "ask", asks, place.placement)
-  return unattended(scene, asks, answer)
+  const misplaced = course.take("placement", place.objections, place.reason)
+  if (misplaced) return misplaced
+  const mode = modeOf(scene, place.placement)
+  const refused = course.take("mode", mode.objections, "basis" in mode ? mode.basis.reason : "")
+  if (refused) return refused
+  return course.end(place.placement, "basis" in mode ? mode.basis : undefined)
 }
 
-/** Sub-agents lose what could start or steer others; a layer gives it back with alsoAllow. */
-function identity({ call, layers, subAgent }: Scene): Finding | undefined {
-  if (!subAgent || !NOT_FOR_SUB_AGENTS.some((name) => matchesTool(name, call.tool))) return undefined
-  if (layers.some((layer) => layer.alsoAllow?.some((name) => matchesTool(name, call.tool)))) return undefined
-  return {
-    rule: "identity.subAgent",
-    source: "built in",
-    reason: `${call.tool} is not for sub-agents: name it in alsoAllow of the agent's policy to give it`,
+function available(scene: Scene): Objection[] {
+  return [
+    ...unlisted(scene),
+    ...scene.layers.flatMap((layer) => [
+      ...argumentObjections(scene, layer),
+      ...rateObjections(scene, layer),
+      ...contextObjections(scene, layer),
+    ]),
+  ]
+}
+
+/** What the steps found so far, and the trail they leave. */
+class Course {
+  readonly #scene: Scene
+  readonly #trail: DecisionTrail[] = []
+  readonly #asks: Objection[] = []
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  /** The decision, when a step has something against the call for good. */
+  take(step: DecisionStep, objections: readonly Objection[], otherwise: string): Decision | undefined {
+    const denied = objections.find((one) => one.verdict === "deny")
+    if (denied) {
+      this.#note(step, "deny", denied)
+      return this.#decision("deny", step, { ...denied, reason: withCure(denied) }, NOWHERE)
+    }
+    for (const one of objections) this.#note(step, "ask", one)
+    this.#asks.push(...objections)
+    if (objections.length === 0)
+      this.#note(step, "pass", { rule: `${step}.pass`, source: "built in", reason: otherwise })
+    return undefined
+  }
+
+  end(placement: Placement, basis: Basis | undefined): Decision {
+    const open: Objection[] = []
+    let answered: Basis | undefined
+    for (const asked of this.#asks) {
+      const answer = answerTo(this.#scene, asked)
+      if (answer) this.#note("mode", "allow", answer)
+      else open.push(asked)
+      answered ??= answer
+    }
+    if (open.length === 0) {
+      const why = answered ?? basis
+      if (!why) throw new TypeError(`${this.#scene.call.tool} passed without a reason`)
+      if (!answered) this.#note("mode", "allow", why)
+      return this.#decision("allow", "mode", why, placement)
+    }
+    return this.#scene.canAsk ? this.#ask(open, placement) : this.#unattended(open)
+  }
+
+  #ask(open: readonly Objection[], placement: Placement): Decision {
+    const first = strongest(open)
+    const reason = reasonOf(open)
+    this.#note("ask", "ask", { ...first, reason })
+    return this.#decision("ask", "ask", { ...first, reason }, placement)
+  }
+
+  #unattended(open: readonly Objection[]): Decision {
+    const { nonInteractive, sources } = this.#scene.permissions
+    const cures = open.flatMap(({ cure }) => (cure === undefined ? [] : [cure]))
+    const cure = cures.length === 0 ? "" : `: ${[...new Set(cures)].join("; ")}`
+    const reason = `${reasonOf(open)}, and nobody who could approve it is connected${cure}`
+    const source = sources.nonInteractive ?? "built in"
+    const why = { rule: `nonInteractive.${nonInteractive}`, source, reason }
+    this.#note("ask", "deny", why)
+    const decision = this.#decision("deny", "ask", why, NOWHERE)
+    return nonInteractive === "fail" ? { ...decision, endsTurn: true } : decision
+  }
+
+  #note(step: DecisionStep, result: DecisionTrail["result"], { reason, rule, source }: Basis): void {
+    this.#trail.push({ step, result, rule, source, reason })
+  }
+
+  #decision(verdict: Decision["verdict"], step: DecisionStep, why: Basis, placement: Placement): Decision {
+    const { reason, rule, source } = why
+    return { verdict, step, rule, source, reason, placement, taint: this.#scene.taint, trail: this.#trail }
   }
 }
 
-function hardDeny({ call, layers, permissions }: Scene): Finding | undefined {
-  if (permitsTool(permissions, call.tool).denied) {
-    const source = permissions.sources.denied ?? "permissions"
-    return { rule: "permissions.denied", source, reason: `${call.tool} is among the denied tools` }
-  }
-  for (const layer of layers) {
-    const at = layer.deny?.findIndex((name) => matchesTool(name, call.tool)) ?? -1
-    if (at >= 0)
-      return { rule: "tools.deny", source: `${layer.source}.deny[${at}]`, reason: `${call.tool} is denied by policy` }
-  }
-  return undefined
+const WEIGHT: readonly Objection["answer"][] = ["each", "taint", "host", "mode"]
+
+/** What stands for all of them: what nothing could have answered comes first. */
+function strongest(asks: readonly Objection[]): Objection {
+  return asks.toSorted((a, b) => WEIGHT.indexOf(a.answer) - WEIGHT.indexOf(b.answer))[0]!
 }
 
-function unattended(
-  { permissions }: Scene,
-  asks: Finding,
-  answer: (step: DecisionStep, verdict: Decision["verdict"], found: Finding, placement: Placement) => Decision,
-): Decision {
-  const fails = permissions.nonInteractive === "fail"
-  const decision = answer(
-    "ask",
-    "deny",
-    {
-      rule: `nonInteractive.${permissions.nonInteractive}`,
-      source: permissions.sources.nonInteractive ?? "built in",
-      reason: `${asks.reason}, and nobody who could approve it is connected`,
-    },
-    NOWHERE,
-  )
-  return fails ? { ...decision, endsTurn: true } : decision
+/** All reasons, the strongest first; that a call needs leave at all is only said when nothing else is. */
+function reasonOf(asks: readonly Objection[]): string {
+  const sorted = asks.toSorted((a, b) => WEIGHT.indexOf(a.answer) - WEIGHT.indexOf(b.answer))
+  const special = sorted.filter((one) => one.answer !== "mode")
+  const shown = special.length > 0 ? special : sorted
+  return [...new Set(shown.map((one) => (one.answer === "host" ? withCure(one) : one.reason)))].join("; ")
+}
+
+function withCure({ cure, reason }: Objection): string {
+  return cure === undefined ? reason : `${reason}: ${cure}`
 }

@@ -1,32 +1,43 @@
-// What a human allowed for good answers a question. It never lifts a denial, and never answers for untrusted text, protected files or
-// elevated mode: those are asked each time.
-import type { Finding } from "./finding.ts"
-import type { Place } from "./placement.ts"
+// What was allowed beforehand answers a question: a grant that a human gave, a list of commands or hosts, a context rule. Nothing here
+// lifts a denial, and what must be asked each time (protected files, elevated mode, doubts of a rule) is answered by nothing.
+import { contextAllowing } from "./contexts.ts"
+import type { Basis } from "./mode.ts"
+import type { Objection } from "./objection.ts"
+import { matchesHost } from "./places.ts"
 import type { Grant } from "./rules.ts"
 import type { Scene } from "./scene.ts"
 import { matchesAll } from "./shell/match.ts"
 
-const ASKED_EACH_TIME = /^(?:taint|protected|elevated|context|arguments)\b/
-
-/** The grant that answers this question, as what decided. */
-export function grantFor(scene: Scene, asks: Finding, { placement }: Place): Finding | undefined {
-  if (ASKED_EACH_TIME.test(asks.rule)) return undefined
-  const grant = scene.grants.find((one) => mine(one, scene) && covers(one, scene))
-  if (!grant) return undefined
-  const where = placement.type === "host" ? " on this machine" : ""
-  return {
-    rule: "grant",
-    source: `grant ${grant.id}`,
-    reason: `${scene.call.tool} was allowed for good${where} by ${grant.createdBy}`,
+/** What answers this question without a human. */
+export function answerTo(scene: Scene, asked: Objection): Basis | undefined {
+  switch (asked.answer) {
+    case "each":
+      return undefined
+    case "taint":
+      return contextAllowing(scene)
+    case "host":
+      return grantFor(scene) ?? commandListed(scene)
+    case "mode":
+      return grantFor(scene) ?? commandListed(scene) ?? hostListed(scene) ?? contextAllowing(scene)
+    default:
+      throw new TypeError(`Unknown kind of question ${JSON.stringify(asked.answer satisfies never)}`)
   }
 }
 
-function mine({ agentId, scope, sessionKey, tool }: Grant, scene: Scene): boolean {
+function grantFor(scene: Scene): Basis | undefined {
+  const grant = scene.grants.find((one) => isFor(one, scene) && covers(one, scene))
+  if (!grant) return undefined
+  const reason = `${scene.call.tool} was allowed for good by ${grant.createdBy}`
+  return { rule: "grant", source: `grant ${grant.id}`, reason }
+}
+
+function isFor({ agentId, scope, sessionKey, tool }: Grant, scene: Scene): boolean {
   if (tool !== scene.call.tool || agentId !== scene.agentId) return false
   return scope === "agent" || sessionKey === scene.sessionKey
 }
 
 function covers({ match }: Grant, { call }: Scene): boolean {
+  if ((call.messages?.length ?? 0) > 0) return false
   // The very same call is recognised by its fingerprint, where approvals are looked up.
   if ("exact" in match) return false
   if ("command" in match) return call.command !== undefined && matchesAll(call.command, match.command)
@@ -35,4 +46,22 @@ function covers({ match }: Grant, { call }: Scene): boolean {
     return call.hosts.length > 0 && call.writes.length === 0 && call.hosts.every((host) => match.hosts.includes(host))
   const touched = [...call.reads, ...call.writes]
   return touched.length > 0 && call.hosts.length === 0 && touched.every((path) => match.paths.includes(path))
+}
+
+function commandListed({ call, layers }: Scene): Basis | undefined {
+  const { command } = call
+  const layer = command && layers.find(({ commands = [] }) => matchesAll(command, commands))
+  if (!layer) return undefined
+  const source = `${layer.source}.commands`
+  return { rule: "commands.allow", source, reason: `every program of the command is listed in ${source}` }
+}
+
+/** For calls that contact hosts and do nothing else. */
+function hostListed({ call, layers }: Scene): Basis | undefined {
+  const { class: kind, hosts, messages = [], reads, writes } = call
+  if (kind === "exec" || hosts.length === 0 || writes.length + reads.length + messages.length > 0) return undefined
+  const found = hosts.map((host) => layers.find((layer) => layer.hosts?.some((pattern) => matchesHost(pattern, host))))
+  if (found.includes(undefined)) return undefined
+  const source = `${found[0]?.source ?? "policy"}.hosts`
+  return { rule: "hosts.allow", source, reason: `${hosts.join(", ")} is listed in ${source}` }
 }

@@ -1,116 +1,104 @@
-// What the permission mode says of a call that may exist and has its place: nothing asks, writing asks, or nothing that needs leave runs.
-import type { PermissionMode } from "../protocol/permission.ts"
-import type { Finding } from "./finding.ts"
-import type { Place } from "./placement.ts"
-import { isInside, matchesHost, protectedPath } from "./places.ts"
-import type { TaintRule, RuleVerdict } from "./rules.ts"
+// What the permission mode says of a call that may exist and has its place: nothing asks, what changes something asks, or nothing that
+// needs leave runs. Some things ask in every mode: protected files, Pincer's own folder.
+import type { Placement } from "../protocol/decision.ts"
+import { denial, type Objection, question } from "./objection.ts"
+import { isInside, protectedPath } from "./places.ts"
 import type { Scene } from "./scene.ts"
-import { matchesAll } from "./shell/match.ts"
+import { filesOf } from "./shell/touched.ts"
+import { taintObjections } from "./taint.ts"
 
-export type ModeAnswer = Finding & { verdict: RuleVerdict }
+/** Why a call passes, when nothing is found against it. */
+export interface Basis {
+  rule: string
+  source: string
+  reason: string
+}
 
-export function modeOf(scene: Scene, place: Place): ModeAnswer {
+export type ModeAnswer = { objections: readonly Objection[] } | { objections: readonly []; basis: Basis }
+
+export function modeOf(scene: Scene, placement: Placement): ModeAnswer {
   const { call, permissions } = scene
   const { mode } = permissions
   const source = permissions.sources.mode ?? "built in"
-  const say = (verdict: RuleVerdict, rule: string, reason: string): ModeAnswer => ({ verdict, rule, source, reason })
-  const touches = call.reads.length + call.writes.length + call.hosts.length + (call.messages?.length ?? 0)
-  if (call.class === "control" && touches === 0)
-    return say("allow", "mode.ownState", `${call.tool} only changes the session's own notes`)
-  const hidden = readsHome(scene)
-  if (!hidden && readsWithin(scene))
-    return say("allow", "mode.workspaceRead", `${call.tool} reads inside the workspace`)
-  if (mode === "deny-all")
-    return say(
-      "deny",
-      "mode.deny-all",
-      `${because(scene, place)}, and the mode deny-all refuses whatever needs permission`,
-    )
-  const guarded = call.writes
-    .map((path) => [path, protectedPath(path, scene.home, scene.workspace)] as const)
-    .find(([, why]) => why)
-  if (guarded) return say("ask", "protected.path", `${call.tool} changes ${guarded[0]}, ${guarded[1]}`)
-  if (hidden) return say("ask", "protected.home", `${call.tool} would read Pincer's own folder ${scene.home}`)
-  const tainted = taintOf(scene, mode)
-  if (tainted) return tainted
-  if (mode === "approve-all") return say("allow", "mode.approve-all", "the mode approve-all asks for nothing")
-  return approveReads(scene, place, say)
-}
-
-function approveReads(
-  scene: Scene,
-  place: Place,
-  say: (verdict: RuleVerdict, rule: string, reason: string) => ModeAnswer,
-): ModeAnswer {
-  const { call, layers } = scene
-  if (call.class === "exec" && place.placement.type === "sandbox")
-    return say(
-      "allow",
-      "sandbox.inside",
-      `${call.tool} runs in the sandbox "${place.placement.profile}" and stays inside its limits`,
-    )
-  if (call.class === "exec" && place.placement.type === "host" && scene.elevation?.level === "full")
-    return say("allow", "elevated.full", "the session is elevated in full")
-  const { command } = call
-  if (command && layers.some((layer) => matchesAll(command, layer.commands ?? [])))
-    return say("allow", "commands.allow", `every program of the command is on the list of allowed commands`)
-  const allowedHost = (host: string) =>
-    layers.some((layer) => layer.hosts?.some((pattern) => matchesHost(pattern, host)))
-  if (call.class === "network" && call.writes.length === 0 && call.hosts.length > 0 && call.hosts.every(allowedHost))
-    return say("allow", "hosts.allow", `${call.hosts.join(", ")} may be contacted`)
-  return say("ask", "mode.approve-reads", because(scene, place))
-}
-
-/** Reading, and nothing else, of paths that all lie in the workspace. What could not tell what it reads is not taken for a reader. */
-function readsWithin({ call, workspace }: Scene): boolean {
-  const reader = call.class === "read" || call.class === "search"
-  if (!reader || call.writes.length > 0 || call.hosts.length > 0 || call.reads.length === 0) return false
-  return call.reads.every((path) => isInside(path, workspace))
-}
-
-/** Whether the call would see Pincer's own folder from a workspace around it: by name, or by searching a folder that holds it. */
-function readsHome({ call, home, workspace }: Scene): boolean {
-  // The agent's own workspace lies in that folder; the rest of it is outside of that workspace.
-  if (isInside(workspace, home)) return call.reads.some((path) => isInside(path, home) && !isInside(path, workspace))
-  return call.reads.some((path) => isInside(path, home) || (call.class === "search" && isInside(home, path)))
-}
-
-const TAINT_DEFAULT: Required<TaintRule> = { exec: "ask", network: "ask", messages: "ask" }
-const STRICTER: Readonly<Record<RuleVerdict, number>> = { allow: 0, ask: 1, deny: 2 }
-
-/** A conversation that has read text from outside is asked about before it acts on the world. approve-all is the user's word against it. */
-function taintOf(scene: Scene, mode: PermissionMode): ModeAnswer | undefined {
-  const { call, layers, taint } = scene
-  const last = taint.at(-1)
-  if (!last) return undefined
-  const kinds: (keyof TaintRule)[] = []
-  if (call.class === "exec") kinds.push("exec")
-  if (call.class === "network" || call.hosts.length > 0) kinds.push("network")
-  if ((call.messages?.length ?? 0) > 0) kinds.push("messages")
-  for (const kind of kinds) {
-    const said = layers.flatMap(({ source, tainted }) => (tainted?.[kind] ? [{ verdict: tainted[kind], source }] : []))
-    const strictest = said.toSorted((a, b) => STRICTER[b.verdict] - STRICTER[a.verdict])[0]
-    const verdict = strictest?.verdict ?? TAINT_DEFAULT[kind]
-    if (verdict === "allow" || (verdict === "ask" && mode === "approve-all")) continue
-    return {
-      verdict,
-      rule: `taint.${kind}`,
-      source: strictest ? `${strictest.source}.tainted.${kind}` : "built in",
-      reason: `${call.tool} would act after this conversation has read untrusted text (${last.source}: ${last.detail})`,
-    }
+  const allow = (rule: string, reason: string): ModeAnswer => ({ objections: [], basis: { rule, source, reason } })
+  if (call.class === "control" && touchesNothing(scene))
+    return allow("mode.ownState", `${call.tool} only changes the session's own notes`)
+  if (readsWithin(scene) && !readsHome(scene))
+    return allow("mode.workspaceRead", `${call.tool} reads inside the workspace ${scene.workspace}`)
+  const why = because(scene, placement)
+  if (mode === "deny-all") {
+    const cure = "use --approve-reads to be asked, or --approve-all"
+    const reason = `${why}, and the mode deny-all refuses whatever needs permission`
+    return { objections: [denial("mode.deny-all", source, reason, cure)] }
   }
+  const objections = [...protectedObjections(scene, placement), ...taintObjections(scene)]
+  const basis = mode === "approve-all" ? approveAll(scene) : approveReads(scene, placement)
+  if (!basis) objections.push(question("mode", "mode.approve-reads", source, why, "--approve-all allows it"))
+  return objections.length > 0 || !basis ? { objections } : allow(basis.rule, basis.reason)
+}
+
+function approveAll({ call }: Scene): Omit<Basis, "source"> {
+  return { rule: "mode.approve-all", reason: `the mode approve-all asks for nothing that ${call.tool} does here` }
+}
+
+/** What passes although it is not only reading: what stays in the sandbox, and what the session was elevated for. */
+function approveReads({ call, elevation }: Scene, placement: Placement): Omit<Basis, "source"> | undefined {
+  if (call.class !== "exec") return undefined
+  if (placement.type === "sandbox")
+    return { rule: "sandbox.inside", reason: `${call.tool} stays inside the limits of "${placement.profile}"` }
+  if (placement.type === "host" && placement.because === "elevated" && elevation?.level === "full")
+    return { rule: "elevated.full", reason: "this session is elevated in full" }
   return undefined
 }
 
+function protectedObjections(scene: Scene, placement: Placement): Objection[] {
+  const { call, home, workspace } = scene
+  const named = call.command ? filesOf(call.command).writes : []
+  // The sandbox has nothing but the workspace to write to.
+  const byCommand = placement.type === "sandbox" ? named.filter((path) => isInside(path, workspace)) : named
+  const written = [...call.writes, ...byCommand]
+  const found: Objection[] = []
+  for (const path of written) {
+    const what = protectedPath(path, home, workspace)
+    if (what === undefined) continue
+    found.push(question("each", "protected.path", "built in", `${call.tool} changes ${path}, ${what}`))
+    break
+  }
+  if (readsHome(scene))
+    found.push(question("each", "protected.home", "built in", `${call.tool} would read Pincer's own folder ${home}`))
+  return found
+}
+
+function touchesNothing({ call }: Scene): boolean {
+  return call.reads.length + call.writes.length + call.hosts.length + (call.messages?.length ?? 0) === 0
+}
+
+/** What says that it reads and not what is taken for one that could not tell. */
+function readsWithin({ call, workspace }: Scene): boolean {
+  const reader = call.class === "read" || call.class === "search"
+  if (!reader || call.writes.length > 0 || call.hosts.length > 0 || (call.messages?.length ?? 0) > 0) return false
+  return call.reads.length > 0 && call.reads.every((path) => isInside(path, workspace))
+}
+
+/** Whether the call would see Pincer's own folder: by name, or by searching a folder that holds it. */
+function readsHome({ call, home, workspace }: Scene): boolean {
+  // The agent's own workspace lies in that folder; the rest of it is outside of that workspace.
+  const own = (path: string) => isInside(workspace, home) && isInside(path, workspace)
+  return call.reads.some(
+    (path) => !own(path) && (isInside(path, home) || (call.class === "search" && isInside(home, path))),
+  )
+}
+
 /** Why leave is needed, in words. */
-function because({ call, home, workspace }: Scene, { placement }: Place): string {
-  if (call.class === "exec")
-    return placement.type === "host" ? `${call.tool} runs a command on this machine` : `${call.tool} runs a command`
-  if ((call.messages?.length ?? 0) > 0) return `${call.tool} sends a message to ${call.messages?.join(", ")}`
-  if (call.hosts.length > 0) return `${call.tool} contacts ${call.hosts.join(", ")}`
-  if (call.class === "network") return `${call.tool} uses the network`
-  if (call.writes.length > 0) return `${call.tool} changes ${call.writes.join(", ")}`
-  const outside = call.reads.find((path) => !isInside(path, workspace))
-  if (outside !== undefined) return `${call.tool} reads ${outside} outside the workspace ${workspace}`
-  return call.reads.length > 0 ? `${call.tool} reads ${home}` : `${call.tool} does not say what it touches`
+function because({ call, home, workspace }: Scene, placement: Placement): string {
+  const { class: kind, hosts, messages = [], reads, tool, writes } = call
+  if (kind === "exec")
+    return placement.type === "host" ? `${tool} runs a command on this machine` : `${tool} runs a command`
+  if (messages.length > 0) return `${tool} sends a message to ${messages.join(", ")}`
+  if (hosts.length > 0) return `${tool} contacts ${hosts.join(", ")}`
+  if (kind === "network") return `${tool} uses the network`
+  if (writes.length > 0) return `${tool} changes ${writes.join(", ")}`
+  const outside = reads.find((path) => !isInside(path, workspace))
+  if (outside !== undefined) return `${tool} reads ${outside} outside the workspace ${workspace}`
+  return reads.length > 0 ? `${tool} reads ${home}` : `${tool} does not say what it touches`
 }

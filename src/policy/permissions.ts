@@ -7,8 +7,9 @@ import {
   type Permissions,
   PRESETS,
   type Preset,
+  TOOL_NAMES,
 } from "../protocol/permission.ts"
-import { canonicalTool, KNOWN_TOOLS, matchesTool } from "./tool-names.ts"
+import { canonicalTool, GROUPS, matchesAny, matchesTool } from "./tool-names.ts"
 
 export interface ResolvedPermissions {
   mode: PermissionMode
@@ -23,6 +24,8 @@ export interface ResolvedPermissions {
   sources: Readonly<Partial<Record<Dimension, string>>>
 }
 
+const KNOWN: readonly string[] = TOOL_NAMES
+
 export type Dimension = "mode" | "preset" | "allowed" | "denied" | "authPolicy" | "nonInteractive"
 
 export interface PermissionLayer {
@@ -35,7 +38,7 @@ export interface PermissionLayer {
 export const PRESET_TABLE: Readonly<Record<Preset, { mode: PermissionMode; allowed: readonly string[] }>> = {
   "safe-readonly": { mode: "deny-all", allowed: ["Glob", "Grep", "LS", "Read"] },
   "dev-default": { mode: "approve-reads", allowed: ["Bash", "Read", "Write"] },
-  "full-auto": { mode: "approve-all", allowed: KNOWN_TOOLS },
+  "full-auto": { mode: "approve-all", allowed: KNOWN },
 }
 
 /** From broad to narrow; a later layer overrides mode, preset, list of allowed tools and policies, denied tools add up. */
@@ -88,7 +91,7 @@ function tidyName(name: string): string {
 /** Known tools in their fixed order, then the rest as it came; each once. */
 function inOrder(names: readonly string[]): string[] {
   const set = new Set(names.filter((name) => name !== ""))
-  return [...KNOWN_TOOLS.filter((name) => set.has(name)), ...[...set].filter((name) => !KNOWN_TOOLS.includes(name))]
+  return [...KNOWN.filter((name) => set.has(name)), ...[...set].filter((name) => !KNOWN.includes(name))]
 }
 
 /** Throws INVALID_PARAMS naming the value and the valid ones. */
@@ -108,17 +111,19 @@ function oneOf(what: string, value: string | undefined, valid: readonly string[]
 
 /** Names of tools, their aliases, groups, patterns, and tools of MCP servers. */
 function checkTool(name: string): void {
-  if (name === "" || name.includes("*") || name.includes(":")) return
+  if (name === "" || name.includes("*") || /^mcp:[^:]+:./.test(name)) return
   if (canonicalTool(name) !== undefined) return
-  throw new PincerError("INVALID_PARAMS", `Unknown tool "${name}": valid are ${KNOWN_TOOLS.join(", ")}`)
+  const valid = name.startsWith("group:") ? [...GROUPS.keys()] : KNOWN
+  throw new PincerError("INVALID_PARAMS", `Unknown tool "${name}": valid are ${valid.join(", ")}`)
+}
+
+export function isDenied({ denied }: ResolvedPermissions, tool: string): boolean {
+  return matchesAny(denied, tool)
 }
 
 /** Whether the six dimensions let this tool exist: denied beats allowed. */
-export function permitsTool(resolved: ResolvedPermissions, tool: string): { denied: boolean; allowed: boolean } {
-  return {
-    denied: resolved.denied.some((pattern) => matchesTool(pattern, tool)),
-    allowed: resolved.allowed.some((pattern) => matchesTool(pattern, tool)),
-  }
+export function permitsTool(resolved: ResolvedPermissions, tool: string): boolean {
+  return matchesAny(resolved.allowed, tool) && !isDenied(resolved, tool)
 }
 
 const RANK: Readonly<Record<PermissionMode, number>> = { "deny-all": 0, "approve-reads": 1, "approve-all": 2 }

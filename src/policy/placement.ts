@@ -1,63 +1,58 @@
 // Where a call runs: tools of the daemon in the daemon, programs in the sandbox, or on the host when the session is elevated or a human
 // says so for this one call. Without a working sandbox nothing runs by itself (fails closed).
 import type { Placement } from "../protocol/decision.ts"
-import type { Finding } from "./finding.ts"
+import { denial, type Objection, question } from "./objection.ts"
 import { isInside } from "./places.ts"
 import type { Scene } from "./scene.ts"
 
 export interface Place {
   placement: Placement
   reason: string
-  deny?: Finding
-  ask?: Finding
+  objections: readonly Objection[]
 }
 
 export function placementOf(scene: Scene): Place {
+  if (scene.call.class === "exec") return execPlace(scene)
   const { call, sandbox, workspace } = scene
-  if (call.class === "exec") return execPlace(scene)
-  const inside: Place = { placement: { type: "inside" }, reason: "it runs within its bounds in the gateway" }
+  const inside: Place = {
+    placement: { type: "inside" },
+    reason: `${call.tool} runs in the gateway, within its bounds`,
+    objections: [],
+  }
   const written = call.writes.find((path) => isInside(path, workspace))
   if (sandbox.workspace !== "read-only" || written === undefined) return inside
+  const profile = `The sandbox profile "${sandbox.profile}"`
+  const reason = `${profile} lets ${call.tool} only read the workspace, and it changes ${written}`
   return {
     ...inside,
-    deny: {
-      rule: "sandbox.readOnly",
-      source: `sandbox profile ${sandbox.profile}`,
-      reason: `The sandbox profile "${sandbox.profile}" lets ${call.tool} only read the workspace, and it changes ${written}: choose another with agents.defaults.sandbox`,
-    },
+    objections: [
+      denial(
+        "sandbox.readOnly",
+        `sandbox profile ${sandbox.profile}`,
+        reason,
+        "choose another with agents.defaults.sandbox",
+      ),
+    ],
   }
 }
 
-function execPlace(scene: Scene): Place {
-  const { call, elevation, now, sandbox } = scene
+function execPlace({ call, elevation, now, permissions, sandbox }: Scene): Place {
   if (elevation && elevation.expiresAt > now) {
-    const host: Place = { placement: { type: "host", because: "elevated" }, reason: "the session is elevated" }
-    if (elevation.level === "full") return host
     const reason = `${call.tool} runs outside the sandbox: this session is elevated (${elevation.level})`
-    return { ...host, ask: { rule: "elevated.ask", source: "session", reason } }
+    const asks = elevation.level === "full" ? [] : [question("each", "elevated.ask", "session", reason)]
+    return { placement: { type: "host", because: "elevated" }, reason, objections: asks }
   }
-  if (sandbox.available)
-    return {
-      placement: { type: "sandbox", profile: sandbox.profile },
-      reason: `it runs in the sandbox "${sandbox.profile}"`,
-    }
-  const cure = sandbox.install === undefined ? sandbox.detail : `${sandbox.detail}; install it: ${sandbox.install}`
-  const missing = `There is no sandbox on this machine for ${call.tool} (${cure})`
-  const { mode } = scene.permissions
-  // Approving everything is not consent to leave the sandbox.
-  if (mode !== "approve-reads")
-    return {
-      placement: { type: "none" },
-      reason: missing,
-      deny: { rule: "sandbox.missing", source: "built in", reason: missing },
-    }
-  return {
-    placement: { type: "host", because: "approved" },
-    reason: missing,
-    ask: {
-      rule: "sandbox.missing",
-      source: "built in",
-      reason: `${missing}: it would run on this machine with your rights`,
-    },
+  if (sandbox.available) {
+    const reason = `${call.tool} runs in the sandbox "${sandbox.profile}"`
+    return { placement: { type: "sandbox", profile: sandbox.profile }, reason, objections: [] }
   }
+  const reason = `There is no sandbox on this machine for ${call.tool} (${sandbox.detail})`
+  const cure = sandbox.install === undefined ? undefined : `install it with: ${sandbox.install}`
+  // Approving everything is not consent to leave the sandbox: only a human who is asked for this one call gives that.
+  if (permissions.mode !== "approve-reads") {
+    const missing = denial("sandbox.missing", "built in", reason, cure)
+    return { placement: { type: "none" }, reason, objections: [missing] }
+  }
+  const missing = question("host", "sandbox.missing", "built in", reason, cure)
+  return { placement: { type: "host", because: "approved" }, reason, objections: [missing] }
 }

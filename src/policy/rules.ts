@@ -1,38 +1,41 @@
 // Tool policy beyond names: layers of rules, each of which can only narrow, and what a human allowed for good. Plain data as the
 // configuration has it, with the source of each layer added.
 import type { RuleOffer } from "../protocol/approval.ts"
+import type { ToolProfile } from "./profiles.ts"
 
 export type RuleVerdict = "allow" | "ask" | "deny"
-export type ToolProfile = "minimal" | "coding" | "messaging" | "full"
 
-/** What arguments of a call may be. A call that matches a `deny`, or no entry of a non-empty `allow`, is denied. */
+/** What arguments of a call may be. A call that matches a `deny`, or no entry of a non-empty `allow`, is denied; in doubt it asks. */
 export interface ArgumentRule {
   /** Names, aliases, groups, patterns. */
   tools: readonly string[]
-  /** Absolute paths that are read or written: exact, or a folder with `/**`. Relative ones are below the workspace. */
+  /** Files and folders that are read or written, also by commands; see matchesPath(). */
   paths?: { allow?: readonly string[]; deny?: readonly string[] }
   /** "example.com", "*.example.com", with ":port" or without. */
   hosts?: { allow?: readonly string[]; deny?: readonly string[] }
-  /** Resolved binary and argument patterns; every program of a command is held against them. */
-  commands?: { deny?: readonly (readonly string[])[] }
+  /** Allowed: resolved binary and argument patterns, for every program of the line. Denied: also by a bare name. */
+  commands?: { allow?: readonly (readonly string[])[]; deny?: readonly (readonly string[])[] }
   /** JSON Schema that the arguments must satisfy. */
   schema?: Readonly<Record<string, unknown>>
 }
 
+/** How often calls that a rule names may be made, all of them together. */
 export interface RateRule {
   tools: readonly string[]
   perTurn?: number
-  /** By this agent for this sender. */
   perMinute?: number
   perDay?: number
+  /** Whose calls are counted; default: those of this sender with this agent. */
+  per?: "session" | "sender" | "agent"
 }
 
 export interface ContextRule {
   tools: readonly string[]
+  /** All that is said must hold. */
   when: {
     /** Local time "HH:MM", from and to; over midnight when the second is earlier. */
     between?: readonly [string, string]
-    /** 0 is Sunday. */
+    /** 0 is Sunday; of a time over midnight the day on which it began. */
     days?: readonly number[]
     doors?: readonly string[]
     channels?: readonly string[]
@@ -40,7 +43,8 @@ export interface ContextRule {
     tainted?: boolean
     subAgent?: boolean
   }
-  verdict: "ask" | "deny"
+  /** "allow" answers what the mode or taint would ask; it lifts no denial. */
+  verdict: RuleVerdict
 }
 
 /** What a conversation that has read text from outside may still do unasked. */
@@ -53,8 +57,10 @@ export interface TaintRule {
 /** One layer; where it stands is its source ("policy", "agents.entries.work.policy", "session" …). */
 export interface PolicyLayer {
   source: string
+  /** Set when it is about who asks: its denials belong to the step "identity". */
+  about?: "channel" | "sender" | "subAgents"
   profile?: ToolProfile
-  /** When not empty, everything else is denied. */
+  /** When not empty, everything else is denied; a list that names only tools of plug-ins adds and does not restrict. */
   allow?: readonly string[]
   /** Added to what the layer's profile has. */
   alsoAllow?: readonly string[]
@@ -82,24 +88,3 @@ export interface Grant {
   createdAt: number
   createdBy: string
 }
-
-/** Tools of each profile; "full" has no list (protocol §12.1). */
-export const PROFILES: Readonly<Record<Exclude<ToolProfile, "full">, readonly string[]>> = {
-  minimal: ["session_status"],
-  coding: ["group:fs", "group:runtime", "group:web", "group:sessions", "group:memory", "TodoWrite"],
-  messaging: ["group:messaging", "sessions_list", "sessions_history", "sessions_send", "session_status", "TodoWrite"],
-}
-
-/** What sub-agents lose unless a layer's alsoAllow names it (protocol §12.1). */
-export const NOT_FOR_SUB_AGENTS: readonly string[] = [
-  "sessions_list",
-  "sessions_history",
-  "sessions_send",
-  "sessions_spawn",
-  "gateway",
-  "agents_list",
-  "session_status",
-  "cron",
-  "memory_search",
-  "memory_get",
-]

@@ -47,6 +47,8 @@ export interface CallCounts {
   turn: number
   minute: number
   day: number
+  /** The same for each rule about how often (rateQueries() in rates.ts), of all the tools that it names. */
+  byRule?: Readonly<Record<string, { turn: number; minute: number; day: number }>>
 }
 
 export interface Scene {

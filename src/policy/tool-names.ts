@@ -1,64 +1,52 @@
 // One name for each tool, whatever a policy calls it (R-20): canonical names, aliases, groups, patterns.
+import { TOOL_NAMES } from "../protocol/permission.ts"
 
-/** The twelve, in the order in which lists show them (IM-PERM-01). */
-export const KNOWN_TOOLS: readonly string[] = [
-  "Bash",
-  "Edit",
-  "Glob",
-  "Grep",
-  "LS",
-  "MultiEdit",
-  "NotebookEdit",
-  "Read",
-  "TodoWrite",
-  "WebFetch",
-  "WebSearch",
-  "Write",
-]
+const ALIASES: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    Bash: ["exec", "bash", "shell", "process"],
+    Edit: ["edit", "edit_file", "apply_patch", "apply-patch"],
+    Glob: ["glob", "find_files"],
+    Grep: ["grep", "grep_files", "search"],
+    LS: ["ls", "list_dir", "list_files"],
+    MultiEdit: ["multiedit", "multi_edit"],
+    NotebookEdit: ["notebookedit", "notebook_edit"],
+    Read: ["read", "read_file"],
+    TodoWrite: ["todowrite", "todo_write"],
+    WebFetch: ["webfetch", "web_fetch"],
+    WebSearch: ["websearch", "web_search"],
+    Write: ["write", "write_file"],
+  }),
+)
 
-const ALIASES: Readonly<Record<string, readonly string[]>> = {
-  Bash: ["exec", "shell", "process"],
-  Edit: ["edit_file", "apply_patch", "apply-patch"],
-  Glob: ["find_files"],
-  Grep: ["grep_files", "search"],
-  LS: ["list_dir", "list_files"],
-  MultiEdit: ["multi_edit"],
-  NotebookEdit: ["notebook_edit"],
-  Read: ["read_file"],
-  TodoWrite: ["todo_write"],
-  WebFetch: ["web_fetch"],
-  WebSearch: ["web_search"],
-  Write: ["write_file"],
-}
+/** Groups as policies name them (protocol §12.1). A tool that a later room brings joins its group here. */
+export const GROUPS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    "group:runtime": ["Bash"],
+    "group:fs": ["Read", "Write", "Edit", "MultiEdit", "NotebookEdit", "Glob", "Grep", "LS"],
+    "group:web": ["WebFetch", "WebSearch"],
+    "group:sessions": ["sessions_list", "sessions_history", "sessions_send", "sessions_spawn", "session_status"],
+    "group:memory": ["memory_search", "memory_get"],
+    "group:ui": ["browser", "canvas"],
+    "group:automation": ["cron", "gateway"],
+    "group:messaging": ["message"],
+    "group:nodes": ["nodes"],
+    "group:pincer": TOOL_NAMES,
+    "group:clawdbot": TOOL_NAMES,
+    "group:openclaw": TOOL_NAMES,
+    "group:plugins": ["mcp:*"],
+  }),
+)
 
-/** Groups as policies name them (protocol §12.1). What a later room brings joins its group here. */
-export const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  "group:runtime": ["Bash"],
-  "group:fs": ["Read", "Write", "Edit", "MultiEdit", "NotebookEdit", "Glob", "Grep", "LS"],
-  "group:web": ["WebFetch", "WebSearch"],
-  "group:sessions": ["sessions_list", "sessions_history", "sessions_send", "sessions_spawn", "session_status"],
-  "group:memory": ["memory_search", "memory_get"],
-  "group:ui": ["browser", "canvas"],
-  "group:automation": ["cron", "gateway"],
-  "group:messaging": ["message"],
-  "group:nodes": ["nodes"],
-  "group:pincer": KNOWN_TOOLS,
-  "group:clawdbot": KNOWN_TOOLS,
-  "group:openclaw": KNOWN_TOOLS,
-  "group:plugins": ["mcp:*"],
-}
-
-const byAlias = new Map<string, string>()
-for (const name of KNOWN_TOOLS) {
-  byAlias.set(name.toLowerCase(), name)
-  for (const alias of ALIASES[name] ?? []) byAlias.set(alias, name)
-}
+const byAlias = new Map([...ALIASES].flatMap(([name, aliases]) => aliases.map((alias) => [alias, name])))
+/** Names that are no plug-in's, in lower case. */
+const ours = new Set([...TOOL_NAMES, ...[...GROUPS.values()].flat()].map((name) => name.toLowerCase()))
+ours.delete("mcp:*")
 
 /** The canonical name of a tool or its alias; a group's own name; undefined for what is neither. */
 export function canonicalTool(name: string): string | undefined {
-  if (KNOWN_TOOLS.includes(name)) return name
+  if ((TOOL_NAMES as readonly string[]).includes(name)) return name
   const lower = name.toLowerCase()
-  if (GROUPS[lower]) return lower
+  if (GROUPS.has(lower)) return lower
   // The capitalised names are case sensitive (IM-PERM-01), aliases are written small.
   return name === lower ? byAlias.get(lower) : undefined
 }
@@ -66,10 +54,31 @@ export function canonicalTool(name: string): string | undefined {
 /** Whether a name, alias, group or pattern with `*` (any case) covers a tool. Never another tool by its prefix alone. */
 export function matchesTool(pattern: string, tool: string): boolean {
   const wanted = pattern.trim().toLowerCase()
-  const group = GROUPS[wanted]
+  const group = GROUPS.get(wanted)
   if (group) return group.some((member) => matchesTool(member, tool))
   if (!wanted.includes("*")) return (byAlias.get(wanted) ?? wanted).toLowerCase() === tool.toLowerCase()
   return wildcard(wanted, tool.toLowerCase())
+}
+
+export function matchesAny(patterns: readonly string[] | undefined, tool: string): boolean {
+  return patterns?.some((pattern) => matchesTool(pattern, tool)) ?? false
+}
+
+/** Whether a list names anything but tools of plug-ins and unknown ones. A lone "*" does. */
+export function namesOurs(patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const wanted = pattern.trim().toLowerCase()
+    if (wanted === "group:plugins" || wanted.startsWith("mcp:")) return false
+    if (GROUPS.has(wanted) || byAlias.has(wanted)) return true
+    return wanted.includes("*") ? [...ours].some((name) => wildcard(wanted, name)) : ours.has(wanted)
+  })
+}
+
+/** The tools that a pattern stands for, as far as they are known, and `tool` itself if it is one of them. */
+export function toolsOf(pattern: string, tool: string): string[] {
+  return [...new Set([...TOOL_NAMES, ...(GROUPS.get(pattern.trim().toLowerCase()) ?? []), tool])].filter(
+    (name) => !name.includes("*") && matchesTool(pattern, name),
+  )
 }
 
 /** `*` stands for any run of characters; linear in time. */
