@@ -1,8 +1,12 @@
 // What a confined program may see, write and reach: the built-in profiles, custom ones, what two of them have in common, and the refusal
 // of whatever would open the sandbox (A39). Paths are resolved through symlinks before they are judged.
-import { realpathSync } from "node:fs"
-import { isAbsolute, resolve } from "node:path"
+import { existsSync, lstatSync, realpathSync } from "node:fs"
+import { isIP } from "node:net"
+import { homedir } from "node:os"
+import { basename, dirname, isAbsolute, join, resolve } from "node:path"
 import { PincerError } from "../base/errors.ts"
+import { normalHost } from "./egress-host.ts"
+import { EgressRules } from "./egress-rules.ts"
 import type { NetworkRule, SandboxLimits, SandboxProfile } from "./sandbox.ts"
 
 export const DEFAULT_LIMITS: SandboxLimits = {
@@ -42,22 +46,25 @@ export interface ProfileSettings {
   limits?: Partial<SandboxLimits>
 }
 
-/** Folders whose content is keys, sockets or the system itself; their parents are refused as well. */
+/** Folders whose content is keys, sockets or the system itself; those above them are refused as well. */
 const CLOSED = [
-  "/proc",
-  "/sys",
-  "/dev",
-  "/boot",
-  "/run",
-  "/var/run",
-  "/root/.ssh",
-  "/etc/ssh",
-  "/etc/shadow",
-  "/etc/sudoers",
-  "/etc/ssl/private",
+  ...["/proc", "/sys", "/dev", "/boot", "/run", "/var/run", "/var/lib/docker", "/var/lib/containers", "/var/spool"],
+  ...["/etc/ssh", "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssl/private"],
+  ...["/etc/kubernetes", "/etc/docker", "/etc/NetworkManager", "/etc/wireguard"],
 ]
-const SECRETS =
-  /\/(?:\.ssh|\.aws|\.gnupg|\.kube|\.docker|\.azure|\.config\/gcloud|\.config\/gh|\.netrc|\.npmrc|\.pypirc|\.git-credentials|\.password-store|\.mozilla|\.config\/(?:google-chrome|chromium)|\.local\/share\/keyrings|Library\/Keychains)(?:\/|$)|\.sock$|docker\.sock|podman/
+/** Where programs leave sockets and other people's files: parts of them may be named, not the whole. */
+const SHARED = /^\/(?:usr|etc|home|var|root|Users|tmp|var\/tmp|var\/lib|private|mnt|media|srv|opt)?$/
+/** What is written there runs later, outside of any sandbox. */
+const PROGRAMS = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/root", "/nix", "/gnu"]
+/** Below a home, or anywhere else. */
+const KEYS = [
+  ...[".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".config/gcloud", ".config/gh", ".config/op"],
+  ...[".netrc", ".npmrc", ".pypirc", ".git-credentials", ".password-store", ".local/share/keyrings", ".vault-token"],
+  ...[".mozilla", ".config/google-chrome", ".config/chromium", ".config/BraveSoftware", ".config/microsoft-edge"],
+  ...["Library/Keychains", "Library/Application Support/Google/Chrome", "Library/Application Support/Firefox"],
+]
+const SOCKETS =
+  /\.sock(?:et)?$|\/(?:docker|podman|containerd|dbus|ssh|gpg-agent)[^/]*\.(?:sock|pid)|\/ssh-[^/]+\/agent\.\d+$/
 
 /** The profile with this name. Throws NOT_FOUND naming those that there are, INVALID_PARAMS for one that would open the sandbox. */
 export function findProfile(
@@ -85,7 +92,16 @@ export function findProfile(
     loopbackPorts: settings.loopbackPorts ?? from.loopbackPorts,
     limits: { ...from.limits, ...settings.limits },
   }
-  for (const path of [...profile.read, ...profile.write]) refuseOpening(path, name, closed)
+  for (const path of profile.read) refuseOpening(path, name, closed)
+  for (const path of profile.write) refuseOpening(path, name, closed, true)
+  const inside = profile.read.find((path) => profile.write.some((other) => covers(other, path)))
+  if (inside !== undefined)
+    throw new PincerError(
+      "INVALID_PARAMS",
+      `Sandbox profile "${name}": ${inside} is to be read only, and can be written`,
+    )
+  // Throws for rules that mean nothing.
+  new EgressRules(profile)
   return profile
 }
 
@@ -97,27 +113,40 @@ function parseRule(text: string): NetworkRule {
   return { host: match[1]!.toLowerCase(), ...(match[2] === undefined ? {} : { ports: [Number(match[2])] }) }
 }
 
-/** Throws INVALID_PARAMS naming the path and why. */
-export function refuseOpening(path: string, name: string, closed: readonly string[]): void {
+/** Throws INVALID_PARAMS naming the path and why. Judged as written and as what it leads to. */
+export function refuseOpening(path: string, name: string, closed: readonly string[], writable = false): void {
   const refuse = (why: string) =>
     new PincerError("INVALID_PARAMS", `Sandbox profile "${name}" may not contain ${path}: ${why}`)
-  if (!isAbsolute(path) || resolve(path) !== path) throw refuse("give an absolute path without dots")
+  if (!isAbsolute(path) || resolve(path) !== path || path.includes("\0"))
+    throw refuse("give an absolute path without dots")
+  const home = homedir()
   const real = realOf(path)
+  if (real === undefined) throw refuse("where it leads cannot be looked at")
   for (const one of new Set([path, real])) {
-    if (one === "/" || /^\/(?:usr|etc|home|var|root|Users)$/.test(one)) throw refuse("it is too much of this machine")
-    if (SECRETS.test(one)) throw refuse("it holds keys or a socket of another program")
+    if (SHARED.test(one)) throw refuse("it is too much of this machine, name the folder below it")
+    for (const own of [home, realOf(home) ?? home])
+      if (covers(one, own)) throw refuse("it holds your whole home folder")
+    if (KEYS.some((key) => `${one}/`.includes(`/${key}/`))) throw refuse("it holds keys")
+    if (SOCKETS.test(one) || lstatSync(one, { throwIfNoEntry: false })?.isSocket())
+      throw refuse("it is a socket of another program, which would act outside of the sandbox")
+    const key = KEYS.find((each) => existsSync(join(one, each)))
+    if (key !== undefined) throw refuse(`it holds keys (${key})`)
     const shut = [...CLOSED, ...closed].find((folder) => covers(folder, one) || covers(one, folder))
     if (shut !== undefined) throw refuse(`it would open ${shut}`)
+    if (writable && PROGRAMS.some((folder) => covers(folder, one)))
+      throw refuse("what is written there runs outside of the sandbox later")
   }
 }
 
-function realOf(path: string): string {
+/** Symlinks resolved, also of what does not exist yet: by the nearest folder above that does. Undefined when we may not look. */
+function realOf(path: string): string | undefined {
   try {
     return realpathSync(path)
   } catch (error) {
-    // Not there: nothing is mounted then, and the written path is judged alone.
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return path
-    throw error
+    const code = error instanceof Error && "code" in error ? error.code : undefined
+    if ((code !== "ENOENT" && code !== "ENOTDIR") || path === "/") return undefined
+    const above = realOf(dirname(path))
+    return above === undefined ? undefined : join(above, basename(path))
   }
 }
 
@@ -175,7 +204,7 @@ function narrowNetwork(a: readonly NetworkRule[], b: readonly NetworkRule[]): Ne
 
 function coversHost(pattern: string, host: string): boolean {
   if (pattern === host) return true
-  // "*" is every public host: a private address that is named is not among them.
-  if (pattern === "*") return !/^[[\d]/.test(host) && host !== "localhost"
-  return pattern.startsWith("*.") && host.replace(/^\*/, "x").endsWith(pattern.slice(1))
+  // "*" is every public host: an address that is named is only covered by its own name.
+  if (pattern === "*") return host.startsWith("*.") || isIP(normalHost(host) ?? "") === 0
+  return pattern.startsWith("*.") && !isIP(host) && host.replace(/^\*/, "x").endsWith(pattern.slice(1))
 }

@@ -11,6 +11,7 @@ import type { CommandGroup } from "./group.ts"
 import { job } from "./job.ts"
 import { logs } from "./logs.ts"
 import { models } from "./models.ts"
+import { sandbox } from "./sandbox.ts"
 import { session } from "./session.ts"
 import { status } from "./status.ts"
 
@@ -21,6 +22,7 @@ export const groups: readonly CommandGroup[] = [
   status,
   doctor,
   session,
+  sandbox,
   approvals,
   job,
   models,

@@ -1,0 +1,117 @@
+// `pincer sandbox check` and `explain`: what confines commands on this machine, and what an agent's commands may see, write and reach,
+// each part with the configuration key that decides it.
+import { statSync } from "node:fs"
+import { PincerError } from "../base/errors.ts"
+import type { Cli } from "./cli.ts"
+import { inert } from "./inert.ts"
+import { Exit } from "./report.ts"
+import { folderOf, type OpenSandbox, openFromConfig, type ShownProfile } from "./sandbox-open.ts"
+import { bytes } from "./status.ts"
+
+/** Throws Exit(1) when nothing can be confined. */
+export async function checkSandbox(cli: Cli, flags: { json?: boolean }, open: OpenSandbox): Promise<void> {
+  const { sandbox } = openFromConfig(cli, open)
+  try {
+    const report = await sandbox.report()
+    if (flags.json) cli.out.json(report)
+    else {
+      const { out } = cli
+      out.line(`${report.available ? out.paint("✓", "green") : out.paint("✗", "red")} ${inert(report.detail)}`)
+      for (const fact of report.facts) out.line(`  ${inert(fact)}`)
+      for (const warning of report.warnings) out.line(`${out.paint("!", "yellow")} ${inert(warning)}`)
+      if (!report.available) out.line("  Commands of agents are refused; they are never run without a sandbox.")
+      if (report.install !== undefined) out.line(`  ${out.paint("fix:", "dim")} ${report.install}`)
+    }
+    if (!report.available) throw new Exit(1)
+  } finally {
+    sandbox.close()
+  }
+}
+
+interface ExplainFlags {
+  sandboxProfile?: string
+  agent?: string
+  session?: string
+  cwd?: string
+  json?: boolean
+}
+
+interface Part {
+  part: string
+  value: string
+  /** The configuration key that decides it. */
+  key: string
+}
+
+export async function explainSandbox(cli: Cli, flags: ExplainFlags, open: OpenSandbox): Promise<void> {
+  const { loaded, sandbox } = openFromConfig(cli, open)
+  try {
+    const { agents, sandbox: settings } = loaded.config
+    const agent = flags.agent ?? agentOf(flags.session) ?? agents.default
+    if (agent !== agents.default && agent !== "main" && !agents.entries[agent])
+      throw new PincerError("NOT_FOUND", `Unknown agent "${agent}": run "pincer config get agents.entries"`)
+    const [name, source] = chosen([
+      [flags.sandboxProfile, "--sandbox-profile"],
+      [agents.entries[agent]?.sandbox, `agents.entries.${agent}.sandbox`],
+      [agents.defaults.sandbox, "agents.defaults.sandbox"],
+      [settings.profile, "sandbox.profile"],
+    ])
+    const profile = sandbox.profile(name)
+    const workspace = folderOf(cli, flags.cwd)
+    const report = await sandbox.report()
+    const custom = settings.profiles[profile.name] !== undefined
+    const parts = partsOf(profile, custom, source, workspace)
+    const note = noteFor(workspace, settings.uid, profile)
+    if (flags.json) {
+      cli.out.json({ agent, profile, source, workspace, available: report.available, parts, ...(note ? { note } : {}) })
+      return
+    }
+    cli.out.line(`Commands of agent ${agent} in ${inert(workspace)}`)
+    for (const { key, part, value } of parts)
+      cli.out.line(`  ${part.padEnd(10)} ${inert(value)}  ${cli.out.paint(key, "dim")}`)
+    if (note !== undefined) cli.out.line(`${cli.out.paint("!", "yellow")} ${inert(note)}`)
+    if (!report.available) cli.out.line(`${cli.out.paint("✗", "red")} Nothing is run now: ${inert(report.detail)}`)
+  } finally {
+    sandbox.close()
+  }
+}
+
+function agentOf(session: string | undefined): string | undefined {
+  if (session === undefined) return undefined
+  return /^agent:([^:]+):/.exec(session)?.[1]
+}
+
+function chosen(layers: readonly [string | undefined, string][]): [string, string] {
+  for (const [name, source] of layers) if (name !== undefined) return [name, source]
+  throw new TypeError("sandbox.profile has a default")
+}
+
+function partsOf(profile: ShownProfile, custom: boolean, source: string, workspace: string): Part[] {
+  const { limits, loopbackPorts, network, read, write } = profile
+  const key = (name: string) => `sandbox.profiles.${custom ? profile.name : "<yours>"}.${name}`
+  const list = (items: readonly string[]) => (items.length === 0 ? "nothing" : items.join(", "))
+  const hosts = network.map(({ host, ports }) => `${host} (ports ${(ports ?? [80, 443]).join(", ")})`)
+  return [
+    { part: "profile", value: profile.name, key: source },
+    { part: "workspace", value: `${workspace}, ${profile.workspace}`, key: key("workspace") },
+    {
+      part: "read",
+      value: `/usr, programs of the search path${read.map((one) => `, ${one}`).join("")}`,
+      key: key("read"),
+    },
+    { part: "write", value: list(["/tmp (private, empty)", ...write]), key: key("write") },
+    { part: "hidden", value: "homes, keys, Pincer's own folder, everything else", key: "always" },
+    { part: "network", value: hosts.length === 0 ? "none" : hosts.join(", "), key: key("network") },
+    { part: "loopback", value: list(loopbackPorts.map(String)), key: key("loopbackPorts") },
+    { part: "processes", value: String(limits.processes), key: key("limits.processes") },
+    { part: "memory", value: `${bytes(limits.memoryBytes)} each`, key: key("limits.memoryBytes") },
+    { part: "cpu", value: `${limits.cpuSeconds} s each`, key: key("limits.cpuSeconds") },
+    { part: "file size", value: bytes(limits.fileBytes), key: key("limits.fileBytes") },
+    { part: "open files", value: String(limits.openFiles), key: key("limits.openFiles") },
+  ]
+}
+
+function noteFor(workspace: string, uid: number, profile: ShownProfile): string | undefined {
+  if (process.getuid?.() !== 0 || profile.workspace !== "read-write" || statSync(workspace).uid !== 0) return undefined
+  return `${workspace} belongs to root: commands run as user ${uid} there and cannot write. Run Pincer as an ordinary user, or: chown -R ${uid} ${workspace}`
+}
