@@ -3,7 +3,7 @@
 import assert from "node:assert/strict"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { after, before, beforeEach, type TestContext, test } from "node:test"
+import { afterEach, beforeEach, type TestContext, test } from "node:test"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import { type FakeCall, type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { giveAway, sandboxSkip } from "./fakes/sandbox-room.ts"
@@ -16,10 +16,11 @@ type Any = any
 const skip = await sandboxSkip()
 let fake: FakeModel
 
-before(async () => {
+// One for each test: a turn that is refused leaves what was scripted for its end.
+beforeEach(async () => {
   fake = await startFakeModel()
 })
-after(() => fake.close())
+afterEach(() => fake.close())
 
 interface Room {
   house: House
