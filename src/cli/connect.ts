@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs"
 import { PincerError } from "../base/errors.ts"
 import { runningGateway } from "../config/gateway-file.ts"
-import { envValue, expandPath, resolvePaths } from "../config/paths.ts"
+import { type Env, envValue, expandPath, resolvePaths } from "../config/paths.ts"
 import { connectGateway, type GatewayClient, type Reconnect } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
 
@@ -42,6 +42,8 @@ const ENV_TOKENS = [
   "IMCLAW_TOKEN",
   "PYCLAW_AUTH_TOKEN",
 ]
+
+const ENV_URLS = ["PINCER_GATEWAY_URL", "IMCLAW_SERVER"]
 
 const stay = async () => undefined
 
@@ -96,13 +98,16 @@ export async function findGateway(cli: Cli, otherwise: ReachOptions["otherwise"]
   return { url: started.url, token: await homeToken(cli, home), local: true, close: stay }
 }
 
-/** The gateway that --server or PINCER_GATEWAY_URL names. */
+/** The gateway that --server, or else one of ENV_URLS, names. */
 export function namedGateway(cli: Cli): Target | undefined {
   const { env, flags } = cli
   const byFlag = flags.server
-  const given = byFlag ?? envValue(env, "PINCER_GATEWAY_URL")
+  const variable = ENV_URLS.find((name) => envValue(env, name) !== undefined)
+  const given = byFlag ?? (variable && envValue(env, variable))
   if (given === undefined) return undefined
-  const url = gatewayUrl(given, byFlag === undefined ? "PINCER_GATEWAY_URL" : "--server")
+  const url = gatewayUrl(given, byFlag === undefined ? variable! : "--server")
+  // IMClaw's address: its clients find their own protocol there. Ours is at the root of the same gateway.
+  if (url.pathname === "/ws") url.pathname = "/"
   const token = flagToken(cli) ?? (byFlag === undefined ? envToken(cli) : undefined)
   return { url: url.href.replace(/\/$/, ""), token, local: isLoopbackName(url.hostname), close: stay }
 }
@@ -136,13 +141,16 @@ function flagToken({ env, flags, cwd }: Cli): string | undefined {
   if (flags.token !== undefined && flags.tokenFile !== undefined)
     throw new PincerError("INVALID_PARAMS", "Pass either --token or --token-file, not both")
   if (flags.token !== undefined) return checked(flags.token, "--token")
-  if (flags.tokenFile === undefined) return undefined
-  const path = expandPath(flags.tokenFile, env, cwd)
+  return flags.tokenFile === undefined ? undefined : fileToken(flags.tokenFile, "--token-file", env, cwd)
+}
+
+function fileToken(given: string, what: string, env: Env, cwd: string): string {
+  const path = expandPath(given, env, cwd)
   try {
-    return checked(readFileSync(path, "utf8"), `--token-file ${path}`)
+    return checked(readFileSync(path, "utf8"), `${what} ${path}`)
   } catch (error) {
     if (error instanceof PincerError) throw error
-    throw new PincerError("NOT_FOUND", `--token-file: ${path} cannot be read`, { cause: error })
+    throw new PincerError("NOT_FOUND", `${what}: ${path} cannot be read`, { cause: error })
   }
 }
 
@@ -153,9 +161,11 @@ function checked(text: string, what: string): string {
   return token
 }
 
-function envToken({ env }: Cli): string | undefined {
+function envToken({ env, cwd }: Cli): string | undefined {
   const [own, ...foreign] = ENV_TOKENS.map((name) => envValue(env, name))
   if (own !== undefined) return own
+  const file = envValue(env, "PINCER_GATEWAY_TOKEN_FILE")
+  if (file !== undefined) return fileToken(file, "PINCER_GATEWAY_TOKEN_FILE", env, cwd)
   const values = new Set(foreign.filter((value) => value !== undefined))
   if (values.size > 1)
     throw new PincerError(

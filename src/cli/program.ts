@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs"
 import { Command, CommanderError, Option } from "commander"
 import { PincerError } from "../base/errors.ts"
-import { envValue } from "../config/paths.ts"
+import { type Env, envValue } from "../config/paths.ts"
 import type { Cli, GlobalFlags } from "./cli.ts"
 import { groups } from "./commands/index.ts"
 import { report } from "./report.ts"
@@ -20,7 +20,7 @@ export async function run(args: readonly string[]): Promise<never> {
   try {
     await program.parseAsync([...args], { from: "user" })
   } catch (error) {
-    const verbose = program.opts<GlobalFlags>().verbose === true || envValue(env, "PINCER_DEBUG") !== undefined
+    const verbose = isVerbose(program.opts<GlobalFlags>(), env)
     if (error instanceof CommanderError) code = commandLineProblem(error, err)
     else code = report(error, { out, err }, { verbose, json: args.includes("--json") })
   }
@@ -81,8 +81,12 @@ function makeCli(flags: GlobalFlags, { out, err }: Pick<Cli, "out" | "err">, ver
     version,
     cwd: process.cwd(),
     interactive: process.stdin.isTTY === true && out.isTerminal,
-    verbose: flags.verbose === true || envValue(env, "PINCER_DEBUG") !== undefined,
+    verbose: isVerbose(flags, env),
   }
+}
+
+function isVerbose(flags: GlobalFlags, env: Env): boolean {
+  return flags.verbose === true || ["PINCER_VERBOSE", "PINCER_DEBUG"].some((name) => envValue(env, name) !== undefined)
 }
 
 function ownVersion(): string {
