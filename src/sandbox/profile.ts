@@ -1,6 +1,6 @@
 // What a confined program may see, write and reach: the built-in profiles, custom ones, what two of them have in common, and the refusal
 // of whatever would open the sandbox (A39). Paths are resolved through symlinks before they are judged.
-import { existsSync, lstatSync, realpathSync } from "node:fs"
+import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs"
 import { isIP } from "node:net"
 import { homedir } from "node:os"
 import { basename, dirname, isAbsolute, join, resolve } from "node:path"
@@ -145,6 +145,9 @@ function realOf(path: string): string | undefined {
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined
     if ((code !== "ENOENT" && code !== "ENOTDIR") || path === "/") return undefined
+    // A link to what does not exist yet leads there once it does. A circle of links is no ENOENT, and ended above.
+    if (code === "ENOENT" && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+      return realOf(resolve(dirname(path), readlinkSync(path)))
     const above = realOf(dirname(path))
     return above === undefined ? undefined : join(above, basename(path))
   }
