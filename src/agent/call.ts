@@ -17,10 +17,12 @@ import { tell } from "./tell.ts"
 
 const PROGRESS_MS = 200
 
-/** The working directory, made if it is the agent's own, with symlinks resolved. `made` is told when it was. */
+/** The working directory, made if it is the agent's own, with symlinks resolved. `made` is told of the agent's own. */
 export async function openWorkspace(path: string, mayCreate: boolean, made: (folder: string) => void): Promise<string> {
   try {
-    return await realpath(path)
+    const real = await realpath(path)
+    if (mayCreate) made(real)
+    return real
   } catch (error) {
     if (!mayCreate)
       throw new PincerError("INVALID_PARAMS", `Working directory "${path}" does not exist: name one that does`, {

@@ -32,7 +32,7 @@ export interface Ports {
   /** What a model writes and what tools give goes through it before it is recorded. */
   redactor: Redactor
   rights: Rights
-  /** Told of a working directory that was made: programs that run as somebody else must be able to work in it. */
+  /** Told of the agent's own working directory: programs that run as somebody else must be able to work in it. */
   workspaceMade: (folder: string) => void
   publish: (envelope: TurnEnvelope) => void
   /** Whether a human who may answer an approval of this session can be reached now. */

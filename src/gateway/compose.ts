@@ -20,6 +20,7 @@ import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { secretReader, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
+import { isInside } from "../policy/places.ts"
 import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
 import { tools } from "../tools/index.ts"
@@ -132,7 +133,10 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     log,
     redactor,
     rights: openRights({ books: store, clock, config, elevations, sandbox }),
-    workspaceMade: (folder) => sandbox.handOver(folder),
+    // Folders that the owner named stay as they are; Pincer's own are given to whom commands run as.
+    workspaceMade: (folder) => {
+      if (isInside(folder, realpathSync(paths.home))) sandbox.handOver(folder)
+    },
     publish: (envelope) => hub.publish(envelope),
     canAsk: (sessionKey) => desk.canAsk(sessionKey),
     asked: (approval) => desk.watch(approval),

@@ -4,13 +4,14 @@ import { uuid } from "../../base/id.ts"
 import type { Part } from "../../protocol/message.ts"
 import type { SessionName } from "../../protocol/session.ts"
 import type { TurnRequest } from "../../protocol/turn.ts"
+import { checkPermissions } from "../inbound.ts"
 import { shownError } from "../shown.ts"
 import { type Asked, decodeChat } from "./chat-request.ts"
 import { ChatAnswer, type ChatHead, ChatStream, headerText } from "./chat-writer.ts"
 import { nameResults, splitInput } from "./client-conversation.ts"
 import type { Exchange } from "./exchange.ts"
 import { rawChat } from "./raw.ts"
-import { type Choice, chooseModel, doorSession, headerSession } from "./select.ts"
+import { type Choice, chooseModel, doorSession, headerPermissions, headerSession } from "./select.ts"
 import { SseWriter } from "./sse.ts"
 import { abandon, runTurn } from "./turn-view.ts"
 
@@ -39,13 +40,16 @@ export async function chatCompletions(exchange: Exchange, body: Record<string, u
 
 /** The turn that a caller of either endpoint asks for. */
 export function doorTurn(
-  { parts, subject }: Exchange,
+  { parts, request, scopes, subject }: Exchange,
   choice: Extract<Choice, { type: "agent" }>,
   session: SessionName,
   asked: Asked,
   input: Part[],
 ): TurnRequest {
   const { systemPrompt } = asked.conversation
+  const origin = { door: "openai", clientId: subject } as const
+  const permissions = headerPermissions(request)
+  checkPermissions(permissions, session.agentId, origin, scopes, parts)
   return {
     turnId: uuid(parts.clock.now()),
     sessionKey: session.key,
@@ -57,7 +61,8 @@ export function doorTurn(
     ...(asked.tools.length === 0 ? {} : { clientTools: asked.tools }),
     // Nobody would hear a turn that goes on after a restart: its caller's connection is gone.
     recovery: "mark",
-    origin: { door: "openai", clientId: subject },
+    ...(permissions ? { permissions } : {}),
+    origin,
   }
 }
 

@@ -3,8 +3,12 @@
 import type { IncomingMessage } from "node:http"
 import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
+import { parseJson } from "../../base/json.ts"
+import { parseWith } from "../../base/schema.ts"
+import type { Permissions } from "../../protocol/permission.ts"
 import { isAgentId, parseSessionKey, type SessionName } from "../../protocol/session.ts"
 import { requireAgent } from "../inbound.ts"
+import { permissions } from "../methods/params.ts"
 import type { Parts } from "../parts.ts"
 import { badField, unknownModel } from "./refusal.ts"
 
@@ -64,6 +68,18 @@ function resolvable(name: string, parts: Parts): void {
     parts.catalogue.resolve(name)
   } catch (error) {
     if (error instanceof PincerError && error.code === "NOT_FOUND") throw unknownModel(name, error)
+    throw error
+  }
+}
+
+/** `x-pincer-permissions`: the six dimensions as JSON, for clients that cannot put them anywhere else. Throws INVALID_PARAMS. */
+export function headerPermissions(request: IncomingMessage): Permissions | undefined {
+  const text = familyHeader(request, "permissions")
+  if (text === undefined) return undefined
+  try {
+    return parseWith(permissions(), parseJson(text), "invalid x-pincer-permissions")
+  } catch (error) {
+    if (error instanceof SyntaxError) throw badField("x-pincer-permissions", "not JSON")
     throw error
   }
 }

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises"
 import { isAbsolute } from "node:path"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
+import { resolvePermissions } from "../../policy/permissions.ts"
 import { ELEVATED_LEVELS, type Elevation } from "../../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
@@ -16,9 +17,10 @@ import {
   type SessionParams,
 } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
+import { SESSION_PERMISSIONS } from "../rights.ts"
 import { endLeave, setElevated } from "./elevated.ts"
 import { type Method, method } from "./method.ts"
-import { count, renamed, sessionFields, THINKING } from "./params.ts"
+import { count, permissions, renamed, sessionFields, THINKING } from "./params.ts"
 
 const byName = (params: Record<string, unknown>) => renamed(params, { path: ["file"] })
 const named = () => z.object(sessionFields()).refine(namesSession, { path: ["key"], error: "key or path is required" })
@@ -56,6 +58,14 @@ function modelOf(session: SessionRow, parts: Parts) {
   }
 }
 
+/** The settings that sessions.patch keeps; others are parts of other things. */
+function shownSettings({ settings }: SessionRow): Record<string, unknown> {
+  const shown: Record<string, unknown> = {}
+  for (const name of Object.keys(SETTINGS)) if (settings[name] !== undefined) shown[name] = settings[name]
+  const given = settings[SESSION_PERMISSIONS]
+  return given === undefined ? shown : { ...shown, permissions: JSON.parse(given) as unknown }
+}
+
 /** A session as every dialect's row at once (protocol §7.4 and §9.4). Only what is truly known. */
 export function sessionRow(session: SessionRow, parts: Parts): Record<string, unknown> {
   const active = parts.lanes.active(session.key)
@@ -86,7 +96,7 @@ export function sessionRow(session: SessionRow, parts: Parts): Record<string, un
     ...modelOf(session, parts),
     ...(session.model === null ? {} : { modelOverride: session.model }),
     ...(session.cwd === null ? {} : { cwd: session.cwd }),
-    ...session.settings,
+    ...shownSettings(session),
     file: `${session.id}.jsonl`,
     path: listedPath(session),
   }
@@ -337,6 +347,9 @@ const patch = method({
         model: z.string().min(1).nullable().optional(),
         cwd: z.string().min(1).nullable().optional(),
         elevatedLevel: z.enum(ELEVATED_LEVELS).nullable().optional().describe("The same as elevated.set; null is off"),
+        permissions: permissions()
+          .nullable()
+          .describe("What the turns of this session may do, unless one says otherwise"),
         ...settingFields(),
       })
       .refine(namesSession, { path: ["key"], error: "key is required" }),
@@ -361,6 +374,11 @@ const patch = method({
       const value: unknown = Reflect.get(params, setting)
       if (value === null) delete settings[setting]
       else if (typeof value === "string") settings[setting] = value
+    }
+    if (params.permissions === null) delete settings[SESSION_PERMISSIONS]
+    else if (params.permissions) {
+      resolvePermissions([{ source: "session", permissions: params.permissions }])
+      settings[SESSION_PERMISSIONS] = JSON.stringify(params.permissions)
     }
     const patched = await parts.store.sessions.patch(name.key, {
       settings,
