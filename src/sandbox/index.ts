@@ -1,4 +1,5 @@
 // The sandbox of this machine: one back end by platform, the profiles of the configuration, and what a root daemon owes its folders.
+import { PincerError } from "../base/errors.ts"
 import { Bubblewrap } from "./bubblewrap.ts"
 import type { UserIds } from "./own-files.ts"
 import { giveFolder, ownerFor } from "./payload-user.ts"
@@ -52,8 +53,36 @@ export function openSandbox(settings: SandboxSettings, place: SandboxPlace): San
   }
 }
 
-function backendOf(settings: SandboxSettings, { path }: SandboxPlace): SandboxBackend {
-  const { bwrap, uid } = settings
-  if (process.platform === "darwin") return new Seatbelt()
-  return new Bubblewrap({ uid, path, ...(bwrap === undefined ? {} : { bwrap }) })
+interface BackendRow {
+  platform: NodeJS.Platform
+  open(settings: SandboxSettings, place: SandboxPlace): SandboxBackend
+}
+
+export const BACKENDS: readonly BackendRow[] = [
+  {
+    platform: "linux",
+    open: ({ bwrap, uid }, { path }) => new Bubblewrap({ uid, path, ...(bwrap === undefined ? {} : { bwrap }) }),
+  },
+  { platform: "darwin", open: () => new Seatbelt() },
+]
+
+/** Where there is no back end everything is refused. */
+export function backendOf(
+  settings: SandboxSettings,
+  place: SandboxPlace,
+  platform: NodeJS.Platform = process.platform,
+): SandboxBackend {
+  const row = BACKENDS.find((one) => one.platform === platform)
+  if (row) return row.open(settings, place)
+  const detail = `there is no sandbox for ${platform}: run Pincer on Linux (also in WSL 2) or macOS`
+  return {
+    name: "none",
+    check: async () => ({ backend: "none", available: false, detail, facts: [], warnings: [] }),
+    confine: async () => {
+      throw new PincerError("UNAVAILABLE", `The sandbox cannot be used, so nothing was run: ${detail}`, {
+        retryable: false,
+      })
+    },
+    close: () => undefined,
+  }
 }

@@ -84,7 +84,7 @@ export interface BackendReport {
 }
 
 export interface SandboxBackend {
-  readonly name: "bubblewrap" | "seatbelt"
+  readonly name: BackendReport["backend"]
   /** Tries it for real, once; later calls answer from memory. */
   check(): Promise<BackendReport>
   /** Throws UNAVAILABLE with the install command when it cannot confine. Never returns an unconfined program. */
