@@ -219,6 +219,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Sessions that a stateless caller (an OpenAI client without a session) left are deleted this many days after their last turn. */
       statelessDays: z.number().int().min(1).default(30),
+      /** Sessions in which nothing happened for so many days are deleted, main ones never; 0: all are kept. */
+      keepDays: z.number().int().min(0).default(0),
     })
     .prefault({}),
   turns: z

@@ -229,15 +229,18 @@ const DAY_MS = 86_400_000
 /** Sessions that nobody can name again once their caller has its answer. */
 const STATELESS = ["openai", "openresponses"]
 
-/** Deletes old stateless sessions a minute after the start and then daily; the returned function ends it. */
+/** Deletes old sessions a minute after the start and then daily; the returned function ends it. */
 function sweepDaily({ clock, config, log, store }: Parts): () => void {
+  const { keepDays, statelessDays } = config.sessions
   let cancel = clock.after(60_000, sweep)
+  async function prune() {
+    const stateless = await store.sessions.prune(STATELESS, clock.now() - statelessDays * DAY_MS)
+    const unused = keepDays === 0 ? 0 : await store.sessions.prune("all", clock.now() - keepDays * DAY_MS)
+    if (stateless + unused > 0) log.info({ stateless, unused }, "Old sessions were deleted")
+  }
   function sweep() {
     cancel = clock.after(DAY_MS, sweep)
-    store.sessions.prune(STATELESS, clock.now() - config.sessions.statelessDays * DAY_MS).then(
-      (count) => count > 0 && log.info({ count }, "Old stateless sessions were deleted"),
-      (error: unknown) => log.error({ err: error }, "Old stateless sessions could not be deleted"),
-    )
+    prune().catch((error: unknown) => log.error({ err: error }, "Old sessions could not be deleted"))
   }
   return () => cancel()
 }

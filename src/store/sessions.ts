@@ -192,14 +192,15 @@ export class SessionTable implements Sessions {
   }
 
   /**
-   * Deletes, a few at a time, sessions of these kinds (the part of the key after the agent) that were last used before `before`.
-   * Returns how many there were.
+   * Deletes, a few at a time, sessions of these kinds (the part of the key after the agent), or all but the main ones, that were last
+   * used before `before`, and in which no turn or job is open. Returns how many there were.
    */
-  async prune(kinds: readonly string[], before: number): Promise<number> {
-    const where = kinds.map(() => "key GLOB ?").join(" OR ")
-    const values = kinds.map((kind) => `agent:*:${kind}:*`)
-    const unfinished = "EXISTS (SELECT 1 FROM turns WHERE session_key=key AND ended_at IS NULL)"
-    const sql = `SELECT key FROM sessions WHERE updated_at<? AND (${where}) AND NOT ${unfinished} LIMIT ${PRUNE_AT_ONCE}`
+  async prune(kinds: readonly string[] | "all", before: number): Promise<number> {
+    const where = kinds === "all" ? "key<>'agent:'||agent_id||':main'" : kinds.map(() => "key GLOB ?").join(" OR ")
+    const values = kinds === "all" ? [] : kinds.map((kind) => `agent:*:${kind}:*`)
+    const unfinished = `EXISTS (SELECT 1 FROM turns WHERE session_key=key AND ended_at IS NULL)
+      OR EXISTS (SELECT 1 FROM jobs WHERE session_key=key AND finished_at IS NULL)`
+    const sql = `SELECT key FROM sessions WHERE updated_at<? AND (${where}) AND NOT (${unfinished}) LIMIT ${PRUNE_AT_ONCE}`
     let pruned = 0
     for (;;) {
       const keys = this.#db.query(sql, [before, ...values]).map((row) => text(row, "key"))

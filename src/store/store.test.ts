@@ -220,3 +220,23 @@ test("sessions.prune() deletes old stateless sessions only, and none with a turn
   const left = (await books.sessions.list({})).sessions.map((session) => session.key).sort()
   assert.deepEqual(left, ["agent:main:mine", "agent:main:openai:busy"])
 })
+
+test('sessions.prune("all") keeps the main sessions and those with open work', async (t) => {
+  const books = open(t)
+  for (const key of [
+    "agent:main:main",
+    "agent:codex:main",
+    "agent:main:old",
+    "agent:main:main:deep",
+    "agent:main:busy",
+  ]) {
+    const { record } = await books.turns.accept(request(key), {})
+    if (key.endsWith("busy")) continue
+    const { fence } = await books.turns.begin(record, () => [])
+    await books.turns.finish(fence, [], outcome)
+  }
+  assert.equal(await books.sessions.prune("all", 0), 0)
+  assert.equal(await books.sessions.prune("all", Date.now() + 1000), 2)
+  const left = (await books.sessions.list({})).sessions.map((session) => session.key).sort()
+  assert.deepEqual(left, ["agent:codex:main", "agent:main:busy", "agent:main:main"])
+})

@@ -71,8 +71,8 @@ export interface Sessions {
   reset(key: string): Promise<SessionRow>
   /** False when there was none. Events, turns and notes go with it. */
   delete(key: string): Promise<boolean>
-  /** Deletes sessions of these kinds (the part of the key after the agent) that were last used before `before`; how many. */
-  prune(kinds: readonly string[], before: number): Promise<number>
+  /** Deletes sessions of these kinds (the part of the key after the agent), or all but main ones, last used before `before`; how many. */
+  prune(kinds: readonly string[] | "all", before: number): Promise<number>
 }
 
 export interface Transcript {
