@@ -271,6 +271,7 @@ test("no privileges: no capabilities, no new ones, nothing mounted, no other nam
   assert.equal(run.output.match(/^Cap\w+:\s+0{16}$/gm)?.length, 5, run.output)
   assert.match(run.output, /NoNewPrivs:\s+1/)
   assert.match(run.output, /Seccomp:\s+2/)
+  assert.equal(run.output.match(/^unshare: unshare failed: Operation not permitted$/gm)?.length, 2, run.output)
   for (const tool of ["mount", "umount", "unshare", "nsenter", "mknod", "chroot"])
     assert.match(run.output, new RegExp(`${tool}: .*(?:not permitted|denied|superuser|failed|cannot)`, "i"))
 })
@@ -279,9 +280,10 @@ test("the kernel cannot be steered through /proc, and its keys and logs are not 
   const { sh } = room(t)
   const before = readFileSync("/proc/sys/vm/swappiness", "utf8")
   const run = await sh(
-    "for f in /proc/sys/vm/swappiness /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/sysrq-trigger /proc/irq/default_smp_affinity; do echo 1 > $f && echo WROTE $f; done; for f in /proc/kcore /proc/kmsg /proc/keys /proc/timer_list; do head -c 10 $f | od -c | head -1; done",
+    "for f in /proc/sys/vm/swappiness /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/sysrq-trigger /proc/irq/default_smp_affinity; do echo 1 > $f && echo WROTE $f; done; for f in /proc/kcore /proc/kmsg /proc/keys /proc/timer_list; do head -c 10 $f | od -c | head -1; done; grep -E ' /proc/sys ro,' /proc/self/mountinfo | tail -1",
   )
   assert.ok(!run.output.includes("WROTE"), run.output)
+  assert.match(run.output, / \/proc\/sys ro,/)
   assert.ok(!/^0000000 /m.test(run.output), run.output)
   assert.equal(readFileSync("/proc/sys/vm/swappiness", "utf8"), before)
 })
