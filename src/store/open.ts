@@ -18,6 +18,7 @@ import type { Store } from "./store.ts"
 import { TranscriptTable } from "./transcript.ts"
 import { TurnTable } from "./turns.ts"
 import { UsageTable } from "./usage.ts"
+import { WordTable } from "./words.ts"
 
 export interface Books extends Store {
   readonly turns: TurnTable
@@ -33,7 +34,7 @@ export interface Books extends Store {
 
 /**
  * Opens the store. Throws UNAVAILABLE naming the path when it cannot be opened or was written by a newer Pincer. What the audit
- * records goes through the redactor.
+ * records and what messages can be found by goes through the redactor.
  */
 export function openStore(
   options: DatabaseOptions,
@@ -42,8 +43,9 @@ export function openStore(
   redactor: Redactor = patternsOnly,
 ): Books {
   const db = new Database(options)
-  const sessions = new SessionTable(db, clock)
-  const transcript = new TranscriptTable(db, sessions)
+  const words = new WordTable(db, redactor)
+  const sessions = new SessionTable(db, clock, words)
+  const transcript = new TranscriptTable(db, sessions, words)
   const usage = new UsageTable(db)
   const grants = new GrantTable(db, clock)
   const turns = new TurnTable(db, clock, sessions, transcript, usage)

@@ -6,6 +6,7 @@ import type { Usage } from "../protocol/message.ts"
 import type { Database, Row } from "./database.ts"
 import { int, intOrNull, json, text, textOrNull } from "./row.ts"
 import type { SessionFilter, SessionPatch, SessionRow, Sessions } from "./store.ts"
+import type { WordTable } from "./words.ts"
 
 export function decodeUsage(row: Row): Usage {
   const cost = row["cost_usd"]
@@ -49,6 +50,8 @@ type EnsureFields = Partial<Pick<SessionRow, "cwd" | "model" | "label">>
 export class SessionTable implements Sessions {
   readonly #db: Database
   readonly #clock: Clock
+  readonly #words: WordTable
+  readonly #transcripts
   readonly #byKey
   readonly #byId
   readonly #byLabel
@@ -59,9 +62,11 @@ export class SessionTable implements Sessions {
   readonly #leaves
   readonly #deletes
 
-  constructor(db: Database, clock: Clock) {
+  constructor(db: Database, clock: Clock, words: WordTable) {
     this.#db = db
     this.#clock = clock
+    this.#words = words
+    this.#transcripts = db.statement("SELECT id FROM archives WHERE key=?1 UNION SELECT id FROM sessions WHERE key=?1")
     this.#byKey = db.statement("SELECT * FROM sessions WHERE key=?")
     this.#byId = db.statement("SELECT * FROM sessions WHERE id=?")
     this.#byLabel = db.statement("SELECT * FROM sessions WHERE label=?")
@@ -130,9 +135,10 @@ export class SessionTable implements Sessions {
     }
     if (filter.search !== undefined && filter.search !== "") {
       where.push(
-        "instr(lower(key||char(10)||coalesce(label,'')||char(10)||coalesce(name,'')||char(10)||tags||char(10)||coalesce(title,'')),lower(?))",
+        `(instr(lower(key||char(10)||coalesce(label,'')||char(10)||coalesce(name,'')||char(10)||tags||char(10)||coalesce(title,'')),lower(?))
+          OR id IN (SELECT value FROM json_each(?)))`,
       )
-      values.push(filter.search)
+      values.push(filter.search, JSON.stringify(this.#words.sessionsWith(filter.search)))
     }
     const condition = where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`
     const total = int(this.#db.query(`SELECT count(*) AS n FROM sessions ${condition}`, values)[0]!, "n")
@@ -173,6 +179,7 @@ export class SessionTable implements Sessions {
     const old = this.#require(key)
     if (old.lastSeq > 0) this.#archive.run(old.id, key, at)
     for (const statement of this.#leaves) statement.run(key)
+    this.#words.forget(old.id)
     return decodeSession(this.#reset.get(uuid(at), at, key)!)
   }
 
@@ -186,6 +193,7 @@ export class SessionTable implements Sessions {
   delete(key: string): Promise<boolean> {
     return this.#db.write(() => {
       if (this.find(key) === undefined) return false
+      for (const row of this.#transcripts.all(key)) this.#words.forget(text(row, "id"))
       for (const statement of this.#deletes) statement.run(key)
       return this.#db.statement("DELETE FROM sessions WHERE key=?").run(key) > 0
     })
@@ -196,7 +204,10 @@ export class SessionTable implements Sessions {
    * used before `before`, and in which no turn or job is open. Returns how many there were.
    */
   async prune(kinds: readonly string[] | "all", before: number): Promise<number> {
-    const where = kinds === "all" ? "key<>'agent:'||agent_id||':main'" : kinds.map(() => "key GLOB ?").join(" OR ")
+    const where =
+      kinds === "all"
+        ? "key NOT GLOB 'agent:*:main' OR key GLOB 'agent:*:*:main'"
+        : kinds.map(() => "key GLOB ?").join(" OR ")
     const values = kinds === "all" ? [] : kinds.map((kind) => `agent:*:${kind}:*`)
     const unfinished = `EXISTS (SELECT 1 FROM turns WHERE session_key=key AND ended_at IS NULL)
       OR EXISTS (SELECT 1 FROM jobs WHERE session_key=key AND finished_at IS NULL)`

@@ -42,7 +42,7 @@ export type SessionPatch = Partial<
 
 export interface SessionFilter {
   agentId?: string
-  /** Substring of key, label, name, tags or title; matches Chinese as well. */
+  /** Part of key, label, name, tags or title, or words that one message holds; Chinese as well. */
   search?: string
   label?: string
   tag?: string

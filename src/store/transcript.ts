@@ -8,12 +8,14 @@ import type { Database } from "./database.ts"
 import { int, json, text } from "./row.ts"
 import type { SessionTable } from "./sessions.ts"
 import type { SessionPatch, SessionRow, Transcript } from "./store.ts"
+import type { WordTable } from "./words.ts"
 
 const TITLE_CHARS = 80
 
 export class TranscriptTable implements Transcript {
   readonly #db: Database
   readonly #sessions: SessionTable
+  readonly #words: WordTable
   readonly #insert
   readonly #events
   readonly #conversation
@@ -21,9 +23,10 @@ export class TranscriptTable implements Transcript {
   readonly #count
   readonly #bytes
 
-  constructor(db: Database, sessions: SessionTable) {
+  constructor(db: Database, sessions: SessionTable, words: WordTable) {
     this.#db = db
     this.#sessions = sessions
+    this.#words = words
     this.#insert = db.statement("INSERT INTO events (session_id,seq,turn_id,at,type,data) VALUES (?,?,?,?,?,?)")
     this.#events = db.statement("SELECT * FROM events WHERE session_id=? AND seq>? ORDER BY seq LIMIT ?")
     const conversation =
@@ -122,6 +125,7 @@ export class TranscriptTable implements Transcript {
         aborted = event.outcome.stop === "aborted" ? 1 : 0
       }
       this.#insert.run(session.id, seq, turnId, at, event.type, JSON.stringify(event))
+      this.#words.hear(session.id, event)
       return { sessionKey: session.key, sessionId: session.id, agentId: session.agentId, turnId, seq, at, event }
     })
     session.lastSeq += events.length
