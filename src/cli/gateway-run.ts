@@ -1,10 +1,10 @@
 // `pincer gateway run`: the daemon in the foreground. SIGTERM and SIGINT drain it; a second one ends it at once.
 import { inspect } from "node:util"
-import { setFlagsFromString } from "node:v8"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
 import { givenToken } from "./connect.ts"
 import { inert } from "./inert.ts"
+import { collectWhenQuiet, keepHeapSmall } from "./resident-memory.ts"
 import { openOwnGateway } from "./standalone.ts"
 
 export interface RunFlags {
@@ -32,18 +32,11 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   cli.out.line(
     `Pincer ${cli.version} listens at ${gateway.url} (home ${resolvePaths(cli.env, cli.flags).home}). Model: ${inert(gateway.chosen())}`,
   )
+  const stopCollecting = collectWhenQuiet(() => gateway.running())
   const signal = await stopping
+  stopCollecting()
   if (!flags.quiet) cli.err.line(`${signal}: letting running turns end; once more to stop at once`)
   await gateway.close()
-}
-
-/**
- * V8 answers a burst of turns by growing the space for young objects and never gives it back: 250 MiB resident for 23 MiB in use.
- * A small fixed one keeps the daemon at half of that for about a tenth more CPU per turn (measured; docs/performance.md).
- */
-function keepHeapSmall(): void {
-  setFlagsFromString("--semi-space-growth-factor=1")
-  setFlagsFromString("--max-semi-space-size=2")
 }
 
 /** What nobody caught ends the process, as ever; what is told of it is kept in a file, so secrets are taken out first. */

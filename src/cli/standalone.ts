@@ -12,6 +12,8 @@ export interface OwnGateway {
   /** A text as it may be written down: without the secrets that this gateway knows. */
   withoutSecrets(text: string): string
   warnings: string[]
+  /** Turns that run at this moment. */
+  running(): number
   close(graceMs?: number): Promise<void>
 }
 
@@ -32,6 +34,7 @@ export async function openOwnGateway(options: OwnGatewayOptions): Promise<OwnGat
     chosen: () => gateway.chosen(),
     withoutSecrets: (text) => gateway.parts.redactor.text(text),
     warnings: gateway.warnings,
+    running: () => gateway.parts.lanes.counts().running,
     close: (graceMs) => gateway.close(graceMs),
   }
 }

@@ -72,7 +72,7 @@ export class Database {
       this.#db = new DatabaseSync(options.path, { timeout: 5000 })
       chmodSync(options.path, 0o600)
       this.#db.exec(
-        "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4000",
+        "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-1000",
       )
       this.#db.exec(`PRAGMA synchronous=${options.durability === "full" ? "FULL" : "NORMAL"}`)
       this.#db.exec("PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=1000")
