@@ -12,6 +12,8 @@ export type HttpIdentity = { ok: true; subject: string; scopes: readonly Scope[]
 export interface Auth {
   /** `Authorization: Bearer <shared token or device token>`, or `instead` where a browser cannot send it; limited per address. */
   bearer(request: IncomingMessage, instead?: string): Promise<HttpIdentity>
+  /** The same for a secret that came in another way than the header, which is not looked at. */
+  secret(request: IncomingMessage, secret: string | undefined): Promise<HttpIdentity>
   /** Whether a secret is the shared token. Takes the same time for every wrong one. */
   isToken(secret: string | undefined): boolean
   /** Undefined when the Host header names this gateway, else the refusal (DNS rebinding, A3). */
@@ -70,6 +72,17 @@ export function openAuth(parts: Slice): Auth {
   const isOwn = (request: IncomingMessage, host: string | undefined) =>
     host !== undefined && (hosts.has(host) || host === literal(request.socket.localAddress))
   const used = new Set<string>()
+  const identify = async (request: IncomingMessage, secret: string | undefined): Promise<HttpIdentity> => {
+    const address = request.socket.remoteAddress ?? ""
+    const limited = isCounted(request) ? limiter.refusal(address) : undefined
+    if (limited) return { ok: false, error: limited }
+    if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES }
+    const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
+    if (device?.role === "operator")
+      return { ok: true, subject: device.device.deviceId, scopes: device.scopes as Scope[] }
+    if (isCounted(request)) limiter.fail(address)
+    return { ok: false, error: new PincerError("AUTH_REQUIRED", "Unauthorized") }
+  }
   return {
     limiter,
     isToken,
@@ -98,18 +111,9 @@ export function openAuth(parts: Slice): Auth {
         `Origin "${printable(origin)}" may not use this gateway: add it to gateway.allowedOrigins`,
       )
     },
-    async bearer(request, instead) {
-      const address = request.socket.remoteAddress ?? ""
-      const limited = isCounted(request) ? limiter.refusal(address) : undefined
-      if (limited) return { ok: false, error: limited }
-      const secret = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? instead
-      if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES }
-      const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
-      if (device?.role === "operator")
-        return { ok: true, subject: device.device.deviceId, scopes: device.scopes as Scope[] }
-      if (isCounted(request)) limiter.fail(address)
-      return { ok: false, error: new PincerError("AUTH_REQUIRED", "Unauthorized") }
-    },
+    bearer: (request, instead) =>
+      identify(request, /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? instead),
+    secret: identify,
   }
 }
 

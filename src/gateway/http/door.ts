@@ -16,13 +16,20 @@ import { KeepAlive } from "./sse.ts"
 
 /** What an unknown path is told that there is. */
 const ROUTES =
-  "GET /health, /healthz, /ready, /readyz; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET /api/approvals; GET and POST /api/approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /metrics, /api/metrics, /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
+  "GET /health, /healthz, /ready, /readyz, /api/build, /api/auth/check; POST /api/auth/verify; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET /api/approvals; GET and POST /api/approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /metrics, /api/metrics, /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
 
 interface Route {
   methods: Readonly<Record<string, Scope>>
   /** "json": answered through hono. */
   kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions" | "metrics"
 }
+
+/** Which need no token, and the methods that each takes. */
+const OPEN_PATHS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["/api/auth/check", ["GET", "HEAD"]],
+  ["/api/auth/verify", ["POST"]],
+  ["/api/build", ["GET", "HEAD"]],
+])
 
 const CHAT: Route = { methods: { POST: "operator.write" }, kind: "chat" }
 const RESPONSES: Route = { methods: { POST: "operator.write" }, kind: "responses" }
@@ -99,6 +106,13 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   if (HEALTH_PATHS.has(path)) {
     if (method !== "GET" && method !== "HEAD") throw wrongMethod(method, path, "GET, HEAD")
     await health(path, request, response, parts)
+    return
+  }
+  const open = OPEN_PATHS.get(path)
+  if (open) {
+    if (!open.includes(method)) throw wrongMethod(method, path, open.join(", "))
+    const { openRoutes } = await import("./build.ts")
+    await openRoutes(path, request, response, { auth, parts })
     return
   }
   const route = routeOf(path)

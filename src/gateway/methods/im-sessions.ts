@@ -105,7 +105,7 @@ const list = method({
     z.object({
       tag: z.string().optional(),
       archived: z.boolean().optional(),
-      search: z.string().optional().describe("Part of id, name, tags or first words"),
+      search: z.string().optional().describe("Part of id, name, tags or first words, or words that one message holds"),
       limit: count(10_000),
       offset: z.number().int().min(0).optional(),
     }),
