@@ -11,6 +11,7 @@ import type { CommandGroup } from "./group.ts"
 import { job } from "./job.ts"
 import { logs } from "./logs.ts"
 import { models } from "./models.ts"
+import { policy } from "./policy.ts"
 import { sandbox } from "./sandbox.ts"
 import { session } from "./session.ts"
 import { status } from "./status.ts"
@@ -23,6 +24,7 @@ export const groups: readonly CommandGroup[] = [
   doctor,
   session,
   sandbox,
+  policy,
   approvals,
   job,
   models,

@@ -1,0 +1,107 @@
+// `pincer policy` as a program: calls judged again, and one call explained, with no gateway anywhere.
+import assert from "node:assert/strict"
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type TestContext, test } from "node:test"
+import { fileURLToPath } from "node:url"
+
+const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+
+function place(t: TestContext, config: object = {}) {
+  const home = realpathSync(mkdtempSync(join(tmpdir(), "pincer-policy-")))
+  t.after(() => rmSync(home, { recursive: true, force: true }))
+  writeFileSync(join(home, "pincer.json"), JSON.stringify(config), { mode: 0o600 })
+  return {
+    home,
+    write: (name: string, lines: readonly unknown[]) =>
+      writeFileSync(join(home, name), lines.map((line) => JSON.stringify(line)).join("\n")),
+    policy(...args: string[]) {
+      const env = { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, NO_COLOR: "1" }
+      const ran = spawnSync(process.execPath, [PROGRAM, "policy", ...args], { cwd: home, env, encoding: "utf8" })
+      return { code: ran.status, out: ran.stdout, err: ran.stderr }
+    },
+  }
+}
+
+// What the sandbox of this machine can do is no matter here.
+const CALLS = [
+  { tool: "Bash", args: { command: "ls" }, sandbox: true },
+  { tool: "WebFetch", args: { url: "https://example.com" }, cwd: "/" },
+  { tool: "read_file", args: { path: "notes.txt" } },
+  { call: { tool: "mcp:files:put", class: "write", writes: ["/elsewhere/x"] } },
+]
+
+test("policy test shows what another policy decides otherwise, and fails when it is told to", (t) => {
+  const { policy, write } = place(t)
+  write("calls.jsonl", CALLS)
+  write("strict.json", [
+    { policy: { deny: ["WebFetch"], arguments: [{ tools: ["Bash"], commands: { deny: [["ls"]] } }] } },
+  ])
+  const seen = policy("test", "calls.jsonl", "--policy", "strict.json", "--json")
+  assert.equal(seen.code, 0, seen.err)
+  const { calls, changed, rows } = JSON.parse(seen.out)
+  assert.deepEqual([calls, changed], [4, 2])
+  assert.deepEqual(
+    rows.map((row: Record<string, unknown>) => [row["line"], row["before"], row["after"], row["rule"]]),
+    [
+      [1, "allow", "deny", "arguments.commands"],
+      [2, "ask", "deny", "tools.deny"],
+    ],
+  )
+  assert.equal(policy("test", "calls.jsonl", "--policy", "strict.json", "--fail-on-change").code, 1)
+  assert.equal(policy("test", "calls.jsonl", "--fail-on-change").code, 0)
+  assert.match(policy("test", "calls.jsonl", "--all").err, /^4 calls, 0 decided otherwise\./)
+})
+
+test("policy test takes lines of the audit, and says which of them it could judge by name only", (t) => {
+  const { policy, write } = place(t, { policy: { deny: ["Write"] } })
+  write("audit.jsonl", [
+    { format: "pincer-audit", exportedAt: 1, previous: { seq: 0, hash: "" } },
+    { type: "decision", tool: "Bash", summary: "ls", verdict: "allow", agentId: "main", door: "cli", sandbox: true },
+    { type: "effect", tool: "Bash", summary: "ls", outcome: "done" },
+    { type: "decision", tool: "Write", summary: "a.txt", verdict: "ask", agentId: "main", door: "control" },
+    { end: true, head: { seq: 3, hash: "" }, records: 3 },
+  ])
+  const seen = policy("test", "audit.jsonl", "--fail-on-change")
+  assert.equal(seen.code, 1)
+  assert.match(seen.out, /^4\s+Write\s+a\.txt\s+ask\s+deny\s+tools\.deny$/m)
+  assert.match(seen.err, /2 calls, 1 decided otherwise\. 1 have no arguments/)
+})
+
+test("policy test refuses what it does not understand, and names the line or the key", (t) => {
+  const { policy, write } = place(t)
+  write("calls.jsonl", [CALLS[0], { args: {} }])
+  assert.match(policy("test", "calls.jsonl").err, /calls\.jsonl, line 2: names no tool/)
+  assert.equal(policy("test", "none.jsonl").code, 4)
+  write("calls.jsonl", [CALLS[0]])
+  write("bad.json", [{ policyy: {} }])
+  assert.match(policy("test", "calls.jsonl", "--policy", "bad.json").err, /Unknown key policyy: did you mean policy\?/)
+  write("bad.json", [{ policy: { arguments: [{ tools: ["Bash"], schema: { type: "nope" } }] } }])
+  const bad = policy("test", "calls.jsonl", "--policy", "bad.json")
+  assert.equal(bad.code, 2)
+  assert.match(bad.err, /policy\.arguments\[0\]\.schema: is not a valid JSON Schema/)
+  write("bad.json", [{ policy: { arguments: [{ tools: ["Read"], paths: { deny: ["~/.ssh"] } }] } }])
+  assert.match(policy("test", "calls.jsonl", "--policy", "bad.json").err, /write the whole path/)
+})
+
+test("policy explain shows every step, runs nothing, and takes the flags of permission", (t) => {
+  const { home, policy } = place(t, { policy: { allow: ["mcp:*"] } })
+  const plain = JSON.parse(policy("explain", "Write", '{"path": "a.txt", "content": "x"}', "--json").out)
+  assert.deepEqual([plain.verdict, plain.rule], ["ask", "mode.approve-reads"])
+  assert.equal(
+    plain.trail.map((one: { step: string }) => one.step).join(" "),
+    "identity deny availability placement mode ask",
+  )
+  const denied = policy("explain", "Write", '{"path": "a.txt", "content": "x"}', "--deny-all")
+  assert.match(denied.out, /Verdict +deny\n.*deny-all refuses/)
+  assert.match(denied.err, /names only tools of plug-ins/)
+  const alone = JSON.parse(
+    policy("explain", "exec", '{"command": "touch ran"}', "--tainted", "--unattended", "--json").out,
+  )
+  assert.deepEqual([alone.verdict, alone.rule], ["deny", "nonInteractive.deny"])
+  assert.equal(existsSync(join(home, "ran")), false)
+  assert.match(policy("explain", "Bash", "ls").err, /is not a JSON object/)
+  assert.equal(policy("explain", "Nope").code, 0, "a name alone can be judged")
+})
