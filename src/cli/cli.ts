@@ -10,6 +10,7 @@ export interface GlobalFlags {
   server?: string
   token?: string
   tokenFile?: string
+  caFile?: string
   standalone?: boolean
   verbose?: boolean
 }

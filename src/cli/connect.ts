@@ -67,10 +67,26 @@ export async function reachGateway(cli: Cli, options: ReachOptions): Promise<Rea
 }
 
 /** A connection to one gateway as this command line. */
-export function openClient(
+export async function openClient(
   cli: Cli,
   target: Pick<Target, "url" | "token">,
   options: Omit<ReachOptions, "otherwise"> = {},
+): Promise<GatewayClient> {
+  if (!target.url.startsWith("wss:")) return open(cli, target, options)
+  const { tlsRefusal, trustCaFile } = await import("./certificate.ts")
+  trustCaFile(cli)
+  try {
+    return await open(cli, target, options)
+  } catch (error) {
+    if (!(error instanceof PincerError) || error.code !== "UNAVAILABLE") throw error
+    throw (await tlsRefusal(target.url)) ?? error
+  }
+}
+
+function open(
+  cli: Cli,
+  target: Pick<Target, "url" | "token">,
+  options: Omit<ReachOptions, "otherwise">,
 ): Promise<GatewayClient> {
   return connectGateway({
     url: target.url,

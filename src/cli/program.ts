@@ -50,6 +50,7 @@ export function buildProgram(screens: () => Pick<Cli, "out" | "err">): Command {
     .option("-s, --server <url>", "the gateway to talk to, for example ws://127.0.0.1:18789")
     .option("-t, --token <text>", "its token; --token-file shows it to fewer eyes")
     .option("--token-file <path>", "a file that holds its token")
+    .option("--ca-file <path>", "trust this authority, too, when the gateway is reached over wss://")
     .option("--home <folder>", "where Pincer keeps everything; default: ~/.pincer")
     .option("--profile <name>", "a separate home: ~/.pincer-<name>")
     .option("--config <file>", "the configuration file; default: pincer.json in the home")
