@@ -179,6 +179,19 @@ test("what is no call is refused with its number, and the connection goes on", a
   assert.ok(await client.request("health", {}))
 })
 
+test("a job that is not there is null to job.get, and -32603 to job.cancel and job.delete", async (t) => {
+  const { house } = await open(t)
+  const { client, socket } = await talk(t, house)
+  assert.equal(await client.request("job.get", { job_id: "none" }), null)
+  for (const method of ["job.cancel", "job.delete"]) {
+    const text = JSON.stringify({ jsonrpc: "2.0", id: method, method, params: { job_id: "none" } })
+    assert.equal((await rawAnswer(socket, text, (message) => message.id === method)).error.code, -32603)
+  }
+  const job = (await client.request("job.submit", { prompt: "hi", agent: "main" })) as Any
+  assert.equal(((await client.request("job.get", { job_id: job.id })) as Any).id, job.id)
+  assert.ok(((await client.request("job.list", {})) as Any).jobs.length === 1)
+})
+
 test("a batch is answered as one, in HTTP and on the socket; only notifications get no answer", async (t) => {
   const { house } = await open(t)
   const { socket } = await talk(t, house)

@@ -1,7 +1,7 @@
 // What the agent room may ask about rights, answered from the configuration, the store, the sandbox and the audit.
 
 import type { Elevations } from "../agent/elevation.ts"
-import type { ConfineFor, Rights } from "../agent/rights.ts"
+import type { Rights } from "../agent/rights.ts"
 import type { Clock } from "../base/clock.ts"
 import type { LayerSettings, PolicySettings } from "../config/policy.ts"
 import type { Config } from "../config/schema.ts"
@@ -11,9 +11,9 @@ import type { AuditEntry } from "../protocol/audit.ts"
 import type { Permissions } from "../protocol/permission.ts"
 import type { Origin } from "../protocol/turn.ts"
 import type { Sandbox } from "../sandbox/index.ts"
-import type { EgressGate } from "../sandbox/sandbox.ts"
 import type { Books } from "../store/open.ts"
 import type { SessionRow } from "../store/store.ts"
+import { AuditedEgress } from "./audited-egress.ts"
 
 export interface RightsParts {
   config: Config
@@ -55,9 +55,11 @@ export function openRights({ books, clock, config, elevations, sandbox }: Rights
         ...(report.install === undefined ? {} : { install: report.install }),
       }
     },
-    confine(where, program) {
+    async confine(where, program) {
       const profile = sandbox.profile(where.profile)
-      return sandbox.confine({ program, workspace: where.workspace, profile, egress: gateOf(where, audit, clock) })
+      const gate = new AuditedEgress(where, (entry) => audit({ ...entry, at: clock.now() }))
+      const confined = await sandbox.confine({ program, workspace: where.workspace, profile, egress: gate })
+      return { ...confined, close: () => confined.close().finally(() => gate.close()) }
     },
     used: (of) => books.audit.count({ ...of, type: "effect" }),
     audit,
@@ -128,29 +130,4 @@ export function policyLayers(
     if (origin.parentTurnId !== undefined) add(`${source}.subAgents`, subAgents, "subAgents")
   }
   return layers
-}
-
-/** Every connection that a confined program wants leaves a line in the audit. */
-function gateOf(where: ConfineFor, audit: (entry: AuditEntry) => Promise<void>, clock: Clock): EgressGate {
-  return {
-    sessionKey: where.sessionKey,
-    saw({ address, host, port }, verdict, reason) {
-      void audit({
-        type: "egress",
-        at: clock.now(),
-        who: "sandbox",
-        door: "sandbox",
-        agentId: where.agentId,
-        sessionKey: where.sessionKey,
-        turnId: where.turnId,
-        callId: where.callId,
-        tool: where.tool,
-        summary: `${host}:${port}`,
-        argsDigest: "",
-        verdict,
-        reason,
-        details: { host, port, ...(address === undefined ? {} : { address }) },
-      })
-    },
-  }
 }

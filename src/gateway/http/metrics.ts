@@ -1,6 +1,7 @@
 // GET /metrics in the text format of Prometheus, and GET /api/metrics as JSON under IMClaw's names (IM-MET). Nothing in here names a
 // session, a person or a text.
 import { Counter, Gauge, Registry } from "prom-client"
+import { factsOf } from "../facts.ts"
 import type { Parts } from "../parts.ts"
 import type { Counts, Latency } from "../tally.ts"
 import type { Exchange } from "./exchange.ts"
@@ -66,6 +67,15 @@ async function page(parts: Parts): Promise<{ text: string; type: string }> {
   total("pincer_job_seconds_count", "Jobs that have ended.", durationMs.count)
   total("pincer_job_seconds_sum", "From their first start to their end.", durationMs.sum / 1000)
   gauge("pincer_approvals_pending", "Approvals that wait.", [[{}, facts.approvalsPending]])
+  gauge("pincer_elevated_sessions", "Sessions whose commands may leave the sandbox.", [[{}, facts.elevatedSessions]])
+  const { available, backend } = facts.sandbox
+  gauge("pincer_sandbox_available", "Whether commands can be confined.", [[{ backend }, available ? 1 : 0]])
+  gauge("pincer_today_turns", "Turns that have ended today (UTC).", [[{}, facts.today.turns]])
+  gauge("pincer_today_tokens", "Tokens of today's turns.", [
+    [{ direction: "input" }, facts.today.inputTokens],
+    [{ direction: "output" }, facts.today.outputTokens],
+  ])
+  gauge("pincer_today_cost_dollars", "US dollars of today's turns.", [[{}, facts.today.costUsd ?? 0]])
   gauge("pincer_sessions", "Sessions in the store.", [[{}, facts.sessions]])
   gauge("pincer_connections", "Sockets of the control plane.", [[{}, facts.connections]])
   gauge("pincer_store_bytes", "Size of the database.", [[{}, facts.storeBytes]])
@@ -95,21 +105,6 @@ function summary(registry: Registry, name: string, help: string, latency: Latenc
   const sum = new Counter({ name: `${name}_sum`, help: `${help} In all.`, registers: [registry] })
   count.inc(latency.count)
   sum.inc(latency.sumMs / 1000)
-}
-
-async function factsOf(parts: Parts) {
-  const [{ total: sessions }, pending] = await Promise.all([
-    parts.store.sessions.list({ limit: 1 }),
-    parts.approvals.pending(),
-  ])
-  return {
-    turns: { ...parts.lanes.counts() },
-    jobs: parts.jobs.figures(),
-    sessions,
-    approvalsPending: pending.length,
-    connections: parts.presence.connections,
-    storeBytes: parts.store.size(),
-  }
 }
 
 /** IMClaw's names, with what they mean here. */

@@ -1,6 +1,7 @@
 // health and status: how the gateway is.
 import { z } from "zod"
 import { elevatedRow } from "../approval-rows.ts"
+import { factsOf } from "../facts.ts"
 import { healthPayload, recentSessions } from "../health.ts"
 import { type Method, method } from "./method.ts"
 
@@ -42,7 +43,22 @@ const status = method({
       connections: z.number(),
       model: z.object({ provider: z.string(), model: z.string(), why: z.string() }),
       turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
+      jobs: z.looseObject({ queued: z.number(), running: z.number() }),
       approvals: z.object({ pending: z.number() }),
+      today: z
+        .object({
+          turns: z.number(),
+          inputTokens: z.number(),
+          outputTokens: z.number(),
+          costUsd: z.number().nullable().describe("US dollars; null when no price is known"),
+        })
+        .describe("What ended today, UTC"),
+      sandbox: z.object({
+        backend: z.string(),
+        available: z.boolean(),
+        profile: z.string(),
+        detail: z.string(),
+      }),
       elevated: z.array(
         z.looseObject({ sessionKey: z.string(), level: z.string(), expiresAtMs: z.number().nullable() }),
       ),
@@ -52,6 +68,7 @@ const status = method({
     }),
   async run(_params, { parts }) {
     const chosen = parts.catalogue.chosen()
+    const facts = await factsOf(parts)
     const all = await recentSessions(parts)
     const byAgent = []
     for (const id of parts.agents.keys()) byAgent.push({ agentId: id, ...(await recentSessions(parts, id)) })
@@ -68,10 +85,13 @@ const status = method({
       connections: parts.presence.connections,
       model: chosen,
       providers: parts.catalogue.providers().map((provider) => provider.id),
-      turns: parts.lanes.counts(),
-      approvals: { pending: (await parts.approvals.pending()).length },
+      turns: facts.turns,
+      jobs: { queued: facts.jobs.queued, running: facts.jobs.running },
+      approvals: { pending: facts.approvalsPending },
+      today: facts.today,
+      sandbox: facts.sandbox,
       elevated: [...(await parts.elevations.all())].map(([key, elevation]) => elevatedRow(key, elevation)),
-      store: { bytes: parts.store.size() },
+      store: { bytes: facts.storeBytes },
       memory: { rssBytes: process.memoryUsage.rss() },
       heartbeat: { defaultAgentId, agents: [...parts.agents.keys()].map((agentId) => ({ agentId, enabled: false })) },
       channelSummary: [],

@@ -121,7 +121,10 @@ const list = method({
       activeMinutes: z.number().min(0).optional(),
       agentId: z.string().optional(),
       label: z.string().optional(),
-      search: z.string().optional().describe("Part of key, label, name, tags or title, or words that one message holds"),
+      search: z
+        .string()
+        .optional()
+        .describe("Part of key, label, name, tags or title, or words that one message holds"),
       tag: z.string().optional(),
       archived: z.boolean().optional().describe("Only those that were put away, or only others; absent: all"),
       includeDerivedTitles: z.boolean().optional(),

@@ -29,6 +29,7 @@ export interface RpcFrame {
 export const PARSE_ERROR = -32700
 export const INVALID_REQUEST = -32600
 export const INVALID_PARAMS = -32602
+export const INTERNAL_ERROR = -32603
 
 /** Calls in one batch. */
 const MAX_BATCH = 100
@@ -92,9 +93,10 @@ export function rpcError(error: unknown, method: string): RpcError {
     error instanceof PincerError
       ? error
       : new PincerError("INTERNAL_ERROR", "The gateway failed at this request: its log says why")
+  const aboutJob = known.code === "NOT_FOUND" && /^job\.(cancel|delete)$/.test(method)
   const aboutSession = known.code === "NOT_FOUND" && /^(session\.|ask)/.test(method)
   return {
-    code: aboutSession ? INVALID_PARAMS : ERROR_TABLE[known.code].rpc,
+    code: aboutSession ? INVALID_PARAMS : aboutJob ? INTERNAL_ERROR : ERROR_TABLE[known.code].rpc,
     message: known.message,
     data: {
       code: known.code,

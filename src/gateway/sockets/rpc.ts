@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { RawData, WebSocket } from "ws"
+import { PincerError } from "../../base/errors.ts"
 import type { RecordedEnvelope, TurnEnvelope } from "../../protocol/event.ts"
 import { grants } from "../../protocol/frame.ts"
 import { approvalRow } from "../approval-rows.ts"
@@ -267,8 +268,11 @@ export async function runCall(
     if (result instanceof RawJson) return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result.text}}`
     return answered(id, result)
   } catch (error) {
+    // IMClaw's clients know a job that is not there as null (IM-JOB-14).
+    const isGone = error instanceof PincerError && error.code === "NOT_FOUND"
+    if (isGone && method === "job.get") return id === undefined ? undefined : answered(id, null)
     const { code, data, message } = rpcError(error, method)
-    if (code === -32603) parts.log.error({ err: error, method }, "A method failed")
+    if (!(error instanceof PincerError)) parts.log.error({ err: error, method }, "A method failed")
     return id === undefined ? undefined : failed(id, code, message, data)
   }
 }
