@@ -309,6 +309,18 @@ test("listed commands and hosts answer the question, and nothing that they do no
   )
 })
 
+test("a command that changes a protected file asks, in the sandbox those of the workspace", () => {
+  const writes = (path: string) => bash(command([segment(["tee", path], { writes: [path] })]))
+  assert.equal(outcome({}, { call: writes("/work/.git/hooks/x") }), "ask protected.path")
+  assert.equal(
+    outcome({}, { call: writes("/work/AGENTS.md"), permissions: { mode: "approve-all" } }),
+    "ask protected.path",
+  )
+  assert.equal(outcome({}, { call: writes("/work/x") }), "allow sandbox.inside")
+  assert.equal(outcome({}, { call: writes("/etc/passwd") }), "allow sandbox.inside", "there is no such file in there")
+  assert.equal(outcome({}, { call: writes("/etc/passwd"), ...NO_SANDBOX }), "ask protected.path")
+})
+
 test("patterns of paths and hosts mean what they say", () => {
   const paths: [string, string, boolean][] = [
     ["/a", "/a", true],
@@ -331,6 +343,7 @@ test("patterns of paths and hosts mean what they say", () => {
     ["*.example.com", "a.example.com", true],
     ["*.example.com", "example.com", false],
     ["*.example.com", "aexample.com", false],
+    ["*.example.com", "evil-example.com", false],
     ["example.com:8443", "example.com", false],
     ["example.com", "example.com:8443", true],
     ["[::1]", "[::1]:80", true],
