@@ -341,3 +341,36 @@ test("what was written comes back with the arrow keys in the next conversation",
   ])
   assert.equal(fake.requests.length, 2)
 })
+
+test("status tells what /metrics counts, verdict first, for people and as JSON", async () => {
+  assert.equal((await pincer(["Hello"])).code, 0)
+  const { code, out } = await pincer(["status"])
+  assert.equal(code, 0)
+  assert.match(out, /^Pincer is running( and well)?\.\n/)
+  for (const name of ["Turns", "Jobs", "Approvals", "Today", "Sandbox", "Sessions"])
+    assert.match(out, new RegExp(`\\n +${name} +\\S`))
+  const { gateway } = JSON.parse((await pincer(["status", "--json"])).out)
+  const page = await (
+    await fetch(`${house.url}/metrics`, { headers: { authorization: `Bearer ${house.token}` } })
+  ).text()
+  const metric = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(page)?.[1])
+  assert.ok(gateway.today.turns > 0)
+  assert.deepEqual(
+    [
+      metric("pincer_today_turns"),
+      metric('pincer_today_tokens{direction="input"}'),
+      metric("pincer_approvals_pending"),
+      metric("pincer_elevated_sessions"),
+      metric(`pincer_sandbox_available{backend="${gateway.sandbox.backend}"}`),
+      metric('pincer_jobs{status="queued"}'),
+    ],
+    [
+      gateway.today.turns,
+      gateway.today.inputTokens,
+      gateway.approvals.pending,
+      gateway.elevated.length,
+      gateway.sandbox.available ? 1 : 0,
+      gateway.jobs.queued,
+    ],
+  )
+})

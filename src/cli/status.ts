@@ -96,11 +96,33 @@ function factsOf(gateway: Record<string, unknown>, url: string): [string, string
       "Turns",
       `${num(turns["running"])} running, ${num(turns["waiting"])} waiting for an answer, ${num(turns["queued"])} queued`,
     ],
+    ...workFacts(gateway),
     ["Sessions", String(num(sessions["count"]))],
     ...elevatedFacts(gateway["elevated"]),
     ["Memory", `${bytes(num(memory["rssBytes"]))}; database ${bytes(num(store["bytes"]))}`],
     ["Home", stringOf(gateway["home"]) ?? "?"],
   ]
+}
+
+/** An older gateway does not tell them. */
+function workFacts(gateway: Record<string, unknown>): [string, string][] {
+  const { approvals, jobs, sandbox, today } = gateway
+  const facts: [string, string][] = []
+  if (isObject(jobs)) facts.push(["Jobs", `${num(jobs["running"])} running, ${num(jobs["queued"])} queued`])
+  if (isObject(approvals)) facts.push(["Approvals", `${num(approvals["pending"])} waiting`])
+  if (isObject(today)) {
+    const tokens = num(today["inputTokens"]) + num(today["outputTokens"])
+    const cost = typeof today["costUsd"] === "number" ? `$${today["costUsd"].toFixed(4)}` : "no price known"
+    facts.push(["Today", `${num(today["turns"])} turns, ${tokens} tokens, ${cost} (UTC day)`])
+  }
+  if (isObject(sandbox))
+    facts.push([
+      "Sandbox",
+      sandbox["available"] === true
+        ? `${String(sandbox["backend"])}, profile ${String(sandbox["profile"])}`
+        : `not there: ${String(sandbox["detail"])}`,
+    ])
+  return facts
 }
 
 /** Sessions whose commands may leave the sandbox now. */
@@ -136,6 +158,12 @@ function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): P
     problems.push({
       text: `${approvals} ${approvals === 1 ? "call waits" : "calls wait"} for your answer.`,
       fix: "pincer approvals watch",
+    })
+  const { sandbox } = gateway
+  if (isObject(sandbox) && sandbox["available"] === false)
+    problems.push({
+      text: "Commands cannot be confined: each is asked for or refused.",
+      fix: stringOf(sandbox["install"]) ?? "pincer doctor",
     })
   const path = stringOf(gateway["configPath"])
   if (own && path !== undefined && changedSince(path, num(gateway["startedAt"])))

@@ -22,6 +22,7 @@ export async function factsOf(parts: Parts) {
       available: sandbox.available,
       profile: parts.config.sandbox.profile,
       detail: sandbox.detail,
+      ...(sandbox.install === undefined ? {} : { install: sandbox.install }),
     },
     /** Of the day that is now, UTC, as recorded with the turns that have ended; no cost where no price is known. */
     today: { turns: today.reduce((sum, day) => sum + day.turns, 0), inputTokens, outputTokens, costUsd },

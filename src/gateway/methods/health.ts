@@ -58,6 +58,7 @@ const status = method({
         available: z.boolean(),
         profile: z.string(),
         detail: z.string(),
+        install: z.string().optional().describe("The command that installs what is missing"),
       }),
       elevated: z.array(
         z.looseObject({ sessionKey: z.string(), level: z.string(), expiresAtMs: z.number().nullable() }),
