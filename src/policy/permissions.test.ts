@@ -56,7 +56,11 @@ test("the order in which a layer's dimensions are written does not matter", () =
 test("denied beats allowed, always, and adds up over the layers", () => {
   assert.equal(toolsOf(resolved({ allowedTools: ["Read"], deniedTools: ["Read"] })), "")
   assert.equal(toolsOf(resolved({ allowedTools: [], deniedTools: ["*"] })), "")
-  const later = resolved({ deniedTools: ["Bash"] }, { preset: "full-auto", deniedTools: ["Write"] }, { allowedTools: [] })
+  const later = resolved(
+    { deniedTools: ["Bash"] },
+    { preset: "full-auto", deniedTools: ["Write"] },
+    { allowedTools: [] },
+  )
   assert.deepEqual(later.denied, ["Bash", "Write"])
   for (const name of ["Bash", "Write"]) assert.equal(permitsTool(later, name), false, name)
   assert.equal(permitsTool(resolved({ allowedTools: ["Bash"], deniedTools: ["exec"] }), "Bash"), false)
