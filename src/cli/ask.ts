@@ -10,7 +10,7 @@ import { parseElevated, setElevated } from "./elevated.ts"
 import { withFiles } from "./files.ts"
 import { inert, inertJson, inertLine } from "./inert.ts"
 import { ReadsLeftOut } from "./passing-stage.ts"
-import { permissionsOf } from "./permission-flags.ts"
+import { permissionHint, permissionsOf } from "./permission-flags.ts"
 import { Exit } from "./report.ts"
 import { Screen } from "./screen.ts"
 import { openStage } from "./stages.ts"
@@ -80,6 +80,8 @@ async function askOnce(cli: Cli, words: readonly string[], flags: AskFlags, sett
     }
     if (elevated) await elevate(cli, link, saying, elevated)
     const ending = await supervised(cli, link, saying, asksHere, settings)
+    const hint = ending.exitCode === ERROR_TABLE.PERMISSION_DENIED.exit ? permissionHint(permissions) : undefined
+    if (hint !== undefined && settings.format !== "json") cli.err.line(hint)
     if (ending.exitCode !== 0) throw new Exit(ending.exitCode)
   } finally {
     await link.close()

@@ -4,7 +4,7 @@ import type { Command } from "commander"
 import { EXAMPLE_LINES } from "../../test/corpus/policy-examples.ts"
 import { PincerError } from "../base/errors.ts"
 import type { Permissions } from "../protocol/permission.ts"
-import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
+import { type PermissionFlags, permissionHint, permissionsOf } from "./permission-flags.ts"
 import { buildProgram } from "./program.ts"
 
 /** Reads a command line with the flags that the real command has. */
@@ -147,4 +147,11 @@ test("a preset on the line is not changed by a mode or a list of tools in the en
 
 test("nothing said is nothing sent", () => {
   assert.deepEqual(read([]), { permissions: undefined, notices: [] })
+})
+
+test("who lacked permission is told how to give it, unless everything was approved", () => {
+  for (const given of [undefined, { mode: "deny-all" }, { preset: "full-auto", mode: "approve-reads" }] as const)
+    assert.match(permissionHint(given) ?? "", /--approve-all, or --permission-preset full-auto$/)
+  for (const given of [{ mode: "approve-all" }, { preset: "full-auto" }] as const)
+    assert.equal(permissionHint(given), undefined)
 })

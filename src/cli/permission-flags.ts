@@ -66,6 +66,13 @@ export function permissionsOf(
   return Object.keys(permissions).length === 0 ? undefined : permissions
 }
 
+/** What to try when a turn ended for want of permission (IM-PERM-12); undefined when everything was approved already. */
+export function permissionHint(permissions: Permissions | undefined): string | undefined {
+  const mode = permissions?.mode ?? (permissions?.preset === "full-auto" ? "approve-all" : undefined)
+  if (mode === "approve-all") return undefined
+  return "Permission was missing. To let it all through next time: --approve-all, or --permission-preset full-auto"
+}
+
 function fromFlags(flags: PermissionFlags, notice: (line: string) => void): Permissions {
   const modes = flags.permissionModes ?? []
   const mode = modes.at(-1)
