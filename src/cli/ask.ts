@@ -16,7 +16,7 @@ import { Screen } from "./screen.ts"
 import { openStage } from "./stages.ts"
 import { readStdin } from "./stdin.ts"
 import type { Ending, Saying } from "./turn.ts"
-import { isOn, saidWith, type TurnFlags, type TurnSettings, turnSettings } from "./turn-flags.ts"
+import { isOn, saidWith, type TurnFlags, type TurnWishes, turnWishes } from "./turn-flags.ts"
 
 export interface AskFlags extends TurnFlags {
   prompt?: string
@@ -31,7 +31,7 @@ const TIMEOUT_GRACE_MS = 5_000
 
 /** Throws Exit with the turn's exit code unless it completed. With JSON, what went wrong before is a line of its own, too. */
 export async function ask(cli: Cli, words: readonly string[], flags: AskFlags): Promise<void> {
-  const settings = turnSettings(flags, cli)
+  const settings = turnWishes(flags, cli)
   const strict = flags.jsonStrict ?? isOn(cli.env, "PINCER_JSON_STRICT")
   if (strict && settings.format !== "json")
     throw new PincerError("INVALID_PARAMS", "--json-strict needs --format json: add it, or leave --json-strict out")
@@ -55,7 +55,7 @@ function silenced(cli: Cli): Cli {
   return { ...cli, err: new Screen({ stream: { write: () => true }, env: {} }) }
 }
 
-async function askOnce(cli: Cli, words: readonly string[], flags: AskFlags, settings: TurnSettings): Promise<void> {
+async function askOnce(cli: Cli, words: readonly string[], flags: AskFlags, settings: TurnWishes): Promise<void> {
   const elevated = flags.elevated === undefined ? undefined : parseElevated(flags.elevated, "--elevated")
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
   const { message, attachments } = withFiles(await promptOf(cli, words, flags), flags.attach ?? [], cli)
@@ -109,7 +109,7 @@ async function supervised(
   link: Reach,
   saying: Saying,
   asksHere: boolean,
-  { format, promptRetries, suppressReads, timeoutMs }: TurnSettings,
+  { format, promptRetries, suppressReads, timeoutMs }: TurnWishes,
 ): Promise<Ending> {
   const asker = asksHere ? new Asker(link.client, cli.out, terminalKeys(process.stdin)) : undefined
   const shown = openStage(cli, format, asker)

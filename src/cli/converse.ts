@@ -19,13 +19,13 @@ import { findSlash, runSlash, slashCommands, type Talk } from "./slash.ts"
 import { openStage } from "./stages.ts"
 import { duration } from "./status.ts"
 import { stringOf } from "./turn.ts"
-import { saidWith, type TurnFlags, type TurnSettings, turnSettings } from "./turn-flags.ts"
+import { saidWith, type TurnFlags, type TurnWishes, turnWishes } from "./turn-flags.ts"
 
 /** Returns when the person leaves. Throws when there is no terminal, or no gateway. */
 export async function converse(cli: Cli, flags: TurnFlags): Promise<void> {
   if (!cli.interactive)
     throw new PincerError("INVALID_PARAMS", 'A conversation needs a terminal: use pincer ask "…" in scripts and pipes')
-  const settings = turnSettings(flags, cli)
+  const settings = turnWishes(flags, cli)
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
   const caps = settings.format === "text" ? ["tool-events", "approvals"] : ["tool-events"]
   const link = await reachGateway(cli, { otherwise: "start", caps, reconnect: PATIENT })
@@ -38,14 +38,14 @@ export async function converse(cli: Cli, flags: TurnFlags): Promise<void> {
 
 interface Wishes {
   flags: TurnFlags
-  settings: TurnSettings
+  settings: TurnWishes
   permissions: Permissions | undefined
 }
 
 class Conversing implements Talk {
   readonly #cli: Cli
   readonly #link: Reach
-  readonly #settings: TurnSettings
+  readonly #settings: TurnWishes
   readonly #editor: LineEditor
   readonly #left = Promise.withResolvers<void>()
   /** Messages that were typed while a turn ran. */

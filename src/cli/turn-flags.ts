@@ -24,7 +24,7 @@ export interface TurnFlags extends PermissionFlags {
 }
 
 /** What they come to. */
-export interface TurnSettings {
+export interface TurnWishes {
   session: string | undefined
   agent: string | undefined
   model: string | undefined
@@ -58,7 +58,7 @@ export function addTurnFlags(command: Command): Command {
 }
 
 /** Throws INVALID_PARAMS naming the flag or the variable. */
-export function turnSettings(flags: TurnFlags, { env, cwd }: { env: Env; cwd: string }): TurnSettings {
+export function turnWishes(flags: TurnFlags, { env, cwd }: { env: Env; cwd: string }): TurnWishes {
   const folder = flags.cwd ?? envValue(env, "PINCER_CWD")
   return {
     session: flags.session ?? envValue(env, "PINCER_SESSION"),
@@ -75,7 +75,7 @@ export function turnSettings(flags: TurnFlags, { env, cwd }: { env: Env; cwd: st
 }
 
 /** The members of chat.send that the settings give, apart from the session. */
-export function saidWith(settings: TurnSettings, around: { cwd: string; local: boolean }): Record<string, unknown> {
+export function saidWith(settings: TurnWishes, around: { cwd: string; local: boolean }): Record<string, unknown> {
   const { agent, maxTurns, model, timeoutMs } = settings
   // Another machine has other folders.
   const cwd = settings.cwd ?? (around.local ? around.cwd : undefined)
