@@ -15,6 +15,8 @@ export interface Layout {
   hidden: readonly string[]
   /** Single files of ours, read-only. */
   bind: readonly { from: string; to: string }[]
+  /** Files of the workspace that may be read, not changed. */
+  frozen: readonly string[]
   /** The folder that stands for /etc. */
   etc: string
   pinned: Pinned
@@ -66,7 +68,7 @@ const GIT = [".git/config", ".git/hooks", ".git/modules"]
 
 /** Throws INVALID_PARAMS for a workspace that is the whole machine, CONFLICT for one that is a link by now. */
 export function mountsOf(layout: Layout): string[] {
-  const { bind, etc, hidden, path, pinned, profile, sized, workspace } = layout
+  const { bind, etc, frozen, hidden, path, pinned, profile, sized, workspace } = layout
   refuseWorkspace(workspace, profile.workspace === "read-write")
   const mounts = ["--ro-bind", "/usr", "/usr", ...SYSTEM.flatMap(systemMount), "--ro-bind", etc, "/etc"]
   mounts.push("--proc", "/proc", ...procMounts(), "--dev", "/dev")
@@ -85,6 +87,7 @@ export function mountsOf(layout: Layout): string[] {
   for (const one of write) mounts.push("--bind-try", one, one)
   mounts.push(...pinned.bind(workspace, profile.workspace === "read-write"))
   if (profile.workspace === "read-write") mounts.push(...gitMounts(workspace, pinned))
+  for (const file of frozen) mounts.push("--ro-bind", file, file)
   mounts.push(...hiddenMounts(layout))
   for (const { from, to } of bind) mounts.push("--ro-bind", from, to)
   return [...mounts, "--remount-ro", "/dev", "--remount-ro", "/"]
@@ -171,7 +174,10 @@ function realOf(folder: string): string | undefined {
  */
 function gitMounts(workspace: string, pinned: Pinned): string[] {
   const git = join(workspace, ".git")
-  if (lstatSync(git, { throwIfNoEntry: false })?.isDirectory() !== true) return []
+  const kind = lstatSync(git, { throwIfNoEntry: false })
+  // Of a linked work tree: it says where the repository and its settings are.
+  if (kind?.isFile()) return pinned.bind(git, false)
+  if (!kind?.isDirectory()) return []
   const mounts = pinned.bind(git, true)
   for (const name of GIT) {
     const place = join(workspace, name)

@@ -9,6 +9,7 @@ import { covers, isVisible, type Layout, mountsOf } from "./bubblewrap-mounts.ts
 import { type Abilities, findTools, type Places, tryOut } from "./bubblewrap-trial.ts"
 import { openEgress } from "./egress.ts"
 import { forwardedProgram } from "./forwarder-program.ts"
+import { type GitGuard, guardGit } from "./git-guard.ts"
 import { clampLimits, inheritedFiles, tasksOf } from "./host-process.ts"
 import { installCommand } from "./install.ts"
 import { OwnFiles, type UserIds } from "./own-files.ts"
@@ -69,10 +70,22 @@ export class Bubblewrap implements SandboxBackend {
     const user = payloadUser(workspace, this.#places.uid)
     const filter = this.#files.filter()
     const pinned = new Pinned(!abilities.bindFd)
+    let guard: GitGuard | undefined
     try {
+      if (profile.workspace === "read-write") guard = guardGit(workspace)
       const etc = this.#files.etc(user ?? ownIds())
       const path = program.env["PATH"] ?? ""
-      const layout = { workspace, profile, hidden, bind, etc, path, pinned, sized: abilities.sized }
+      const layout = {
+        workspace,
+        profile,
+        hidden,
+        bind,
+        etc,
+        path,
+        pinned,
+        sized: abilities.sized,
+        frozen: guard?.paths ?? [],
+      }
       checkVisible(program.file, layout)
       const mounts = mountsOf(layout)
       const { disableUserns } = abilities
@@ -89,10 +102,12 @@ export class Bubblewrap implements SandboxBackend {
         close: async () => {
           pinned.close()
           args.remove()
+          guard?.release()
         },
       }
     } catch (error) {
       pinned.close()
+      guard?.release()
       throw error
     }
   }

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict"
+import { execFileSync } from "node:child_process"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type TestContext, test } from "node:test"
+import { giveAway, SANDBOX_UID, sandboxSkip } from "../../test/fakes/sandbox-room.ts"
+import { runProgram } from "../base/process.ts"
+import { guardGit } from "./git-guard.ts"
+import { openSandbox } from "./index.ts"
+
+const skip = await sandboxSkip()
+const PATH = "/usr/bin:/bin"
+
+function repository(t: TestContext): string {
+  const work = realpathSync(mkdtempSync(join(tmpdir(), "guard-")))
+  t.after(() => rmSync(work, { recursive: true, force: true }))
+  execFileSync("git", ["init", "-q", work], { env: { PATH, HOME: work } })
+  return work
+}
+
+test("the files are there while any command needs them, say what is so anyway, and are gone afterwards", (t) => {
+  const work = repository(t)
+  const before = readdirSync(join(work, ".git")).sort()
+  const [first, second] = [guardGit(work), guardGit(work)]
+  assert.deepEqual(first.paths, [join(work, ".git/commondir"), join(work, ".git/config.worktree")])
+  const shown = execFileSync("git", ["-C", work, "rev-parse", "--is-inside-work-tree"], { env: { PATH, HOME: work } })
+  assert.equal(String(shown), "true\n")
+  first.release()
+  first.release()
+  assert.equal(readFileSync(join(work, ".git/commondir"), "utf8"), ".\n")
+  second.release()
+  assert.deepEqual(readdirSync(join(work, ".git")).sort(), before)
+})
+
+test("what a repository has already is kept as it is; what a kill left behind is taken up", (t) => {
+  const work = repository(t)
+  writeFileSync(join(work, ".git/config.worktree"), "[core]\n")
+  writeFileSync(join(work, ".git/commondir"), ".\n")
+  const guard = guardGit(work)
+  assert.equal(guard.paths.length, 2)
+  guard.release()
+  assert.equal(readFileSync(join(work, ".git/config.worktree"), "utf8"), "[core]\n")
+  assert.equal(existsSync(join(work, ".git/commondir")), false)
+})
+
+test("nothing is written through a .git that is a link, or where there is none", (t) => {
+  const work = realpathSync(mkdtempSync(join(tmpdir(), "guard-")))
+  const other = realpathSync(mkdtempSync(join(tmpdir(), "guard-")))
+  t.after(() => [work, other].map((one) => rmSync(one, { recursive: true, force: true })))
+  assert.deepEqual(guardGit(work).paths, [])
+  symlinkSync(other, join(work, ".git"))
+  guardGit(work).release()
+  assert.deepEqual(readdirSync(other), [])
+})
+
+test("a command can change neither file, nor the one that says where a linked work tree's repository is", {
+  skip,
+}, async (t) => {
+  const sandbox = openSandbox({ profile: "workspace", profiles: {}, uid: SANDBOX_UID }, { path: PATH, hidden: [] })
+  t.after(() => sandbox.close())
+  const run = async (work: string, command: string) => {
+    giveAway(work)
+    const program = { file: "/bin/sh", args: ["-c", command], cwd: work, env: { PATH } }
+    const confined = await sandbox.confine({ program, workspace: work, profile: sandbox.profile() })
+    const options = { env: { ...confined.env }, cwd: "/", timeoutMs: 30_000, maxChars: 9_000 }
+    await runProgram(confined.file, confined.args, { ...options, signal: new AbortController().signal })
+    await confined.close()
+  }
+  const work = repository(t)
+  await run(
+    work,
+    "for f in .git/commondir .git/config.worktree; do echo ../evil > $f; rm -f $f; mv notes $f; mv .git g; done",
+  )
+  assert.deepEqual(
+    [existsSync(join(work, ".git/commondir")), existsSync(join(work, ".git/config.worktree"))],
+    [false, false],
+  )
+  const linked = join(work, "linked")
+  mkdirSync(linked)
+  writeFileSync(join(linked, ".git"), "gitdir: /nowhere\n")
+  await run(linked, "echo 'gitdir: ./evil' > .git; rm -f .git; echo x > y; mv y .git; mv .git z")
+  assert.equal(readFileSync(join(linked, ".git"), "utf8"), "gitdir: /nowhere\n")
+})
