@@ -314,7 +314,9 @@ test("in a conversation: /session /agents /agent /new /help, several lines, Tab,
     { expect: " co", send: "\t" },
     { expect: "dex", send: "\r" },
     { expect: "Talking to codex[\\s\\S]*> ", send: "/nonsense\r" },
-    { expect: "Unknown command /nonsense[\\s\\S]*> ", send: "/help\r" },
+    { expect: "Unknown command /nonsense[\\s\\S]*> ", send: "/usage\r" },
+    { expect: "30 days +\\d+ turns, \\d+ tokens[\\s\\S]*> ", send: "/verbose on\r" },
+    { expect: "Thoughts are shown\\.[\\s\\S]*> ", send: "/help\r" },
     { expect: "/quit[\\s\\S]*> ", send: "/quit\r" },
   ])
   assert.match(screen, /\/session \[key\]/)

@@ -59,12 +59,14 @@ class Conversing implements Talk {
   agentId: string | undefined
   model: string | undefined
   thinking: string | undefined
+  verbose: boolean
 
   constructor(cli: Cli, link: Reach, { flags, permissions, settings }: Wishes) {
     this.#cli = cli
     this.#link = link
     this.#settings = settings
     this.sessionKey = settings.session ?? "main"
+    this.verbose = cli.verbose
     this.agentId = settings.agent
     this.model = settings.model
     this.thinking = flags.thinking
@@ -197,7 +199,7 @@ class Conversing implements Talk {
   async #say(text: string): Promise<void> {
     const { message, attachments } = withFiles(text, mentioned(text, this.#where), this.#where)
     const asker = new Asker(this.client, this.out, this.#editor)
-    const stage = openStage(this.#cli, this.#settings.format, asker)
+    const stage = openStage({ ...this.#cli, verbose: this.verbose }, this.#settings.format, asker)
     const controller = new AbortController()
     this.#turn = controller
     try {

@@ -22,6 +22,8 @@ export interface Talk {
   agentId: string | undefined
   model: string | undefined
   thinking: string | undefined
+  /** Whether thoughts are shown. */
+  verbose: boolean
   /** Cancels the turn that runs; false when none does. */
   cancel(): boolean
   leave(): void
@@ -102,6 +104,15 @@ export const slashCommands: readonly SlashCommand[] = [
     run: think,
     choices: async () => THINKING,
   },
+  {
+    name: "verbose",
+    aliases: ["reasoning"],
+    takes: "[on|off]",
+    about: "show the model's thoughts, or not",
+    run: verbose,
+    choices: async () => ["on", "off"],
+  },
+  { name: "usage", about: "tokens and money, today and in the last 30 days", run: usage },
   {
     name: "elevated",
     takes: "[level]",
@@ -225,6 +236,25 @@ async function model(talk: Talk, name: string): Promise<void> {
   const shown = `${String(resolved["modelProvider"])}/${String(resolved["model"])}`
   talk.model = name === "default" ? undefined : shown
   talk.out.line(`This session uses ${inertLine(shown)} now.`)
+}
+
+function verbose(talk: Talk, word: string): void {
+  if (word !== "" && word !== "on" && word !== "off")
+    throw new PincerError("INVALID_PARAMS", `"${word}" is neither on nor off`)
+  if (word !== "") talk.verbose = word === "on"
+  talk.out.line(`Thoughts are ${talk.verbose ? "shown" : "not shown"}.`)
+}
+
+async function usage(talk: Talk): Promise<void> {
+  const told = async (days: number): Promise<string> => {
+    const { calls, estimatedCost, totalTokens } = await fieldsOf(talk, "usage.get", { days })
+    const cost = typeof estimatedCost === "number" ? `$${estimatedCost.toFixed(4)}` : "no price known"
+    return `${String(calls)} turns, ${String(totalTokens)} tokens, ${cost}`
+  }
+  talk.out.facts([
+    ["Today (UTC)", await told(1)],
+    ["30 days", await told(30)],
+  ])
 }
 
 async function elevated(talk: Talk, words: string): Promise<void> {
