@@ -22,10 +22,11 @@ export function cpuMs(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND
 }
 
-/** Resident memory in MiB. */
-export function rssMiB(pid: number): number {
-  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))
-  return Number(line![1]) / 1024
+/** Resident memory in MiB: all of it, and the part that no file backs (heap and stacks, not the program's own pages). */
+export function residentMiB(pid: number): { all: number; anonymous: number } {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8")
+  const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)![1]) / 1024
+  return { all: field("VmRSS"), anonymous: field("RssAnon") }
 }
 
 function running(child: ChildProcess, url: string): Running {
