@@ -1,5 +1,5 @@
 // What tests that run commands in a real sandbox need: to know whether this machine can, and folders that commands can write.
-import { chownSync, lstatSync, readdirSync } from "node:fs"
+import { lchownSync, lstatSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { openSandbox } from "../../src/sandbox/index.ts"
 
@@ -17,10 +17,10 @@ export async function sandboxSkip(): Promise<string | false> {
   return report.available ? false : `NO SANDBOX ON THIS MACHINE: ${report.detail}. ${report.install ?? ""}`
 }
 
-/** Gives a folder with all that is in it to whom commands run as, when the tests run as root. */
+/** Gives a folder with all that is in it (links themselves, never what they lead to) to whom commands run as, when the tests run as root. */
 export function giveAway(folder: string, uid: number = SANDBOX_UID): void {
   if (process.getuid?.() !== 0) return
-  chownSync(folder, uid, uid)
+  lchownSync(folder, uid, uid)
   if (!lstatSync(folder).isDirectory()) return
   for (const name of readdirSync(folder)) giveAway(join(folder, name), uid)
 }
