@@ -15,6 +15,7 @@ const CONFIG = `// mine
 {
   "gateway": { "port": 0 }, // any
   "models": { "discover": false },
+  "sandbox": { "bwrap": "/nonexistent/bwrap" }, // so that commands are asked for
 }
 `
 
