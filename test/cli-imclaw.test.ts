@@ -303,6 +303,7 @@ test("in a conversation: /session /agents /agent /new /help, several lines, Tab,
     { expect: answered, send: "/session\r" },
     { expect: "agent:main:talk[\\s\\S]*> ", send: "/agents\r" },
     { expect: "codex[\\s\\S]*> ", send: "first line \\\rsecond line\r" },
+    { expect: answered, send: "\u001b[200~pasted one\rpasted two\u001b[201~\r" },
     { expect: answered, send: "look at @not" },
     { expect: "@not", send: "\t" },
     { expect: "es\\.txt", send: " please\r" },
@@ -321,7 +322,8 @@ test("in a conversation: /session /agents /agent /new /help, several lines, Tab,
   ])
   assert.match(screen, /\/session \[key\]/)
   const said = fake.requests.map(({ body }) => JSON.stringify(body["messages"]))
-  assert.equal(said.length, 4)
+  assert.equal(said.length, 5)
+  assert.match(said.splice(2, 1)[0] ?? "", /pasted one\\npasted two/)
   assert.match(said[1] ?? "", /first line \\nsecond line/)
   assert.match(said[2] ?? "", /@notes\.txt[\s\S]*apples and pears/)
   assert.match(said[3] ?? "", /what do you know/)
@@ -375,4 +377,15 @@ test("status tells what /metrics counts, verdict first, for people and as JSON",
       gateway.jobs.queued,
     ],
   )
+})
+
+test("GET /api/sessions?search= finds words of an answer, Chinese ones too", async () => {
+  fake.script({ text: "建议先写单元测试 and then refactor the parser" })
+  assert.equal((await pincer(["how to go on", "-S", "searched"])).code, 0)
+  for (const word of ["单元", "refactor", "unknown-word"]) {
+    const at = `${house.url}/api/sessions?search=${encodeURIComponent(word)}`
+    const found = await fetch(at, { headers: { authorization: `Bearer ${house.token}` } })
+    const { count, sessions } = (await found.json()) as { count: number; sessions: { id: string }[] }
+    assert.deepEqual([word, count, sessions.length], [word, word === "unknown-word" ? 0 : 1, count])
+  }
 })
