@@ -7,7 +7,7 @@ import type { Decision } from "../protocol/decision.ts"
 
 /** Undefined when the call cannot be allowed for good: what asks because of untrusted text or elevated mode asks each time. */
 export function offerOf(call: CallFacts, decision: Decision, agentId: string): RuleOffer | undefined {
-  if (/^(taint|elevated|protected)\b/.test(decision.rule)) return undefined
+  if (/^(taint|elevated|protected|context|arguments)\b/.test(decision.rule)) return undefined
   const base = { tool: call.tool, agentId }
   const whom = `for agent ${agentId}`
   if (call.class === "exec") {

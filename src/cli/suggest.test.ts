@@ -23,7 +23,7 @@ test("refuseMistyped() knows a mistyped command from a question", () => {
       { message: new RegExp(`did you mean "pincer ${meant}"`) },
       words.join(" "),
     )
-  for (const question of ["hello", "list the files here", "Status?", "你好", "what is 2+2", "test"]) {
+  for (const question of ["hello", "list the files here", "Status?", "你好", "what is 2+2", "thanks"]) {
     refuseMistyped([question], program)
     refuseMistyped(question.split(" "), program)
   }

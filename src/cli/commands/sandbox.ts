@@ -23,7 +23,7 @@ export const sandbox: CommandGroup = (program, cli) => {
     .description("Shows the sandbox that an agent's commands get, and which setting each part comes from.")
     .option("--sandbox-profile <name>", "this profile instead of the agent's")
     .option("-a, --agent <id>", "of this agent; default: the default agent")
-    .option("-s, --session <key>", "of the agent of this session")
+    .option("-S, --session <key>", "of the agent of this session")
     .option("--cwd <folder>", "in this workspace; default: where you are")
     .option("--json", "print it as JSON")
     .addHelpText("after", "\nExample:\n  pincer sandbox explain --agent main")
