@@ -12,7 +12,11 @@ test("GET /metrics counts turns, calls, tokens and denials, needs the token, and
   const get = (path: string, headers: Record<string, string> = { authorization: `Bearer ${TEST_TOKEN}` }) =>
     fetch(`${house.url}${path}`, { headers })
   assert.equal((await get("/metrics", {})).status, 401)
-  fake.script({ calls: [{ name: "LS", args: { path: "." } }] }, { text: "done" }, { fail: { type: "status", status: 400 } })
+  fake.script(
+    { calls: [{ name: "LS", args: { path: "." } }] },
+    { text: "done" },
+    { fail: { type: "status", status: 400 } },
+  )
   const say = (text: string) =>
     fetch(`${house.url}/v1/chat/completions`, {
       method: "POST",
