@@ -199,7 +199,8 @@ async function confinedRun(
       maxChars: 1_000_000,
       graceMs: 100,
     })
-    return /^bwrap: /m.test(output) ? { output, error: output.slice(0, 300) } : { output }
+    const failed = /^bwrap: /m.test(output) && !command.includes("bwrap")
+    return failed ? { output, error: output.slice(0, 300) } : { output }
   } finally {
     await confined.close()
   }
