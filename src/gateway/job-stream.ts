@@ -38,7 +38,11 @@ export async function streamJob(
       ear.listen()
       const page = await parts.jobs.events(id, cursor, PAGE)
       cursor = page.cursor
-      for (const event of page.events) await sink.event(parts.redactor.value(event))
+      for (const event of page.events) {
+        // Only a reader who wants a pause is waited for: an await for each event costs a replay a third of its speed.
+        const pause = sink.event(parts.redactor.value(event))
+        if (pause) await pause
+      }
       if (page.more) continue
       for (const { type, json } of ear.takeLive()) await sink.live?.(type, json)
       if (page.ended || page.gone) return
