@@ -172,6 +172,7 @@ test("A21: a command with a network profile cannot reach this machine either", {
   assert.doesNotMatch(room.results()[0]!, /^reached/m)
   assert.deepEqual(asked, [])
   const refused = (await room.audit()).filter(({ type }) => type === "egress")
+  assert.ok(refused.length > 0)
   assert.ok(
     refused.every(({ verdict }) => verdict === "deny"),
     JSON.stringify(refused[0]),
@@ -191,8 +192,8 @@ test("A22: addresses that proxies make up are refused unless a person opened the
         lookup: async () => [address],
       })
     await assert.rejects(ask([]), /private or local/)
-    // Opened, it is tried: what fails then is the connection.
-    await assert.rejects(ask(["fake-ip.example"]), (error: Error) => !/private or local/.test(error.message))
+    // Opened, it is tried: what may fail then is the connection.
+    await ask(["fake-ip.example"]).catch((error: Error) => assert.doesNotMatch(error.message, /private or local/))
   }
 })
 

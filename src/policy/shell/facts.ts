@@ -5,6 +5,7 @@ import type { CommandFacts, CommandSegment } from "../command.ts"
 import { isPlainVariable } from "../dangerous-variables.ts"
 import { isBuiltin, type ShellKind, shellKind, whyBuiltinMatters } from "./builtins.ts"
 import { type Disk, disk as realDisk } from "./disk.ts"
+import { mentionedScripts } from "./mentioned.ts"
 import { parseShell } from "./parse.ts"
 import { realTarget } from "./places.ts"
 import { type Draft, emptyDraft, judgeProgram, type SegmentSetting } from "./segment.ts"
@@ -30,9 +31,11 @@ export async function commandFacts(text: string, options: FactsOptions): Promise
   const disk = options.files ?? realDisk
   const real = await disk.real(options.shell)
   const kind = shellKind(basename(options.shell)) ?? (real === null ? undefined : shellKind(basename(real)))
-  if (kind === undefined) return { text, segments: [], unknown: [`the grammar of the shell ${options.shell}`] }
+  const named = (segments: readonly CommandSegment[]) =>
+    mentionedScripts({ text, cwd: options.cwd, env: options.env, segments, disk })
+  if (kind === undefined) return notUnderstood(text, `the grammar of the shell ${options.shell}`, await named([]))
   const parsed = await parseShell(text)
-  if (parsed.type === "unknown") return { text, segments: [], unknown: [parsed.why] }
+  if (parsed.type === "unknown") return notUnderstood(text, parsed.why, await named([]))
   const walk = new Walk(options, disk, kind)
   if (kind === "sh" && parsed.bashOnly.length > 0)
     walk.unknown.add(`bash syntax in ${options.shell}: ${parsed.bashOnly.join(", ")}`)
@@ -42,7 +45,18 @@ export async function commandFacts(text: string, options: FactsOptions): Promise
     if (!(error instanceof TooMuch)) throw error
     walk.unknown.add(error.message)
   }
-  return { text, segments: walk.segments, unknown: [...walk.unknown] }
+  const { segments } = walk
+  const open = walk.unknown.size > 0 ? segments.at(-1) : segments.find(({ interprets }) => interprets !== null)
+  if (open) {
+    segments[segments.indexOf(open)] = { ...open, scripts: [...open.scripts, ...(await named(segments))] }
+  }
+  return { text, segments, unknown: [...walk.unknown] }
+}
+
+/** Nothing is known but the files that its words name. */
+function notUnderstood(text: string, why: string, scripts: CommandSegment["scripts"]): CommandFacts {
+  const segments = scripts.length === 0 ? [] : [{ ...emptyDraft(null), scripts }]
+  return { text, segments, unknown: [why] }
 }
 
 /** What a command before may have changed for those after it. */
