@@ -83,7 +83,7 @@ export function collectWhenQuiet(running: () => number): () => void {
 type Collector = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void
 let collector: Collector | undefined
 
-/** The thorough kind, which also compacts and gives pages back: some 40 ms for 20 MiB in use. */
+/** The thorough kind, which also compacts and gives pages back: 40 to 80 ms of CPU for 20 MiB in use. */
 function collect(): void {
   if (!collector) {
     // V8 hands out its collector only to contexts that are made while the flag is set.
