@@ -17,7 +17,7 @@ import {
 } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { delimiter, join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { Worker } from "node:worker_threads"
 import { openSandbox } from "../src/sandbox/index.ts"
@@ -435,7 +435,8 @@ test("A40: when the sandbox goes away while the gateway runs, nothing runs, and 
   skip,
 }, async (t) => {
   const bwrap = join(folder(t), "bwrap")
-  copyFileSync("/usr/bin/bwrap", bwrap)
+  const folders = (process.env["PATH"] ?? "").split(delimiter)
+  copyFileSync(folders.map((one) => join(one, "bwrap")).find((one) => existsSync(one))!, bwrap)
   chmodSync(bwrap, 0o755)
   const room = await attackHouse(t, { config: { sandbox: { bwrap } } })
   await room.turn([[bash("echo here")]], YES)

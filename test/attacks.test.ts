@@ -1,10 +1,13 @@
 // A sample of the corpora run for real in the sandbox; all of it with `npm run test:bypass`. Nothing outside of the workspace may be
 // read, changed, reached or left behind.
 import assert from "node:assert/strict"
+import { dirname } from "node:path"
 import { test } from "node:test"
+import { ESCAPES } from "./corpus/escapes.ts"
 import { openAttackRoom } from "./fakes/attack-room.ts"
 import { runSeries, sample, seriesAsUser, trials } from "./fakes/attack-series.ts"
 import { sandboxSkip } from "./fakes/sandbox-room.ts"
+import { shellRoom } from "./fakes/shell-room.ts"
 
 const SEED = 20_261
 const SIZE = 40
@@ -15,6 +18,17 @@ test("the corpora hold several hundred attempts, each with a name of its own", (
   const names = trials().map(({ name }) => name)
   assert.ok(names.length >= 450, String(names.length))
   assert.equal(new Set(names).size, names.length)
+})
+
+test("no attempt to get out is allowed by a list of innocent programs", async (t) => {
+  const room = await shellRoom(t)
+  const passed: string[] = []
+  for (const { command, name, setup = [] } of ESCAPES) {
+    await room.lay(setup)
+    const line = command.replaceAll("{outside}", dirname(room.canary)).replaceAll(/\{(?:victim|daemon)\}/g, "1")
+    if (room.allowed(await room.facts(line))) passed.push(name)
+  }
+  assert.deepEqual(passed, [])
 })
 
 test("a sample of the attempts: nothing outside is read, changed, reached or left", { skip }, async (t) => {

@@ -58,7 +58,8 @@ async function withFile<T>(
   const file = await orNull(open(path, constants.O_RDONLY | constants.O_NONBLOCK | flags))
   if (file === null) return null
   try {
-    return (await file.stat()).isFile() ? await use(file) : null
+    // Some files of the kernel can be opened and not read.
+    return (await file.stat()).isFile() ? await orNull(use(file)) : null
   } finally {
     await file.close()
   }

@@ -6,7 +6,10 @@ import type { Disk } from "./disk.ts"
 import { isSystem, realTarget } from "./places.ts"
 
 const MAX_FILES = 64
-const MAX_TOKENS = 2_000
+const MAX_WORDS = 4_000
+/** Of a line with more words, each is only looked for as it stands. */
+const FEW_WORDS = 400
+const MAX_NAMES = 2_000
 const CODE =
   /^\.(?:sh|bash|zsh|ksh|fish|py|pyw|js|mjs|cjs|ts|mts|cts|jsx|tsx|rb|pl|pm|php|lua|tcl|awk|sed|jq|r|jl|mk|make|cmake|gradle|ex|exs|sql)$/i
 const CODE_NAMES = /^(?:GNU)?[Mm]akefile$|^(?:Rakefile|Justfile|justfile|Jenkinsfile)$/
@@ -30,7 +33,8 @@ export async function mentionedScripts(mention: Mention): Promise<CommandSegment
   const found: { path: string; sha256: string }[] = []
   for (const path of await candidates(mention)) {
     if (found.length >= MAX_FILES) break
-    if (known.has(path) || isSystem(path) || !(fed || (await isCode(path, disk)))) continue
+    if (known.has(path) || isSystem(path) || /^\/(?:proc|sys|dev)\//.test(path) || !(fed || (await isCode(path, disk))))
+      continue
     known.add(path)
     const sha256 = await disk.hash(path)
     if (sha256 !== null) found.push({ path, sha256 })
@@ -49,11 +53,14 @@ function isFed({ argv, interprets, name }: CommandSegment): boolean {
 async function candidates({ cwd, disk, env, segments, text }: Mention): Promise<Set<string>> {
   const folders = [...new Set([cwd, ...segments.flatMap((one) => (one.cwd === null ? [] : [one.cwd]))])]
   const paths = new Set<string>()
-  for (const word of wordsOf(text, cwd, env))
-    for (const folder of isAbsolute(word) ? ["/"] : folders)
-      for (const name of await namesOf(word, folder, disk)) {
-        const target = await realTarget(name, folder, disk)
-        if (target !== null && (await disk.look(target))?.type === "file") paths.add(target)
+  const words = wordsOf(text, cwd, env)
+  const endings = words.length > FEW_WORDS ? [""] : MODULES
+  for (const word of words)
+    for (const folder of isAbsolute(word) ? [""] : folders)
+      for (const name of await namesOf(word, folder, endings, disk)) {
+        if ((await disk.look(`${folder}/${name}`))?.type !== "file") continue
+        const target = await realTarget(name, folder || "/", disk)
+        if (target !== null) paths.add(target)
       }
   return paths
 }
@@ -64,17 +71,17 @@ function wordsOf(text: string, cwd: string, env: Readonly<Record<string, string>
     .replaceAll(/\$(?:PWD\b|\{PWD\})/g, cwd)
     .replaceAll(/\$(?:HOME\b|\{HOME\})|(?<=^|[\s"'=:])~(?=\/)/g, home)
   const words = plain.split(/[\s"'`;&|<>(){}=,:\\]+/).filter((word) => word !== "" && word.length < 1_000)
-  return [...new Set(words)].slice(0, MAX_TOKENS)
+  return [...new Set(words)].slice(0, MAX_WORDS)
 }
 
 /** The word itself, as a module, or every name that it means as a pattern. */
-async function namesOf(word: string, folder: string, disk: Disk): Promise<string[]> {
-  if (!/[*?[]/.test(word)) return MODULES.map((ending) => word + ending)
+async function namesOf(word: string, folder: string, endings: readonly string[], disk: Disk): Promise<string[]> {
+  if (!/[*?[]/.test(word)) return endings.map((ending) => word + ending)
   const above = dirname(word)
   if (/[*?[]/.test(above)) return []
-  const names = (await disk.list(resolve(folder, above))) ?? []
+  const names = (await disk.list(resolve(folder || "/", above))) ?? []
   return names
-    .slice(0, MAX_TOKENS)
+    .slice(0, MAX_NAMES)
     .filter((name) => isMeant(basename(word), name))
     .map((name) => `${above}/${name}`)
 }
