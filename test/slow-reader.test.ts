@@ -4,13 +4,13 @@ import assert from "node:assert/strict"
 import { type TestContext, test } from "node:test"
 import { startFakeModel } from "./fakes/model-service.ts"
 import { clawConnect, type Frame, openRaw, type Raw } from "./frames.ts"
-import { type House, startHouse } from "./house.ts"
+import { type House, NO_SANDBOX, startHouse } from "./house.ts"
 
 const LONG = Array.from({ length: 60_000 }, (_, i) => `word ${i} of many`).join(", ")
 
 async function open(t: TestContext) {
   const fake = await startFakeModel()
-  const house = await startHouse({ fake: fake.url })
+  const house = await startHouse({ fake: fake.url, config: NO_SANDBOX })
   t.after(async () => {
     await house.close()
     await fake.close()

@@ -4,7 +4,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { canonicalJson, isObject } from "../base/json.ts"
-import type { Link } from "./audit-chain.ts"
+import type { ChainLink } from "./audit-chain.ts"
 
 /** Something that was found wrong and stays on record until it is pruned. */
 export interface Flaw {
@@ -14,7 +14,7 @@ export interface Flaw {
 }
 
 export interface Anchor {
-  head: Link
+  head: ChainLink
   /** ms since 1970. */
   at: number
   flaws: readonly Flaw[]

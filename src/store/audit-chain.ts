@@ -7,12 +7,12 @@ import type { AuditEntry, AuditRecord, AuditVerification } from "../protocol/aud
 export const NO_HASH = "0".repeat(64)
 
 /** A link of the chain: the record before the first one that is looked at. */
-export interface Link {
+export interface ChainLink {
   seq: number
   hash: string
 }
 
-export const CHAIN_START: Link = { seq: 0, hash: NO_HASH }
+export const CHAIN_START: ChainLink = { seq: 0, hash: NO_HASH }
 
 /** A record as it lies in the database: `data` is the canonical JSON of the entry with its number. */
 export interface StoredRecord {
@@ -27,7 +27,7 @@ export function hashOf(previous: string, data: string): string {
 }
 
 /** The next record of a chain that ends with `head`. */
-export function seal(head: Link, entry: AuditEntry): StoredRecord {
+export function seal(head: ChainLink, entry: AuditEntry): StoredRecord {
   const seq = head.seq + 1
   const data = canonicalJson({ ...entry, seq })
   return { seq, previous: head.hash, hash: hashOf(head.hash, data), data }
@@ -40,11 +40,11 @@ export function decodeRecord({ previous, hash, data }: Omit<StoredRecord, "seq">
 /** Walks a chain record by record and stops at the first that is not as it was. */
 export class ChainWalk {
   records = 0
-  head: Link
+  head: ChainLink
   bad: { firstBad: number; reason: string } | undefined
 
   /** `start`: the record before the first one. */
-  constructor(start: Link) {
+  constructor(start: ChainLink) {
     this.head = start
   }
 
@@ -99,7 +99,7 @@ function numberIn(data: string): unknown {
 const FORMAT = "pincer-audit"
 
 /** The lines of an export: what it is, the records, and where the chain ended, so that a cut-off tail is seen. */
-export function exportHead(previous: Link, at: number): string {
+export function exportHead(previous: ChainLink, at: number): string {
   return canonicalJson({ format: FORMAT, version: 1, exportedAt: at, previous })
 }
 
@@ -107,15 +107,15 @@ export function exportLine(record: AuditRecord): string {
   return canonicalJson(record)
 }
 
-export function exportEnd(head: Link, records: number): string {
+export function exportEnd(head: ChainLink, records: number): string {
   return canonicalJson({ end: true, head, records })
 }
 
 /** Checks an export line by line, without a database. Throws SyntaxError when it is none. */
 export class ExportWalk {
   #walk: ChainWalk | undefined
-  #end: { head: Link; records: number } | undefined
-  #start: Link = CHAIN_START
+  #end: { head: ChainLink; records: number } | undefined
+  #start: ChainLink = CHAIN_START
 
   take(line: string): void {
     const value = parseJson(line)
@@ -160,7 +160,7 @@ export class ExportWalk {
   }
 }
 
-function linkIn(value: unknown): Link {
+function linkIn(value: unknown): ChainLink {
   if (!isObject(value) || typeof value["seq"] !== "number" || typeof value["hash"] !== "string")
     throw new SyntaxError("A line of the export does not say which record it means")
   return { seq: value["seq"], hash: value["hash"] }

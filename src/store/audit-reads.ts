@@ -2,7 +2,7 @@
 // nobody has open.
 import type { AuditFilter, AuditRecord, AuditType, AuditVerification } from "../protocol/audit.ts"
 import type { AnchorFile } from "./audit-anchor.ts"
-import { CHAIN_START, ChainWalk, decodeRecord, type Link, type StoredRecord } from "./audit-chain.ts"
+import { CHAIN_START, ChainWalk, decodeRecord, type ChainLink, type StoredRecord } from "./audit-chain.ts"
 import type { Row, Statement } from "./database.ts"
 import { int, text } from "./row.ts"
 
@@ -82,13 +82,13 @@ export class AuditReads {
   }
 
   /** The last record, or where the chain begins. */
-  protected head(): Link {
+  protected head(): ChainLink {
     const row = this.#last.get()
     return row ? { seq: int(row, "seq"), hash: text(row, "hash") } : this.start().link
   }
 
   /** The record before the first that is there. */
-  protected start(): { link: Link; bad?: string } {
+  protected start(): { link: ChainLink; bad?: string } {
     const row = this.#checkpoint.get()
     if (!row) return { link: CHAIN_START }
     const link = { seq: int(row, "through"), hash: text(row, "hash") }
@@ -120,7 +120,7 @@ export class AuditReads {
   }
 
   /** What an anchor has against a chain that ends with `head`. */
-  protected againstAnchor(state: ReturnType<AnchorFile["read"]>, head: Link): ChainWalk["bad"] {
+  protected againstAnchor(state: ReturnType<AnchorFile["read"]>, head: ChainLink): ChainWalk["bad"] {
     if (state.type === "absent")
       return head.seq === 0
         ? undefined

@@ -7,7 +7,7 @@ import type { Redactor } from "../base/redact.ts"
 import { cut } from "../base/text.ts"
 import type { AuditEntry, AuditRecord } from "../protocol/audit.ts"
 import { AnchorFile, type Flaw } from "./audit-anchor.ts"
-import { decodeRecord, type Link, seal } from "./audit-chain.ts"
+import { decodeRecord, type ChainLink, seal } from "./audit-chain.ts"
 import { AuditReads } from "./audit-reads.ts"
 import type { Database } from "./database.ts"
 import { int, text } from "./row.ts"
@@ -35,7 +35,7 @@ export class AuditTable extends AuditReads {
   readonly #mark
   readonly #remove
   /** What the anchor file says; undefined while there is none. */
-  #anchored: { head: Link; flaws: readonly Flaw[] } | undefined
+  #anchored: { head: ChainLink; flaws: readonly Flaw[] } | undefined
   #timer: (() => void) | undefined
 
   constructor({ db, path, clock, log, redactor }: AuditOptions) {
@@ -139,7 +139,7 @@ export class AuditTable extends AuditReads {
     }
   }
 
-  #save(next: { head: Link; flaws: readonly Flaw[] }): void {
+  #save(next: { head: ChainLink; flaws: readonly Flaw[] }): void {
     this.anchor.write({ ...next, at: this.#clock.now() })
     this.#anchored = next
   }

@@ -8,7 +8,7 @@ import { type FoundProgram, findProgram, realTarget } from "./places.ts"
 import { FOLDER_READERS } from "./programs.ts"
 
 /** A segment that is being worked out. */
-export type Draft = { -readonly [Key in keyof CommandSegment]: CommandSegment[Key] } & {
+export type SegmentDraft = { -readonly [Key in keyof CommandSegment]: CommandSegment[Key] } & {
   argv: (string | null)[]
   assignments: { name: string; value: string | null }[]
 }
@@ -20,7 +20,7 @@ export interface SegmentSetting {
   unknown: Set<string>
 }
 
-export function emptyDraft(cwd: string | null): Draft {
+export function emptyDraft(cwd: string | null): SegmentDraft {
   return {
     ...{
       argv: [],
@@ -72,7 +72,7 @@ const NO_FILE_OPTIONS: ReadonlySet<string> = new Set([
 ])
 
 /** Fills in the program and what it does; answers what it starts, if that is known. */
-export async function judgeProgram(draft: Draft, setting: SegmentSetting): Promise<Pick<Finding, "inner">> {
+export async function judgeProgram(draft: SegmentDraft, setting: SegmentSetting): Promise<Pick<Finding, "inner">> {
   const [first, ...args] = draft.argv
   if (typeof first !== "string") return {}
   const { disk, env, unknown } = setting
@@ -97,7 +97,7 @@ export async function judgeProgram(draft: Draft, setting: SegmentSetting): Promi
   return finding.inner ? { inner: finding.inner } : {}
 }
 
-async function gitSegment(draft: Draft, args: Words, setting: SegmentSetting): Promise<Finding> {
+async function gitSegment(draft: SegmentDraft, args: Words, setting: SegmentSetting): Promise<Finding> {
   if (draft.cwd === null) return { interprets: "git in a folder that is only known when it runs" }
   const found: GitFinding = await gitFinding(args, draft.cwd, setting.env["HOME"], setting.disk)
   for (const hook of found.scripts) await addOperand(draft, hook, setting)
@@ -106,7 +106,7 @@ async function gitSegment(draft: Draft, args: Words, setting: SegmentSetting): P
 }
 
 async function addPaths(
-  draft: Draft,
+  draft: SegmentDraft,
   args: Words,
   { names }: FoundProgram,
   finding: Finding,
@@ -121,7 +121,7 @@ async function addPaths(
 }
 
 /** Whatever contains a slash or is there; of options the value. URLs are none. */
-async function pathsIn(args: Words, { cwd }: Draft, disk: Disk, names: readonly string[]): Promise<string[]> {
+async function pathsIn(args: Words, { cwd }: SegmentDraft, disk: Disk, names: readonly string[]): Promise<string[]> {
   const found = new Set<string>()
   let textToCome = names.some((name) => TEXT_FIRST.has(name))
   const skipsOptions = names.some((name) => NO_FILE_OPTIONS.has(name))
@@ -154,7 +154,7 @@ function candidates(word: string): string[] {
 }
 
 /** A script among the arguments. Not there, or not a regular file: what runs is not known. */
-async function addOperand(draft: Draft, word: string, setting: SegmentSetting): Promise<void> {
+async function addOperand(draft: SegmentDraft, word: string, setting: SegmentSetting): Promise<void> {
   const { disk, unknown } = setting
   const known = isAbsolute(word) || draft.cwd !== null
   const path = known ? await realTarget(word, draft.cwd ?? "/", disk) : null
@@ -162,7 +162,7 @@ async function addOperand(draft: Draft, word: string, setting: SegmentSetting): 
   else await addScript(draft, path, setting)
 }
 
-async function addScript(draft: Draft, path: string, { disk, unknown }: SegmentSetting): Promise<void> {
+async function addScript(draft: SegmentDraft, path: string, { disk, unknown }: SegmentSetting): Promise<void> {
   const sha256 = await disk.hash(path)
   if (sha256 === null) unknown.add(`the content of ${path}`)
   else if (!draft.scripts.some((one) => one.path === path)) draft.scripts = [...draft.scripts, { path, sha256 }]
@@ -170,7 +170,7 @@ async function addScript(draft: Draft, path: string, { disk, unknown }: SegmentS
 
 /** The files that say what a project's scripts are: from the nearest folder upward that has an anchor. */
 async function addProject(
-  draft: Draft,
+  draft: SegmentDraft,
   { anchors, also }: NonNullable<Finding["project"]>,
   setting: SegmentSetting,
 ): Promise<void> {
