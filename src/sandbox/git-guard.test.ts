@@ -80,7 +80,7 @@ test("a command can change neither file, nor the one that says where a linked wo
   const work = repository(t)
   await run(
     work,
-    "for f in .git/commondir .git/config.worktree; do echo ../evil > $f; rm -f $f; mv notes $f; mv .git g; done",
+    "for f in .git/commondir .git/config.worktree; do echo ../evil > $f; rm -f $f; echo ../evil > $f; echo x > y; mv y $f; mv .git g; done",
   )
   assert.deepEqual(
     [existsSync(join(work, ".git/commondir")), existsSync(join(work, ".git/config.worktree"))],
