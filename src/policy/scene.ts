@@ -7,6 +7,7 @@ import type { CommandFacts } from "./command.ts"
 import type { ResolvedPermissions } from "./permissions.ts"
 import type { Grant, PolicyLayer } from "./rules.ts"
 
+/** What a tool does to the world; policy and the approval text build on it. */
 export type ToolClass = "read" | "search" | "write" | "exec" | "network" | "control"
 
 /** One call, parsed and looked at by us; nothing in here is what the model says about itself. */

@@ -2,7 +2,7 @@
 // nobody has open.
 import type { AuditFilter, AuditRecord, AuditType, AuditVerification } from "../protocol/audit.ts"
 import type { AnchorFile } from "./audit-anchor.ts"
-import { CHAIN_START, ChainWalk, decodeRecord, type ChainLink, type StoredRecord } from "./audit-chain.ts"
+import { CHAIN_START, type ChainLink, ChainWalk, decodeRecord, type StoredRecord } from "./audit-chain.ts"
 import type { Row, Statement } from "./database.ts"
 import { int, text } from "./row.ts"
 

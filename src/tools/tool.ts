@@ -3,14 +3,12 @@
 import type { z } from "zod"
 import type { Clock } from "../base/clock.ts"
 import type { CommandFacts } from "../policy/command.ts"
+import type { ToolClass } from "../policy/scene.ts"
 import type { ToolResultPart } from "../protocol/message.ts"
 import type { Confined, Program } from "../sandbox/sandbox.ts"
 
 /** What a tool starts, and what is started instead of it where policy placed the call. */
 export type { Confined, Program }
-
-/** What a tool does to the world; policy and the approval text build on it. */
-export type ToolClass = "read" | "search" | "write" | "exec" | "network" | "control"
 
 /** What one call is about to touch, worked out from its arguments by us, never told by the model. */
 export interface Touch {

@@ -8,7 +8,7 @@ import { type Disk, disk as realDisk } from "./disk.ts"
 import { mentionedScripts } from "./mentioned.ts"
 import { parseShell } from "./parse.ts"
 import { realTarget } from "./places.ts"
-import { type Draft, emptyDraft, judgeProgram, type SegmentSetting } from "./segment.ts"
+import { emptyDraft, judgeProgram, type SegmentDraft, type SegmentSetting } from "./segment.ts"
 import type { Shell, ShellAssignment, ShellRedirection, ShellWord } from "./syntax.ts"
 
 export interface FactsOptions {
@@ -150,7 +150,7 @@ class Walk {
   }
 
   /** A command whose words are known as far as they can be; also what a wrapper starts. */
-  async #command(draft: Draft, place: Place): Promise<void> {
+  async #command(draft: SegmentDraft, place: Place): Promise<void> {
     const [first, ...args] = draft.argv
     if (draft.argv.length > 0 && first === null) this.unknown.add("which program runs")
     if (typeof first === "string" && isBuiltin(first, this.#kind)) return this.#builtin(draft, first, args, place)
@@ -160,8 +160,8 @@ class Walk {
   }
 
   async #inner(
-    draft: Draft,
-    inner: { words: readonly (string | null)[]; assignments: Draft["assignments"] },
+    draft: SegmentDraft,
+    inner: { words: readonly (string | null)[]; assignments: SegmentDraft["assignments"] },
     place: Place,
   ): Promise<void> {
     const next = {
@@ -177,7 +177,7 @@ class Walk {
     if (further) await this.#inner(next, further, place)
   }
 
-  async #builtin(draft: Draft, name: string, args: readonly (string | null)[], place: Place): Promise<void> {
+  async #builtin(draft: SegmentDraft, name: string, args: readonly (string | null)[], place: Place): Promise<void> {
     draft.builtin = true
     draft.name = name
     if (name === "command" || name === "builtin" || name === "exec") return this.#through(draft, name, args, place)
@@ -190,7 +190,7 @@ class Walk {
   }
 
   /** `command X`, `builtin X`, `exec X`: X it is. */
-  async #through(draft: Draft, name: string, args: readonly (string | null)[], place: Place): Promise<void> {
+  async #through(draft: SegmentDraft, name: string, args: readonly (string | null)[], place: Place): Promise<void> {
     const looksUp = name === "command" && (args[0] === "-v" || args[0] === "-V")
     const option = args[0] === null || args[0]?.startsWith("-") === true
     if (option && !looksUp) this.unknown.add(`${name} ${args[0] ?? "…"}`)
@@ -203,7 +203,7 @@ class Walk {
     await this.#command(next, place)
   }
 
-  async #cd(draft: Draft, args: readonly (string | null)[], place: Place): Promise<void> {
+  async #cd(draft: SegmentDraft, args: readonly (string | null)[], place: Place): Promise<void> {
     const { disk, env } = this.#setting
     const words = args[0] === "--" || args[0] === "-P" || args[0] === "-L" ? args.slice(1) : args
     const word = args.length === 0 ? env["HOME"] : words.length === 1 ? words[0] : null
@@ -219,8 +219,8 @@ class Walk {
     place.cwd = plain || up ? target : null
   }
 
-  async #assignments(list: readonly ShellAssignment[], place: Place): Promise<Draft["assignments"]> {
-    const read: Draft["assignments"] = []
+  async #assignments(list: readonly ShellAssignment[], place: Place): Promise<SegmentDraft["assignments"]> {
+    const read: SegmentDraft["assignments"] = []
     for (const { name, value, inside } of list) {
       for (const script of inside) await this.#substituted(script, place)
       if (value === undefined) this.unknown.add(`an array or an addition to ${name}`)
@@ -301,7 +301,7 @@ class Walk {
     await this.node(script, { ...place })
   }
 
-  async #push(draft: Draft): Promise<void> {
+  async #push(draft: SegmentDraft): Promise<void> {
     if (this.segments.length >= MAX_SEGMENTS) throw new TooMuch(`more than ${MAX_SEGMENTS} commands`)
     this.segments.push(draft)
   }
