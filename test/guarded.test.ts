@@ -112,6 +112,12 @@ test("a command runs in the sandbox without a question: it has the workspace and
   assert.deepEqual([effect.type, effect.outcome, effect.placement.type], ["effect", "done", "sandbox"])
 })
 
+test("the agent's own workspace, open to its owner alone, is one that commands can work in", { skip }, async (t) => {
+  const room = await open(t)
+  await room.turn([bash("pwd; touch made; ls")], { cwd: undefined })
+  assert.match(room.results()[0]!, /workspace\nmade$/)
+})
+
 test("a command has no network, not even to this machine", { skip }, async (t) => {
   const room = await open(t)
   const server = await webServer(t, (_request, response) => response.end("reached"))

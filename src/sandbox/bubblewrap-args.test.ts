@@ -33,13 +33,13 @@ test("every name space is the program's own, whoever the daemon is", () => {
   }
 })
 
-test("an ordinary daemon makes a user name space; a root daemon keeps three rights, to give them up", () => {
+test("an ordinary daemon makes a user name space; a root daemon keeps four rights, to give them up", () => {
   assert.ok(setUpArgs(setUp).includes("--unshare-user"))
   assert.ok(setUpArgs(setUp).includes("--disable-userns"))
   const args = setUpArgs({ ...setUp, user })
   assert.ok(!args.includes("--unshare-user"))
   assert.deepEqual(args.slice(0, 2), ["--cap-drop", "ALL"])
-  assert.equal(args.filter((one) => one === "--cap-add").length, 3)
+  assert.equal(args.filter((one) => one === "--cap-add").length, 4)
   const { args: command } = startArgs({ ...start, user })
   const drop = command.slice(command.indexOf("/usr/bin/setpriv"))
   for (const word of ["1234", "1235", "--clear-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"])

@@ -17,6 +17,12 @@ export interface Tools {
 export const FILTER_FD = "9"
 export const ARGS_FD = "8"
 
+/**
+ * What setpriv needs to give up everything, and bubblewrap to enter a folder that is open to its owner alone. None of them reaches the
+ * program: they go with the user id.
+ */
+const DROP_RIGHTS = ["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_DAC_READ_SEARCH"]
+
 export interface SetUp {
   mounts: readonly string[]
   program: Program
@@ -32,8 +38,7 @@ export function setUpArgs({ disableUserns, filter, mounts, program, user }: SetU
   return [
     ...(user === undefined
       ? ["--unshare-user", ...(disableUserns ? ["--disable-userns"] : [])]
-      : // setpriv needs these three to give up everything; they do not reach the program.
-        ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]),
+      : ["--cap-drop", "ALL", ...DROP_RIGHTS.flatMap((right) => ["--cap-add", right])]),
     ...["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"],
     ...["--hostname", "sandbox", "--die-with-parent", "--clearenv"],
     // Whoever starts it makes a session of its own (a process group to be ended as a whole, no terminal): a second one would leave

@@ -74,8 +74,12 @@ test("a command can change neither file, nor the one that says where a linked wo
     const program = { file: "/bin/sh", args: ["-c", command], cwd: work, env: { PATH } }
     const confined = await sandbox.confine({ program, workspace: work, profile: sandbox.profile() })
     const options = { env: { ...confined.env }, cwd: "/", timeoutMs: 30_000, maxChars: 9_000 }
-    await runProgram(confined.file, confined.args, { ...options, signal: new AbortController().signal })
+    const { output } = await runProgram(confined.file, confined.args, {
+      ...options,
+      signal: new AbortController().signal,
+    })
     await confined.close()
+    assert.doesNotMatch(output, /^bwrap:/)
   }
   const work = repository(t)
   await run(
