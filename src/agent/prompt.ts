@@ -64,6 +64,10 @@ export function messageTokens(message: Message): number {
     if (part.type === "text" || part.type === "thinking") tokens += estimateTokens(part.text)
     else if (part.type === "image") tokens += IMAGE_TOKENS
     else if (part.type === "file") tokens += Math.ceil(part.data.length / 6)
+    else if (part.type === "audio") tokens += Math.ceil(part.data.length / 6)
+    else if (part.type === "link") tokens += estimateTokens(part.uri + part.name)
+    else if (part.type === "resource")
+      tokens += part.text === undefined ? Math.ceil((part.data?.length ?? 0) / 6) : estimateTokens(part.text)
     else if (part.type === "tool.call") tokens += 10 + estimateTokens(part.raw ?? JSON.stringify(part.args ?? {}))
     else for (const piece of part.content) tokens += piece.type === "text" ? estimateTokens(piece.text) : IMAGE_TOKENS
   }

@@ -80,8 +80,14 @@ function block(part: Part): Record<string, unknown> | undefined {
         type: "file",
         mimeType: part.mimeType,
         fileName: part.name,
-        bytes: Math.floor((part.data.length / 4) * 3),
+        bytes: bytesOf(part.data),
       }
+    case "audio":
+      return { type: "audio", mimeType: part.mimeType, data: part.data }
+    case "link":
+      return part
+    case "resource":
+      return { ...part, data: undefined, ...(part.data === undefined ? {} : { bytes: bytesOf(part.data) }) }
     case "tool.call": {
       const written = part.args ? {} : { raw: part.raw ?? "" }
       return { type: "toolCall", id: part.callId, name: part.name, arguments: part.args ?? {}, ...written }
@@ -131,4 +137,9 @@ export function previewItem(message: Message, maxChars: number): { role: string;
   const text = textOf(message.content).trim()
   if (text === "") return undefined
   return { role: message.role, text: text.length > maxChars ? `${cut(text, maxChars - 1)}…` : text }
+}
+
+/** Of base64, padding aside. */
+function bytesOf(data: string): number {
+  return Math.floor((data.length / 4) * 3)
 }

@@ -10,6 +10,12 @@ export type Part =
   | { type: "image"; mimeType: string; data: string }
   /** Any other attached file that a model may be able to read (PDF): `data` is base64. */
   | { type: "file"; mimeType: string; name: string; data: string }
+  /** Sound: `data` is base64. */
+  | { type: "audio"; mimeType: string; data: string }
+  /** A reference to something that the reader may open; its content is not here. */
+  | { type: "link"; uri: string; name: string; mimeType?: string; title?: string; description?: string; size?: number }
+  /** Something that was handed over with its content: `text`, or `data` in base64. */
+  | { type: "resource"; uri: string; mimeType?: string; text?: string; data?: string }
   | ToolCallPart
   | ToolResultPart
 

@@ -79,6 +79,13 @@ export function projectClaw(envelope: TurnEnvelope, run: Run, viewer: ClawViewer
       return [agent(run, "lifecycle", at, { phase: "interrupted", reason: event.reason })]
     case "turn.ended":
       return ending(run, event.outcome, at, v4)
+    case "plan.updated":
+      return [agent(run, "plan", at, { planId: event.planId, plan: event.plan })]
+    case "tool.changed":
+    case "context.measured":
+    case "session.described":
+    case "update.received":
+    case "part.added":
     case "turn.queued":
     case "message.added":
     case "messages.dropped":

@@ -6,6 +6,7 @@ import { isObject } from "../../base/json.ts"
 import type { Message, Part, ToolResultPart } from "../../protocol/message.ts"
 import type { Sampling } from "../../protocol/turn.ts"
 import type { ModelRequest } from "../provider.ts"
+import { spoken, unheard } from "../spoken.ts"
 import { type Traits, traitsOf } from "./traits.ts"
 
 type Wire = Record<string, unknown>
@@ -169,6 +170,11 @@ function encodePart(part: Part, message: Message, thoughtOf: string | undefined)
       return [image(part)]
     case "file":
       return [file(part)]
+    case "audio":
+      return text(unheard(part).text)
+    case "link":
+    case "resource":
+      return encodePart(spoken(part), message, thoughtOf)
     case "tool.call":
       return [{ type: "tool_use", id: safeId(part.callId), name: part.name, input: part.args ?? {} }]
     case "tool.result":

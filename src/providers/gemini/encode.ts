@@ -5,6 +5,7 @@
 import type { Message, Part, ToolResultPart } from "../../protocol/message.ts"
 import type { Sampling, ToolChoice } from "../../protocol/turn.ts"
 import type { ModelRequest } from "../provider.ts"
+import { spoken } from "../spoken.ts"
 import { cleanSchema } from "./schema.ts"
 
 type Wire = Record<string, unknown>
@@ -131,7 +132,11 @@ function encodePart(part: Exclude<Part, { type: "tool.call" }>, own: boolean): W
       return [{ text: part.text, ...(part.text === "" ? {} : { thought: true }), thoughtSignature: part.opaque }]
     case "image":
     case "file":
+    case "audio":
       return [{ inlineData: { mimeType: part.mimeType, data: part.data } }]
+    case "link":
+    case "resource":
+      return encodePart(spoken(part), own)
     case "tool.result":
       return encodeResult(part)
   }

@@ -7,7 +7,7 @@ import type { Sampling } from "../../protocol/turn.ts"
 import type { ModelEvent, ModelFailure, ModelInfo, ModelRequest, Provider } from "../provider.ts"
 import type { ProviderSettings } from "../settings.ts"
 import type { Action } from "./intents.ts"
-import { makePlan, type Plan } from "./plan.ts"
+import { makePlan, type ReplyPlan } from "./plan.ts"
 import { answerTopic, footer, leftOver, noTool, notUnderstood, noWords, showResult, skipped } from "./replies.ts"
 
 /** The one model of this provider. */
@@ -52,7 +52,7 @@ async function* answer(request: ModelRequest, signal: AbortSignal, provider: str
 
 /** The request that is to be followed, and what has been done for it so far. */
 interface Turn {
-  plan: Plan
+  plan: ReplyPlan
   /** When it was asked, ms since 1970. */
   at: number
   hasWords: boolean
@@ -159,7 +159,7 @@ function compose(turn: Turn, request: ModelRequest, provider: string): string {
   return sections.join("\n\n")
 }
 
-function sectionOf(step: Step | undefined, request: ModelRequest, { language }: Plan): string[] {
+function sectionOf(step: Step | undefined, request: ModelRequest, { language }: ReplyPlan): string[] {
   if (!step) return []
   const { tool, args } = step.action
   if (step.done?.result) return [showResult(tool, args, step.done.result, language)]

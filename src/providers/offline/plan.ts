@@ -3,7 +3,7 @@
 import { type Action, INTENTS } from "./intents.ts"
 import { giveBack, type Quoted, takeQuotes } from "./quote.ts"
 
-export interface Plan {
+export interface ReplyPlan {
   actions: Action[]
   /** Clauses that were not understood, in the user's words. */
   unclear: string[]
@@ -28,11 +28,11 @@ const CLOSERS =
 const SENTENCE = /[ \t]*\n+[ \t]*|[;；。！!？?]+\s*|(?<=[^\s.])\.(?=\s)\s*/u
 const MAYBE = /,\s*(?:and\s+)?(?:then\s+)?|，\s*|、|\s+and\s+then\s+|\s+and\s+|\s+then\s+|然后|接着|并且|并|再|和/gu
 
-export function makePlan(input: string): Plan {
+export function makePlan(input: string): ReplyPlan {
   if (input.length > MAX_INPUT) return { actions: [], unclear: [input], withheld: [], language: "en" }
   const quoted = takeQuotes(input.trim())
   const language = /\p{Script=Han}/u.test(quoted.text) ? "zh" : "en"
-  const nothing: Plan = { actions: [], unclear: [giveBack(quoted.text, quoted)], withheld: [], language }
+  const nothing: ReplyPlan = { actions: [], unclear: [giveBack(quoted.text, quoted)], withheld: [], language }
   if (quoted.text.length > MAX_LENGTH) return nothing
   // "Create a.txt with this text: …" may hold more than words, so the whole is tried before it is taken apart.
   const whole = clause(quoted.text, quoted)
@@ -51,7 +51,7 @@ export function makePlan(input: string): Plan {
 }
 
 /** Greetings give way to work, and half-understood work to caution. */
-function settle(plan: Plan): Plan {
+function settle(plan: ReplyPlan): ReplyPlan {
   const calls = plan.actions.filter((action) => action.type === "call")
   const actions = calls.length > 0 ? plan.actions.filter((action) => !isCourtesy(action)) : plan.actions
   if (plan.unclear.length === 0) return { ...plan, actions }

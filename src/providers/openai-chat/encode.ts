@@ -4,6 +4,7 @@ import { callsOf, type Message, type Part, type ToolResultPart } from "../../pro
 import type { Sampling, ToolChoice } from "../../protocol/turn.ts"
 import type { ModelRequest } from "../provider.ts"
 import type { ProviderSettings } from "../settings.ts"
+import { spoken, unheard } from "../spoken.ts"
 
 type Wire = Record<string, unknown>
 type Service = Pick<ProviderSettings, "id" | "baseUrl" | "quirks">
@@ -131,13 +132,30 @@ function encodeThinking(message: Message, model: string, { id, quirks }: Service
 function encodeUser(content: readonly Part[]): unknown {
   if (content.every((part) => part.type === "text"))
     return content.map((part) => (part.type === "text" ? part.text : "")).join("\n")
+  return encodeParts(content)
+}
+
+function encodeParts(content: readonly Part[]): Wire[] {
   return content.flatMap((part): Wire[] => {
     if (part.type === "text") return [{ type: "text", text: part.text }]
     if (part.type === "image") return [image(part)]
     if (part.type === "file")
       return [{ type: "file", file: { filename: part.name, file_data: `data:${part.mimeType};base64,${part.data}` } }]
+    if (part.type === "audio") return [audio(part)]
+    if (part.type === "link" || part.type === "resource") return encodeParts([spoken(part)])
     return []
   })
+}
+
+/** Chat Completions hears two formats (platform.openai.com/docs/guides/audio). */
+function audio(part: Extract<Part, { type: "audio" }>): Wire {
+  const format = /^audio\/(?:x-)?wav$/.test(part.mimeType)
+    ? "wav"
+    : /^audio\/(?:mpeg|mp3)$/.test(part.mimeType)
+      ? "mp3"
+      : ""
+  if (format === "") return { type: "text", text: unheard(part).text }
+  return { type: "input_audio", input_audio: { data: part.data, format } }
 }
 
 function image(part: Extract<Part, { type: "image" }>): Wire {

@@ -3,6 +3,7 @@
 import type { Message, Part, ToolResultPart } from "../../protocol/message.ts"
 import type { Sampling } from "../../protocol/turn.ts"
 import type { ModelRequest } from "../provider.ts"
+import { spoken, unheard } from "../spoken.ts"
 
 type Wire = Record<string, unknown>
 
@@ -84,6 +85,8 @@ function encodeInput(part: Part): Wire[] {
   if (part.type === "image") return [{ type: "input_image", image_url: `data:${part.mimeType};base64,${part.data}` }]
   if (part.type === "file")
     return [{ type: "input_file", filename: part.name, file_data: `data:${part.mimeType};base64,${part.data}` }]
+  if (part.type === "audio") return encodeInput(unheard(part))
+  if (part.type === "link" || part.type === "resource") return encodeInput(spoken(part))
   return []
 }
 
