@@ -1,6 +1,7 @@
 // The contract that doors see of this room: submit a turn, watch it, cancel it, answer its questions.
 
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
+import type { McpServer } from "../protocol/mcp-server.ts"
 import type { Sampling, TurnLimits, TurnRecord, TurnRequest } from "../protocol/turn.ts"
 import type { GrantFilter, GrantRow } from "../store/grants.ts"
 
@@ -85,4 +86,26 @@ export interface AgentProfile {
   tools: readonly string[] | undefined
   sampling: Sampling
   limits: TurnLimits
+  /** Set when an external agent runs its turns (agent/harness.ts) instead of a model service. */
+  hosted?: HostedProfile
+}
+
+/** How an external agent is found, started and kept. */
+export interface HostedProfile {
+  /** Its name in the table of known agents; absent for a command of the owner's own. */
+  known?: string
+  /** Program and arguments; absent: as the table of known agents says. */
+  command?: readonly string[]
+  /** Added to the small clean environment that it gets, secrets resolved when it starts. */
+  env: () => Record<string, string>
+  /** Protocol version that is asked for first. */
+  protocol: 1 | 2
+  /** Its own process runs in the sandbox, too. */
+  confined: boolean
+  /** It is ended after so long without a turn, ms; 0: never. */
+  idleMs: number
+  /** Credentials by id of the log-in method. */
+  credential: (methodId: string) => string | undefined
+  /** MCP servers that are handed to it with every session. */
+  mcpServers: readonly McpServer[]
 }

@@ -91,6 +91,8 @@ export interface TurnRequest {
   recovery?: "resume" | "mark" | "mark-begun"
   /** Set by the lanes: somebody who could approve was connected when it was accepted, and may come back after a restart. */
   attended?: boolean
+  /** Whose editor and MCP servers it may use: an id that a client lends them under (`client.lend`). */
+  lender?: string
   origin: Origin
 }
 
