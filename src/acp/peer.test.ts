@@ -3,14 +3,14 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { PincerError } from "../base/errors.ts"
 import { LineReader } from "./lines.ts"
-import { Peer, type PeerOptions, RpcFailure, saidBy } from "./peer.ts"
+import { type PeerOptions, RpcFailure, RpcPeer, saidBy } from "./peer.ts"
 
 function alone(options: Partial<PeerOptions> = {}) {
   const sent: Record<string, unknown>[] = []
   const heard: [string, Record<string, unknown>][] = []
   const oddities: string[] = []
   const timers: (() => void)[] = []
-  const peer = new Peer(
+  const peer = new RpcPeer(
     {
       send: (text) => sent.push(JSON.parse(text)),
       onRequest: async ({ method, params }) => ({ method, params }),

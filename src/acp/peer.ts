@@ -78,7 +78,7 @@ interface Waiting {
   reject(error: Error): void
 }
 
-export class Peer {
+export class RpcPeer {
   readonly #options: PeerOptions
   readonly #after: After
   readonly #waiting = new Map<MessageId, Waiting>()
