@@ -4,6 +4,7 @@
 // Requests are answered as they finish; notifications are told in the order in which they came, before any request that came later.
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { isObject, parseJson } from "../base/json.ts"
+import type { After } from "../protocol/link.ts"
 
 /** Ids are numbers or strings; 0 is an id like any other. */
 export type MessageId = number | string
@@ -69,8 +70,6 @@ export interface CallOptions {
   /** Longest wait for the answer, ms, measured with `after`. Absent: for ever, or until the connection ends. */
   timeoutMs?: number
 }
-
-export type After = (ms: number, fn: () => void) => () => void
 
 interface Waiting {
   method: string
