@@ -2,7 +2,7 @@
 // knows the wire; this room records, decides and asks. Everything an agent says of itself is a claim, never evidence.
 import type { Message, Part, Usage } from "../protocol/message.ts"
 import type { Plan } from "../protocol/plan.ts"
-import type { Question, QuestionAnswer } from "../protocol/question.ts"
+import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { ToolView } from "../protocol/tool-view.ts"
 import type { TurnError, TurnRequest, TurnStop } from "../protocol/turn.ts"
@@ -42,7 +42,7 @@ export interface HostedTurn {
   /** terminal/create: judged like a Bash of ours and confined like one. Throws PincerError. */
   openTerminal(command: HostedCommand): Promise<HostedTerminal>
   /** A question to the user. `declined` when nobody can be asked. */
-  ask(question: Question): Promise<QuestionAnswer>
+  ask(question: UserQuestion): Promise<UserAnswer>
 }
 
 export type HostedEvent =

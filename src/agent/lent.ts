@@ -1,5 +1,5 @@
 // What the client that started a turn lends to it: its editor, tools of MCP servers that it named, and its ear for questions.
-import type { Question, QuestionAnswer } from "../protocol/question.ts"
+import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import type { TurnRequest } from "../protocol/turn.ts"
 import type { Editor } from "../tools/editor.ts"
 import type { Tool } from "../tools/tool.ts"
@@ -9,7 +9,7 @@ export interface Lent {
   /** Beside the agent's own; only for this client's turns. */
   tools: readonly Tool[]
   /** Absent when the client shows no forms. */
-  ask?(question: Question, signal: AbortSignal): Promise<QuestionAnswer>
+  ask?(question: UserQuestion, signal: AbortSignal): Promise<UserAnswer>
 }
 
 /** Undefined when the turn's client lends nothing, or is gone. */
