@@ -7,8 +7,18 @@ import * as modules from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
+/**
+ * A gateway runs for months. V8's compilers work in pieces of 8 KiB that malloc keeps for good unless each is given back by itself; glibc
+ * reads how before a process starts and never after (docs/performance.md).
+ */
+const MALLOC = { MALLOC_MMAP_THRESHOLD_: "4096", MALLOC_TRIM_THRESHOLD_: "65536", MALLOC_TOP_PAD_: "16384" }
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const major = Number(process.versions.node.split(".")[0])
+const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+const verb = args.indexOf("gateway")
+const isDaemon = process.platform === "linux" && verb > 0 && args[verb + 1] === "run"
+const env = isDaemon ? { ...MALLOC, ...process.env } : process.env
 
 if (major < 24) {
   const own = join(root, "node_modules", "node", "bin", "node")
@@ -18,13 +28,16 @@ if (major < 24) {
     )
     process.exit(1)
   }
-  const child = spawn(own, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: "inherit" })
+  const child = spawn(own, args, { stdio: "inherit", env })
   // A terminal sends Ctrl-C to both, and what it means is for the child to say; the others reach only this process.
   process.on("SIGINT", () => undefined)
   for (const name of ["SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name))
   const code = await new Promise((resolve) => child.on("exit", (status, signal) => resolve(signal ? 1 : status)))
   process.exit(code)
 }
+// The same process with the settings: its id, its files and its parent stay.
+if (isDaemon && process.env.MALLOC_MMAP_THRESHOLD_ === undefined && process.execve !== undefined)
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...args], env)
 // Old versions have no such export; asked for by name it would fail before the first line runs.
 modules.enableCompileCache?.()
 const source = join(root, "src", "cli", "main.ts")

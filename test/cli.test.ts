@@ -404,6 +404,23 @@ describe("pincer without a gateway", () => {
     assert.equal(existsSync(join(place.home, "gateway.json")), false)
   })
 
+  test("on Linux the gateway runs with malloc told to give memory back, in the process that was started", {
+    skip: process.platform === "linux" ? false : "NOT TESTED: malloc is told so on Linux only",
+  }, async () => {
+    const gateway = await runGateway(place)
+    try {
+      const settings = readFileSync(`/proc/${gateway.child.pid}/environ`, "utf8").split("\0")
+      assert.ok(settings.includes("MALLOC_MMAP_THRESHOLD_=4096"))
+      assert.match(
+        readFileSync(join(place.home, "gateway.json"), "utf8"),
+        new RegExp(`"pid":\\s*${gateway.child.pid}\\b`),
+      )
+    } finally {
+      gateway.child.kill("SIGTERM")
+      await once(gateway.child, "exit")
+    }
+  })
+
   test("an older Node starts the checkout's own", (t) => {
     const folders = (process.env["PATH"] ?? "").split(":")
     const old = folders

@@ -6,17 +6,17 @@ import { runInNewContext } from "node:vm"
 
 /**
  * A burst of turns made V8 grow for good: young space that is never given back, old space that is collected late, and, most of all,
- * working memory of the optimizing compilers, which their threads leave behind in pieces that malloc cannot return.
+ * working memory of the optimizing compilers, which their threads leave behind in pieces (bin/pincer.js has malloc return those).
  */
 const SETTINGS: readonly string[] = [
   "--semi-space-growth-factor=1",
   "--max-semi-space-size=2",
   "--optimize-for-size",
   // Maglev would compile hundreds of functions in the first seconds of a burst: only what is called thousands of times is worth it.
-  "--invocation-count-for-maglev=5000",
+  "--invocation-count-for-maglev=10000",
   // TurboFan stays for what is really hot, such as loops over long texts, and compiles it in small portions. V8 multiplies the
   // first two into an int: their product must stay below 2^31, or the largest functions are compiled at once.
-  "--invocation-count-for-turbofan=20000",
+  "--invocation-count-for-turbofan=50000",
   "--max-optimized-bytecode-size=1000",
   "--max-inlined-bytecode-size-cumulative=0",
 ]
