@@ -19,7 +19,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: [...LOWER, "store", "policy", "providers", "tools"],
   jobs: [...LOWER, "store", "agent"],
   acp: [...LOWER, "policy", "agent"],
-  gateway: [...LOWER, "sandbox", "config", "store", "policy", "providers", "tools", "agent", "jobs", "acp"],
+  workflow: [...LOWER, "store", "policy", "tools", "agent"],
+  gateway: [...LOWER, "sandbox", "config", "store", "policy", "providers", "tools", "agent", "jobs", "acp", "workflow"],
   cli: [...LOWER, "config"],
 }
 /** Commands that start a program may reach the gateway, by dynamic import only. */

@@ -1,0 +1,131 @@
+// Workflow runs as the wire knows them: the tool envelope that Lobster's callers read, and what is told beside it.
+
+export const RUN_STATUSES = [
+  "running",
+  /** A gate waits: an approval or an input. */
+  "waiting",
+  "completed",
+  "failed",
+  "canceled",
+  /** A step that may have acted was cut off: somebody must say whether it did. */
+  "uncertain",
+] as const
+export type RunStatus = (typeof RUN_STATUSES)[number]
+
+export const STEP_STATUSES = [
+  "pending",
+  "running",
+  "waiting",
+  "completed",
+  "skipped",
+  "failed",
+  "canceled",
+  "uncertain",
+] as const
+export type RunStepStatus = (typeof STEP_STATUSES)[number]
+
+/** One line of what happened: every step that began, in the order in which they began. */
+export interface RunStep {
+  /** "fetch", "each[3].send", "both.left": where it stands, by ids. */
+  path: string
+  kind: StepKind
+  status: RunStepStatus
+  attempts: number
+  startedAt: number | null
+  endedAt: number | null
+  /** Why it failed, was skipped or is uncertain. */
+  message?: string
+}
+
+export const STEP_KINDS = [
+  "shell",
+  "argv",
+  "pipeline",
+  "workflow",
+  "for_each",
+  "parallel",
+  "approval",
+  "input",
+  "tool",
+  "agent",
+  "http",
+] as const
+export type StepKind = (typeof STEP_KINDS)[number]
+
+/** What is known of one run. */
+export interface RunRecord {
+  runId: string
+  /** Name of the workflow, its file, or the pipeline's text. */
+  title: string
+  /** Absolute path of the file it was started from; absent for a pipeline. */
+  file?: string
+  status: RunStatus
+  args: Record<string, unknown>
+  cwd: string
+  startedAt: number
+  endedAt: number | null
+  /** Times it was started or resumed. */
+  attempt: number
+  steps: RunStep[]
+  /** Who started it. */
+  startedBy: string
+  error?: EnvelopeError
+}
+
+export interface ApprovalRequest {
+  type: "approval_request"
+  prompt: string
+  items: unknown[]
+  preview?: string
+  initiatedBy?: string
+  requiredApprover?: string
+  requireDifferentApprover?: boolean
+  resumeToken: string
+  /** Eight hex digits: a token that people can type. */
+  approvalId?: string
+}
+
+export interface InputRequest {
+  type: "input_request"
+  prompt: string
+  responseSchema: unknown
+  defaults?: unknown
+  subject?: unknown
+  resumeToken: string
+  approvalId?: string
+}
+
+export interface EnvelopeError {
+  type: "parse_error" | "runtime_error" | "doctor_error"
+  message: string
+}
+
+/** What tool mode prints: Lobster's fields unchanged, ours beside them (`runId`, `steps`, `counts`, `problems`). */
+export type Envelope =
+  | ({
+      protocolVersion: 1
+      ok: true
+      status: "ok" | "needs_approval" | "needs_input" | "cancelled"
+      output: unknown[]
+      requiresApproval: ApprovalRequest | null
+      requiresInput: InputRequest | null
+    } & EnvelopeExtras)
+  | ({ protocolVersion: 1; ok: false; error: EnvelopeError } & EnvelopeExtras)
+
+export interface EnvelopeExtras {
+  runId?: string
+  steps?: Pick<RunStep, "path" | "kind" | "status" | "attempts" | "message">[]
+  /** Steps by status. */
+  counts?: Partial<Record<RunStepStatus, number>>
+  /** Outputs that were too long: where the whole text lies. */
+  spilled?: { path: string; bytes: number; file: string }[]
+}
+
+/** Facts of a run, for whoever watches. `seq` counts per run, from 1. */
+export type RunEvent = { runId: string; seq: number; at: number } & (
+  | { type: "run.started"; title: string; attempt: number }
+  | { type: "step.started"; path: string; kind: StepKind; attempt: number }
+  | { type: "step.ended"; path: string; kind: StepKind; status: RunStepStatus; durationMs: number; message?: string }
+  | { type: "run.waiting"; path: string; gate: "approval" | "input"; prompt: string; expiresAt: number | null }
+  | { type: "run.ended"; status: RunStatus; error?: EnvelopeError }
+)
