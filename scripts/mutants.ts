@@ -305,6 +305,14 @@ const sandbox: Mutant[] = [
     test: "src/sandbox/git-guard.test.ts",
   },
   {
+    guard: "a .git that is a link is refused",
+    file: "src/sandbox/git-guard.ts",
+    find: "  refuseLink(git)",
+    replace: "",
+    test: "src/sandbox/git-guard.test.ts",
+    only: "is a link",
+  },
+  {
     guard: "hidden paths stay hidden",
     file: "src/sandbox/bubblewrap-mounts.ts",
     find: "mounts.push(...hiddenMounts(layout))",

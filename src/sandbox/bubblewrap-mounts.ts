@@ -170,7 +170,7 @@ function realOf(folder: string): string | undefined {
 
 /**
  * The .git folder is a mount of its own, so that it cannot be moved away and another put in its place; what is in GIT is read-only.
- * A link is left alone: what it leads to is outside, or writable under its own name.
+ * One that is a link was refused before (git-guard.ts).
  */
 function gitMounts(workspace: string, pinned: Pinned): string[] {
   const git = join(workspace, ".git")

@@ -54,14 +54,41 @@ test("what a repository has already is kept as it is; what a kill left behind is
   assert.equal(existsSync(join(work, ".git/commondir")), false)
 })
 
-test("nothing is written through a .git that is a link, or where there is none", (t) => {
+test("nothing is written where there is no .git, and one that is a link is refused with a way out", (t) => {
   const work = realpathSync(mkdtempSync(join(tmpdir(), "guard-")))
   const other = realpathSync(mkdtempSync(join(tmpdir(), "guard-")))
   t.after(() => [work, other].map((one) => rmSync(one, { recursive: true, force: true })))
   assert.deepEqual(guardGit(work).paths, [])
   symlinkSync(other, join(work, ".git"))
-  guardGit(work).release()
+  assert.throws(() => guardGit(work), {
+    code: "INVALID_PARAMS",
+    message: new RegExp(`is a link, .* make it a file with the line "gitdir: ${other}"`),
+  })
   assert.deepEqual(readdirSync(other), [])
+})
+
+test("a command cannot replace a .git that is a link: it does not run; with a read-only workspace it does", {
+  skip,
+}, async (t) => {
+  const work = realpathSync(mkdtempSync(join(tmpdir(), "guard-")))
+  t.after(() => rmSync(work, { recursive: true, force: true }))
+  mkdirSync(join(work, "repo"))
+  // Inside the workspace as well as outside of it.
+  symlinkSync("repo", join(work, ".git"))
+  const sandbox = openSandbox({ profile: "workspace", profiles: {}, uid: SANDBOX_UID }, { path: PATH, hidden: [] })
+  t.after(() => sandbox.close())
+  giveAway(work)
+  const script = "rm -f .git; mkdir -p .git/hooks; echo evil > .git/hooks/pre-commit; echo evil > repo/config"
+  const program = { file: "/bin/sh", args: ["-c", script], cwd: work, env: { PATH } }
+  await assert.rejects(sandbox.confine({ program, workspace: work, profile: sandbox.profile() }), /is a link/)
+  const readOnly = { ...sandbox.profile(), workspace: "read-only" as const }
+  const confined = await sandbox.confine({ program, workspace: work, profile: readOnly })
+  const signal = new AbortController().signal
+  const limits = { cwd: "/", timeoutMs: 30_000, maxChars: 9_000, signal }
+  const run = await runProgram(confined.file, confined.args, { env: { ...confined.env }, ...limits })
+  await confined.close()
+  assert.match(run.output, /Read-only file system/)
+  assert.deepEqual([readdirSync(work).sort(), readdirSync(join(work, "repo"))], [[".git", "repo"], []])
 })
 
 test("a command can change neither file, nor the one that says where a linked work tree's repository is", {

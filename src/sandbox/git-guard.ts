@@ -1,7 +1,8 @@
 // Two files of a repository from which git would read settings, and so run programs, that a repository mostly does not have: what is not
 // there cannot be mounted read-only. While a command runs they are there, saying what is so anyway; afterwards they are gone again.
-import { lstatSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { lstatSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { PincerError } from "../base/errors.ts"
 
 /** "commondir" leads git to another folder for its settings ("." is the folder itself); the other adds to them. */
 const GUARDS: Readonly<Record<string, string>> = { commondir: ".\n", "config.worktree": "" }
@@ -15,9 +16,13 @@ export interface GitGuard {
   release(): void
 }
 
-/** For the .git of a workspace that can be written. A .git that is a file or not there has nothing to guard here. */
+/**
+ * For the .git of a workspace that can be written. A .git that is a file or not there has nothing to guard here. Throws INVALID_PARAMS
+ * for one that is a link.
+ */
 export function guardGit(workspace: string): GitGuard {
   const git = join(workspace, ".git")
+  refuseLink(git)
   if (!isOwnFolder(git)) return { paths: [], release: () => undefined }
   const paths = Object.keys(GUARDS).map((name) => join(git, name))
   const ours = Object.entries(GUARDS).filter(([name, text]) => hold(join(git, name), text))
@@ -30,6 +35,17 @@ export function guardGit(workspace: string): GitGuard {
       for (const [name, text] of ours) letGo(join(git, name), text, git)
     },
   }
+}
+
+/** What a link leads to can be guarded, the link itself cannot: a command would put a repository of its own in its place. */
+export function refuseLink(git: string): void {
+  if (!lstatSync(git, { throwIfNoEntry: false })?.isSymbolicLink()) return
+  const target = readlinkSync(git)
+  throw new PincerError(
+    "INVALID_PARAMS",
+    `${git} is a link, which commands could replace by a repository that runs programs of theirs, so nothing was run: ` +
+      `make it a file with the line "gitdir: ${target}", or use a profile with a read-only workspace`,
+  )
 }
 
 /** True when the file is one that we made, now or for another command, or left behind when we were killed. */

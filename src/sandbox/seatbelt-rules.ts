@@ -12,6 +12,8 @@ export interface SeatbeltLayout {
   hidden: readonly string[]
   /** A folder of this program alone. */
   temporary: string
+  /** What .git of the workspace is; what it says git to run may be read, not changed. */
+  git: "folder" | "file" | "none"
   /** Port of the egress on 127.0.0.1; undefined: no network at all. */
   egressPort: number | undefined
 }
@@ -75,6 +77,7 @@ export function seatbeltRules(layout: SeatbeltLayout): string {
     allow("file-write*", [...write.map(subpath), ...DEVICES.map(literal)]),
     allow("file-ioctl", DEVICES.map(literal)),
     ...network(layout),
+    ...gitRules(layout),
     ...closed(layout.hidden),
   ]
   return `${rules.join("\n")}\n`
@@ -92,6 +95,16 @@ function network({ egressPort, profile }: SeatbeltLayout): string[] {
       ),
     )
   return rules
+}
+
+/** A repository's settings and hooks cannot be changed, made or moved away; nor the file that says where they are. */
+function gitRules({ git, workspace }: SeatbeltLayout): string[] {
+  const own = `${workspace}/.git`
+  if (git === "none") return []
+  if (git === "file") return [`(deny file-write* ${literal(own)})`]
+  const folders = ["hooks", "modules"].map((name) => subpath(`${own}/${name}`))
+  const files = ["config", "commondir", "config.worktree"].map((name) => literal(`${own}/${name}`))
+  return [`(deny file-write* ${[...folders, ...files].join(" ")})`, `(deny file-write-unlink ${literal(own)})`]
 }
 
 function closed(hidden: readonly string[]): string[] {

@@ -18,6 +18,7 @@ function rulesOf(changes: Partial<SeatbeltLayout> = {}): string[] {
     workspace: "/Users/me/work",
     hidden: ["/Users/me/.pincer", "/Users/me/work/keys/secret"],
     temporary: "/private/var/folders/x/T/pincer-tmp-1",
+    git: "none",
     egressPort: undefined,
     ...changes,
   }
@@ -66,6 +67,17 @@ test("files: the workspace and the private folder; not the home, not the shared 
   for (const path of ["/usr/local", "/usr/local/var", "/opt/homebrew", "/opt/homebrew/var", "/usr", "/private/var/db"])
     assert.ok(!read.includes(`"${path}"`), path)
   assert.doesNotMatch(read, /Keychains|\.ssh/)
+})
+
+test("what git obeys is read-only and .git stays where it is, after the workspace was opened", () => {
+  const rules = rulesOf({ git: "folder" })
+  const closed = rule(rules, "(deny file-write* ")
+  for (const path of ['subpath "/Users/me/work/.git/hooks', 'literal "/Users/me/work/.git/config', '.git/commondir"'])
+    assert.ok(closed.includes(path), path)
+  assert.ok(rules.includes('(deny file-write-unlink (literal "/Users/me/work/.git"))'))
+  assert.ok(rules.indexOf(closed) > rules.indexOf(rule(rules, "(allow file-write* ")), "the last rule decides")
+  assert.ok(rulesOf({ git: "file" }).includes('(deny file-write* (literal "/Users/me/work/.git"))'))
+  assert.doesNotMatch(rulesOf().join(), /\.git/)
 })
 
 test("folders above are seen by name and not listed", () => {

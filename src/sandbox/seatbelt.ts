@@ -3,15 +3,16 @@
 // Not run by our tests on macOS: they hold the rules that are written, and that a confinement which does not confine is refused.
 import { execFile } from "node:child_process"
 import { once } from "node:events"
-import { accessSync, constants, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import { openLoopbackEgress } from "./egress.ts"
 import { proxyEnvironment } from "./forwarder-program.ts"
+import { refuseLink } from "./git-guard.ts"
 import type { BackendReport, Confined, ConfineRequest, Program, SandboxBackend, SandboxProfile } from "./sandbox.ts"
-import { seatbeltRules } from "./seatbelt-rules.ts"
+import { type SeatbeltLayout, seatbeltRules } from "./seatbelt-rules.ts"
 
 export interface SeatbeltOptions {
   /** Default: where macOS has it. */
@@ -111,6 +112,7 @@ export class Seatbelt implements SandboxBackend {
     const rules = seatbeltRules({
       profile: { ...profile, read: profile.read.map(resolved), write: profile.write.map(resolved) },
       workspace: resolved(workspace),
+      git: profile.workspace === "read-write" ? kindOfGit(resolved(workspace)) : "none",
       hidden: [...new Set(hidden.flatMap((path) => [path, resolved(path)]))],
       temporary,
       egressPort,
@@ -166,6 +168,15 @@ const FACTS = [
   "Network: none, unless the profile names hosts: then through a proxy that decides each connection",
   "Limits: processor time, file size and open files",
 ]
+/** Throws INVALID_PARAMS for a link. */
+function kindOfGit(workspace: string): SeatbeltLayout["git"] {
+  const git = join(workspace, ".git")
+  refuseLink(git)
+  const found = lstatSync(git, { throwIfNoEntry: false })
+  if (!found) return "none"
+  return found.isDirectory() ? "folder" : "file"
+}
+
 const WARNINGS = [
   "macOS has no limits on memory and processes of one command: they are not set",
   "Listed loopbackPorts are open without the proxy too: such connections are not recorded one by one",
