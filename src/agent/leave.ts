@@ -7,7 +7,7 @@ import { errorResult, type ToolResult } from "../tools/tool.ts"
 import { fingerprintOf, standingOf } from "./approvals.ts"
 import { offerOf } from "./offer.ts"
 import type { Ports } from "./ports.ts"
-import type { CallRoom, Judged } from "./scene.ts"
+import type { CallRoom, Judged, SceneRoom, Verdict } from "./scene.ts"
 import { Parked } from "./scope.ts"
 
 export type Known = NonNullable<Awaited<ReturnType<Ports["books"]["approvals"]["forStep"]>>>
@@ -43,20 +43,20 @@ export async function leaveFor(
     return undefined
   }
   await asking()
-  const approval = approvalFor(room, call, judged, title)
+  const summary = touch.command === undefined ? `${tool.name} ${title}` : ports.redactor.text(touch.command)
+  const approval = approvalFor(room, { callId: call.callId, args, summary }, judged)
   scope.show(await ports.books.approvals.ask(scope.fence, key, fingerprint, approval))
   ports.checkpoint("approval.asked")
   ports.asked(approval)
   throw new Parked(`Waiting for approval ${approval.id}`)
 }
 
-function approvalFor(
-  { cwd, ports, request, scope }: CallRoom,
-  call: ToolCallPart,
-  judged: Judged,
-  title: string,
+/** What a human is asked about a call. `summary` has gone through the redactor. */
+export function approvalFor(
+  { cwd, ports, request, scope }: SceneRoom,
+  call: { callId: string; args: Record<string, unknown>; summary: string },
+  { decision, facts }: Verdict,
 ): Approval {
-  const { args, decision, facts, tool, touch } = judged
   const { redactor } = ports
   const now = ports.clock.now()
   const offer = offerOf(facts, decision, request.agentId)
@@ -68,9 +68,9 @@ function approvalFor(
     agentId: request.agentId,
     turnId: scope.fence.turnId,
     callId: call.callId,
-    tool: tool.name,
-    args: redactor.value(args),
-    summary: touch.command === undefined ? `${tool.name} ${title}` : redactor.text(touch.command),
+    tool: facts.tool,
+    args: redactor.value(call.args),
+    summary: call.summary,
     reason: decision.reason,
     rule: decision.rule,
     cwd,

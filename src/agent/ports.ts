@@ -8,6 +8,7 @@ import type { Catalogue } from "../providers/catalogue.ts"
 import type { Books } from "../store/open.ts"
 import type { Tool, ToolSettings } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
+import type { Harness } from "./harness.ts"
 import type { Rights } from "./rights.ts"
 
 export interface TurnSettings {
@@ -39,6 +40,8 @@ export interface Ports {
   canAsk: (sessionKey: string) => boolean
   /** Told of every approval that was asked, so that it can expire. */
   asked: (approval: Approval) => void
+  /** Runs the turns of agents that are hosted; absent where none are. */
+  harness?: Harness
   /** Told each named point between two facts: where crash tests kill the process. */
   checkpoint: (point: Checkpoint) => void
 }

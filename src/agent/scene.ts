@@ -18,31 +18,45 @@ import { taintOf } from "./taint.ts"
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
-export interface CallRoom {
+/** What a call is judged by, besides its facts. */
+export interface SceneRoom {
   ports: Ports
   scope: TurnScope
   request: TurnRequest
-  /** The session's messages so far, this turn's included; the loop adds to them. */
+  /** The session's messages so far, this turn's included; whoever runs the turn adds to them. */
   messages: readonly Message[]
-  /** Tools this turn may use, by canonical name and alias. */
-  tools: ReadonlyMap<string, Tool>
   cwd: string
-  notes: Map<string, unknown>
   /** Who could approve may be on the way back: after a restart calls are asked for although nobody is connected yet. */
   expectsReturn: boolean
 }
 
-/** A call that was understood and judged. */
-export interface Judged {
-  tool: Tool
-  args: Record<string, unknown>
-  touch: Touch
+export interface CallRoom extends SceneRoom {
+  /** Tools this turn may use, by canonical name and alias. */
+  tools: ReadonlyMap<string, Tool>
+  notes: Map<string, unknown>
+}
+
+/** The facts of a call, and what policy answered. */
+export interface Verdict {
   facts: CallFacts
   decision: Decision
   /** The session's leave from the sandbox, when it has one. */
   elevation: Elevation | undefined
   /** Hex sha256 of the arguments in canonical JSON: what the audit keeps of them. */
   argsDigest: string
+}
+
+/** A call of ours that was understood and judged. */
+export interface Judged extends Verdict {
+  tool: Tool
+  args: Record<string, unknown>
+  touch: Touch
+}
+
+/** Circumstances that the room does not know. */
+export interface SceneChanges {
+  /** Set when an external agent carries the call out itself. */
+  hosted?: { confined: boolean }
 }
 
 /** `asked`: an approval of this very step exists, so somebody was there to ask. A result instead of a call that cannot be judged. */
@@ -64,14 +78,22 @@ export async function judge(room: CallRoom, call: ToolCallPart, asked: boolean):
   const args = parsed.data
   try {
     const touch = await tool.touch(args, room.cwd, room.ports.toolSettings)
-    const facts = factsOf(tool, args, touch)
-    const scene = await sceneOf(room, tool, facts, asked)
-    const decision = decide(scene)
-    return { tool, args, touch, facts, decision, elevation: scene.elevation, argsDigest: argsDigest(args) }
+    return { tool, args, touch, ...(await judgeFacts(room, factsOf(tool, args, touch), asked)) }
   } catch (error) {
     if (error instanceof PincerError) return errorResult(error.message)
     throw error
   }
+}
+
+/** What policy says of a call whose facts are known, wherever they come from. */
+export async function judgeFacts(
+  room: SceneRoom,
+  facts: CallFacts,
+  asked: boolean,
+  changes: SceneChanges = {},
+): Promise<Verdict> {
+  const scene = { ...(await sceneOf(room, facts, asked)), ...changes }
+  return { facts, decision: decide(scene), elevation: scene.elevation, argsDigest: argsDigest(facts.args) }
 }
 
 function factsOf(tool: Tool, args: Record<string, unknown>, touch: Touch): CallFacts {
@@ -89,7 +111,7 @@ function factsOf(tool: Tool, args: Record<string, unknown>, touch: Touch): CallF
   }
 }
 
-async function sceneOf(room: CallRoom, tool: Tool, call: CallFacts, asked: boolean): Promise<Scene> {
+async function sceneOf(room: SceneRoom, call: CallFacts, asked: boolean): Promise<Scene> {
   const { ports, request, scope } = room
   const { rights } = ports
   const { key: sessionKey } = scope.session
@@ -101,7 +123,7 @@ async function sceneOf(room: CallRoom, tool: Tool, call: CallFacts, asked: boole
     rights.grants(agentId, sessionKey),
     rights.elevation(sessionKey),
     rights.sandbox(agentId),
-    countsOf(room, rateQueries(layers, tool.name), now),
+    countsOf(room, rateQueries(layers, call.tool), now),
   ])
   return {
     call,
@@ -126,20 +148,20 @@ async function sceneOf(room: CallRoom, tool: Tool, call: CallFacts, asked: boole
   }
 }
 
-function wantingOf({ messages, request, scope }: CallRoom): Wanting {
+export function wantingOf({ messages, request, scope }: SceneRoom): Wanting {
   const last = messages.findLast((message) => message.role === "assistant")
   return { request, session: scope.session, provider: last?.provider, model: last?.model }
 }
 
 /** What the rules about how often want to know; nothing is counted that no rule asks for. */
-async function countsOf(room: CallRoom, queries: readonly RateQuery[], now: number): Promise<CallCounts> {
+async function countsOf(room: SceneRoom, queries: readonly RateQuery[], now: number): Promise<CallCounts> {
   const none = { turn: 0, minute: 0, day: 0 }
   if (queries.length === 0) return none
   const answers = await Promise.all(queries.map(async (query) => [query.key, await countOf(room, query, now)] as const))
   return { ...none, byRule: Object.fromEntries(answers) }
 }
 
-async function countOf({ messages, ports, request, scope }: CallRoom, { per, tools }: RateQuery, now: number) {
+async function countOf({ messages, ports, request, scope }: SceneRoom, { per, tools }: RateQuery, now: number) {
   const { agentId } = request
   const whose = {
     session: { agentId, sessionKey: scope.session.key },

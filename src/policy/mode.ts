@@ -31,7 +31,7 @@ export function modeOf(scene: Scene, placement: Placement): ModeAnswer {
     const reason = `${why}, and the mode deny-all refuses whatever needs permission`
     return { objections: [denial("mode.deny-all", source, reason, cure)] }
   }
-  const objections = [...protectedObjections(scene, placement), ...taintObjections(scene)]
+  const objections = [...protectedObjections(scene, placement), ...doubts(scene), ...taintObjections(scene)]
   const basis = mode === "approve-all" ? approveAll(scene) : approveReads(scene, placement)
   if (!basis) objections.push(question("mode", "mode.approve-reads", source, why, "--approve-all allows it"))
   return objections.length > 0 || !basis ? { objections } : allow(basis.rule, basis.reason)
@@ -44,7 +44,7 @@ function approveAll({ call }: Scene): Omit<Basis, "source"> {
 /** What passes although it is not only reading: what stays in the sandbox, and what the session was elevated for. */
 function approveReads({ call, elevation }: Scene, placement: Placement): Omit<Basis, "source"> | undefined {
   if (call.class !== "exec") return undefined
-  if (placement.type === "sandbox")
+  if (placement.type === "sandbox" && !isUnknown(call))
     return { rule: "sandbox.inside", reason: `${call.tool} stays inside the limits of "${placement.profile}"` }
   if (placement.type === "host" && placement.because === "elevated" && elevation?.level === "full")
     return { rule: "elevated.full", reason: "this session is elevated in full" }
@@ -69,6 +69,16 @@ function protectedObjections(scene: Scene, placement: Placement): Objection[] {
   return found
 }
 
+/** What somebody says of a call of an external agent and what is in it do not agree: no mode is an answer to that. */
+function doubts({ call }: Scene): Objection[] {
+  return call.doubt === undefined ? [] : [question("mode", "claims.contradict", "built in", call.doubt)]
+}
+
+/** A tool of an external agent of which nobody knows what it does: it is taken for one that does anything. */
+function isUnknown({ class: kind, command, from }: Scene["call"]): boolean {
+  return kind === "exec" && from === "acp" && command === undefined
+}
+
 function touchesNothing({ call }: Scene): boolean {
   return call.reads.length + call.writes.length + call.hosts.length + (call.messages?.length ?? 0) === 0
 }
@@ -76,7 +86,14 @@ function touchesNothing({ call }: Scene): boolean {
 /** What says that it reads and not what is taken for one that could not tell. */
 function readsWithin({ call, workspace }: Scene): boolean {
   const reader = call.class === "read" || call.class === "search"
-  if (!reader || call.writes.length > 0 || call.hosts.length > 0 || (call.messages?.length ?? 0) > 0) return false
+  if (
+    !reader ||
+    call.doubt !== undefined ||
+    call.writes.length > 0 ||
+    call.hosts.length > 0 ||
+    (call.messages?.length ?? 0) > 0
+  )
+    return false
   return call.reads.length > 0 && call.reads.every((path) => isInside(path, workspace))
 }
 
@@ -92,6 +109,7 @@ function readsHome({ call, home, workspace }: Scene): boolean {
 /** Why leave is needed, in words. */
 function because({ call, home, workspace }: Scene, placement: Placement): string {
   const { class: kind, hosts, messages = [], reads, tool, writes } = call
+  if (isUnknown(call)) return `${tool} does not say what it touches`
   if (kind === "exec")
     return placement.type === "host" ? `${tool} runs a command on this machine` : `${tool} runs a command`
   if (messages.length > 0) return `${tool} sends a message to ${messages.join(", ")}`

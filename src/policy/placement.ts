@@ -14,11 +14,7 @@ export interface Place {
 export function placementOf(scene: Scene): Place {
   if (scene.call.class === "exec") return execPlace(scene)
   const { call, sandbox, workspace } = scene
-  const inside: Place = {
-    placement: { type: "inside" },
-    reason: `${call.tool} runs in the gateway, within its bounds`,
-    objections: [],
-  }
+  const inside = scene.hosted ? byAgent(scene) : byUs(scene)
   const written = call.writes.find((path) => isInside(path, workspace))
   if (sandbox.workspace !== "read-only" || written === undefined) return inside
   const profile = `The sandbox profile "${sandbox.profile}"`
@@ -36,11 +32,33 @@ export function placementOf(scene: Scene): Place {
   }
 }
 
-function execPlace({ call, elevation, now, permissions, sandbox }: Scene): Place {
+function byUs({ call }: Scene): Place {
+  const reason = `${call.tool} runs in the gateway, within its bounds`
+  return { placement: { type: "inside" }, reason, objections: [] }
+}
+
+/** An external agent acts with the rights of its own process: nothing of ours stands between it and the machine but its sandbox. */
+function byAgent({ call, hosted, sandbox }: Scene): Place {
+  if (hosted?.confined && sandbox.available) {
+    const reason = `the agent carries ${call.tool} out in the sandbox "${sandbox.profile}"`
+    return { placement: { type: "sandbox", profile: sandbox.profile }, reason, objections: [] }
+  }
+  const reason = `the agent carries ${call.tool} out itself, outside the sandbox`
+  return { placement: { type: "host", because: "agent" }, reason, objections: [] }
+}
+
+function execPlace(scene: Scene): Place {
+  const { call, elevation, hosted, now, permissions, sandbox } = scene
   if (elevation && elevation.expiresAt > now) {
     const reason = `${call.tool} runs outside the sandbox: this session is elevated (${elevation.level})`
     const asks = elevation.level === "full" ? [] : [question("each", "elevated.ask", "session", reason)]
     return { placement: { type: "host", because: "elevated" }, reason, objections: asks }
+  }
+  // Policy wants commands in the sandbox. An agent that is in none runs them outside of it: in no mode without a human's word.
+  if (hosted && !hosted.confined) {
+    const place = byAgent(scene)
+    const cure = "let the agent itself run confined, or elevate this session"
+    return { ...place, objections: [question("host", "hosted.unconfined", "built in", place.reason, cure)] }
   }
   if (sandbox.available) {
     const reason = `${call.tool} runs in the sandbox "${sandbox.profile}"`

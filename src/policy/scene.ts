@@ -26,6 +26,8 @@ export interface CallFacts {
   hosts: readonly string[]
   /** For exec. */
   command?: CommandFacts
+  /** What does not fit together in what was said of it, as a clause: then a human looks at it. */
+  doubt?: string
   /** It sends a message to somebody else (a channel, mail). */
   messages?: readonly string[]
 }
@@ -77,6 +79,8 @@ export interface Scene {
   /** Undefined or past its time: off. */
   elevation: Elevation | undefined
   sandbox: SandboxScene
+  /** Set when an external agent carries the call out itself: `confined` when its own process runs in the sandbox. */
+  hosted?: { confined: boolean }
   counts: CallCounts
   /** Whether a human who may answer can be reached now. */
   canAsk: boolean

@@ -1,10 +1,11 @@
 // A decision that waits for a human, whatever asked for it (R-33). First answer wins.
 import type { Placement, TaintMark } from "./decision.ts"
+import type { UserQuestion } from "./question.ts"
 
 /** "allow-session": this call again in this session without asking. "allow-always": writes the rule that `offer` shows. */
 export type ApprovalDecision = "allow-once" | "allow-session" | "allow-always" | "deny"
 
-export type ApprovalKind = "tool" | "elevated" | "workflow" | "device" | "skill"
+export type ApprovalKind = "tool" | "elevated" | "workflow" | "device" | "skill" | "question"
 
 /** A rule that "allow-always" would write, shown before it is written. */
 export interface RuleOffer {
@@ -41,6 +42,10 @@ export interface Approval {
   rule?: string
   /** What "allow-always" would write; absent when it cannot be allowed for good. */
   offer?: RuleOffer
+  /** Of kind "question": what is asked. "allow-once" answers it, "deny" declines. */
+  question?: UserQuestion
+  /** What was answered to a form; as the schema of the question says. */
+  answer?: Record<string, unknown>
   createdAt: number
   expiresAt: number
   /** null while it waits; "expired" when nobody answered in time, "canceled" when its turn ended first. */

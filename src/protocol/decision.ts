@@ -10,8 +10,8 @@ export type Placement =
   /** In the daemon itself, bounded by path and address checks. */
   | { type: "inside" }
   | { type: "sandbox"; profile: string }
-  /** On this machine with the user's rights: elevated, or this one call was approved for it. */
-  | { type: "host"; because: "elevated" | "approved" }
+  /** On this machine with the user's rights: elevated, this one call was approved for it, or an external agent acts that nothing confines. */
+  | { type: "host"; because: "elevated" | "approved" | "agent" }
   /** Nowhere: it is not carried out. */
   | { type: "none" }
 
