@@ -123,6 +123,21 @@ describe("pincer with a gateway in the background", () => {
     assert.doesNotMatch(out, /v\d+\.\d+\.\d+/)
   })
 
+  test("--non-interactive-permissions says what happens then: the call is denied or the turn fails; 5 either way", async () => {
+    for (const flag of ["--non-interactive-permissions", "--non-interactive-perms"]) {
+      const denied = await pincer(place, ["ask", flag, "deny", "run `node --version`"])
+      assert.equal(denied.code, 5, denied.err)
+      assert.match(denied.err, /Bash: Denied: .*nobody who could approve it is connected/)
+      const failed = await pincer(place, ["ask", flag, "fail", "run `node --version`"])
+      assert.equal(failed.code, 5, failed.err)
+      assert.match(failed.err, /The turn was ended/)
+      const told = await pincer(place, ["ask", flag, "fail", "--format", "json", "run `node --version`"])
+      assert.equal(told.code, 5)
+      assert.match(told.out, /"PERMISSION_DENIED"/)
+      for (const { out } of [denied, failed, told]) assert.doesNotMatch(out, /v\d+\.\d+\.\d+/)
+    }
+  })
+
   test("takes the question from standard input, alone and added to words", async () => {
     assert.match((await pincer(place, [], { input: "read package.json\n" })).out, /1\.2\.3/)
     assert.match((await pincer(place, ["ask", "--format", "quiet"], { input: "read package.json" })).out, /1\.2\.3/)
