@@ -17,6 +17,8 @@ import {
   startGateway,
   startScript,
 } from "./processes.ts"
+import { benchSandbox } from "./sandbox.ts"
+import { benchSessions } from "./sessions.ts"
 
 const quick = process.argv.includes("--quick")
 const FAKE = join(import.meta.dirname, "..", "test", "fakes", "model-service.ts")
@@ -217,6 +219,16 @@ async function memory(fakeUrl: string): Promise<void> {
   )
 }
 
+/** Where nothing can be confined there is nothing to measure, and the row says why. */
+async function sandbox(): Promise<void> {
+  const measured = await benchSandbox(quick ? 20 : 60).then(
+    ({ confinedMs, overheadMs, plainMs, ratio }) =>
+      `${overheadMs.toFixed(1)} ms more (${confinedMs.toFixed(1)} ms, plain ${plainMs.toFixed(1)} ms, ${ratio.toFixed(1)} ×)`,
+    (error: unknown) => `not measured: ${String(error)}`,
+  )
+  note("a confined `/bin/true` over a plain one, median of the differences", "≤ 15 ms more", measured, "–")
+}
+
 function write(): void {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}`
   const table = rows.map((row) => `| ${row.join(" | ")} |`).join("\n")
@@ -258,6 +270,8 @@ try {
   await crowd(twenty.url)
   await memory(one.url)
   await benchJobs(one, quick, note)
+  await benchSessions(quick, note)
+  await sandbox()
   if (!quick) write()
 } finally {
   for (const process of [one, twenty, thousand]) await process.stop()
