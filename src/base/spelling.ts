@@ -17,3 +17,13 @@ export function mistakes(a: string, b: string): number {
   }
   return last[b.length]!
 }
+
+/** The candidates that `word` was probably meant as, the likeliest first: one mistake apart, two for longer words. */
+export function nearWords(word: string, candidates: readonly string[]): string[] {
+  const limit = word.length >= 6 ? 2 : 1
+  return candidates
+    .map((candidate) => ({ candidate, steps: mistakes(word, candidate) }))
+    .filter(({ steps }) => steps > 0 && steps <= limit)
+    .sort((a, b) => a.steps - b.steps)
+    .map(({ candidate }) => candidate)
+}

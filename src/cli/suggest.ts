@@ -1,7 +1,7 @@
 // A word that is nearly a command was meant as one: asking a model "statsu" would help nobody.
 import type { Command } from "commander"
 import { PincerError } from "../base/errors.ts"
-import { mistakes } from "../base/spelling.ts"
+import { nearWords } from "../base/spelling.ts"
 
 /** Throws INVALID_PARAMS when the first of `words` is nearly a command, or the name of one that belongs to a group. */
 export function refuseMistyped(words: readonly string[], program: Command): void {
@@ -40,11 +40,5 @@ export function visible(command: Command): Command[] {
 
 /** The candidate within one typing mistake (two in longer words), but not the word itself. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const limit = word.length >= 6 ? 2 : 1
-  let best: { candidate: string; steps: number } | undefined
-  for (const candidate of candidates) {
-    const steps = mistakes(word, candidate)
-    if (steps > 0 && steps <= limit && (best === undefined || steps < best.steps)) best = { candidate, steps }
-  }
-  return best?.candidate
+  return nearWords(word, candidates)[0]
 }
