@@ -18,11 +18,22 @@ export interface AskedCall {
   placement?: Placement
   /** The environment that its programs would get. */
   env?: Readonly<Record<string, string>>
+  /** What the tool said of itself (Tool.fingerprint): a tool that changed is another one. */
+  says?: string
 }
 
 /** Hex sha256. */
-export function fingerprintOf({ tool, args, cwd, touch, command, placement, env }: AskedCall): string {
-  const bound = { tool, args, cwd, touch, command: command ?? null, placement: placement ?? null, env: env ?? null }
+export function fingerprintOf({ tool, args, cwd, touch, command, placement, env, says }: AskedCall): string {
+  const bound = {
+    tool,
+    args,
+    cwd,
+    touch,
+    command: command ?? null,
+    placement: placement ?? null,
+    env: env ?? null,
+    ...(says === undefined ? {} : { says }),
+  }
   return createHash("sha256").update(canonicalJson(bound)).digest("hex")
 }
 

@@ -35,6 +35,7 @@ export async function leaveFor(
     placement,
     env,
     ...(command ? { command } : {}),
+    ...(tool.fingerprint === undefined ? {} : { says: tool.fingerprint }),
   })
   if (known) return answered(known, { ...scope.fence, fingerprint })
   const session = await ports.books.grants.exact(scope.fence.sessionKey, fingerprint)

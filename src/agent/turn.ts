@@ -272,7 +272,7 @@ function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTable {
   const specs = wanted.map((tool) => ({
     name: tool.name,
     description: tool.description,
-    inputSchema: jsonSchema(tool.args),
+    inputSchema: tool.inputSchema ?? jsonSchema(tool.args),
   }))
   const table = { byName, specs }
   tables.set(profile, table)

@@ -68,6 +68,10 @@ export interface Tool<Args = Record<string, unknown>> {
   readonly effect: "read" | "idempotent" | "once"
   readonly description: string
   readonly args: z.ZodType<Args>
+  /** What a model is shown of the arguments; default: the JSON Schema of `args`. For tools whose arguments others describe. */
+  readonly inputSchema?: Readonly<Record<string, unknown>>
+  /** Stands for what the tool says of itself, when others say it and may change it: leave that was given is for this text alone. */
+  readonly fingerprint?: string
   /** One line for people: `git status`, `src/app.ts (lines 1-40)`. */
   title(args: Args): string
   /** Pure but for resolving paths on disk. */
