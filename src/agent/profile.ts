@@ -2,6 +2,7 @@
 import { join } from "node:path"
 import type { Sampling, TurnLimits } from "../protocol/turn.ts"
 import type { AgentProfile } from "./agent.ts"
+import { type HostedSettings, type Hosting, hostedProfile } from "./hosted-profile.ts"
 
 /** One agent as the configuration says it; every field optional. */
 export interface AgentSettings {
@@ -15,6 +16,8 @@ export interface AgentSettings {
   temperature?: number
   maxOutputTokens?: number
   limits?: Partial<TurnLimits>
+  /** An external agent runs its turns. */
+  acp?: HostedSettings
 }
 
 export interface AgentsSettings {
@@ -23,20 +26,30 @@ export interface AgentsSettings {
   entries: Record<string, AgentSettings>
 }
 
-/** All agents by id; the default agent is always there. `home` holds the workspaces of agents that name none. */
-export function buildProfiles(settings: AgentsSettings, home: string): Map<string, AgentProfile> {
-  const ids = new Set([settings.default, ...Object.keys(settings.entries)])
-  return new Map([...ids].map((id) => [id, buildProfile(id, settings, home)]))
+/**
+ * All agents by id: those of the configuration, the default one among them in any case, and after them the known external agents
+ * under their own names. `home` holds the workspaces of agents that name none. Throws INVALID_PARAMS for an external agent that
+ * nobody knows.
+ */
+export function buildProfiles(
+  settings: AgentsSettings,
+  home: string,
+  hosting: Hosting = { known: [], secret: () => "" },
+): Map<string, AgentProfile> {
+  const ids = new Set([settings.default, ...Object.keys(settings.entries), ...hosting.known.map((one) => one.name)])
+  return new Map([...ids].map((id) => [id, buildProfile(id, settings, home, hosting)]))
 }
 
-function buildProfile(id: string, settings: AgentsSettings, home: string): AgentProfile {
+function buildProfile(id: string, settings: AgentsSettings, home: string, hosting: Hosting): AgentProfile {
+  const hosted = hostedProfile(id, settings.entries[id]?.acp, hosting)
   const own = { ...settings.defaults, ...settings.entries[id] }
   const workspace = own.workspace ?? (id === settings.default ? join(home, "workspace") : join(home, `workspace-${id}`))
   return {
     id,
-    name: own.name ?? id,
-    model: own.model,
-    fallbacks: own.fallbacks ?? [],
+    name: own.name ?? titleOf(hosted?.known, hosting) ?? id,
+    // An external agent has models of its own: only what its own entry says is meant for it.
+    model: hosted ? settings.entries[id]?.model : own.model,
+    fallbacks: hosted ? (settings.entries[id]?.fallbacks ?? []) : (own.fallbacks ?? []),
     workspace,
     systemPrompt: own.systemPrompt,
     tools: own.tools,
@@ -46,5 +59,10 @@ function buildProfile(id: string, settings: AgentsSettings, home: string): Agent
       ...(own.maxOutputTokens === undefined ? {} : { maxOutputTokens: own.maxOutputTokens }),
     },
     limits: { ...settings.defaults.limits, ...settings.entries[id]?.limits },
+    ...(hosted ? { hosted } : {}),
   }
+}
+
+function titleOf(known: string | undefined, hosting: Hosting): string | undefined {
+  return hosting.known.find((one) => one.name === known)?.title
 }

@@ -47,18 +47,22 @@ function walk(value: unknown, path: readonly string[], room: Walk): void {
   if (!isObject(value)) return
   const keys = Object.keys(value)
   if (keys.length === 1 && typeof value["env"] === "string") room.take(room.env[value["env"]])
-  else if (keys.length === 1 && typeof value["file"] === "string" && nameKind(path.at(-1) ?? ""))
+  else if (keys.length === 1 && typeof value["file"] === "string" && namesSecret(path))
     room.take(fromFile(value["file"], path.join("."), room))
   for (const [key, item] of Object.entries(value)) walk(item, [...path, key], room)
+}
+
+function namesSecret(path: readonly string[]): boolean {
+  return nameKind(path.at(-1) ?? "") !== undefined || path.at(-2) === "credentials"
 }
 
 function fromText(value: string, path: readonly string[], take: Walk["take"]): void {
   const key = path.at(-1) ?? ""
   const parent = path.at(-2)
-  if ((key === "env" || key === "file") && nameKind(parent ?? "")) return
+  if ((key === "env" || key === "file") && namesSecret(path.slice(0, -1))) return
   const kind = nameKind(key)
   const free = parent === "headers" || parent === "env"
-  if (kind === "strong" || ((kind === "weak" || free) && looksRandom(value))) {
+  if (kind === "strong" || parent === "credentials" || ((kind === "weak" || free) && looksRandom(value))) {
     take(value)
     // "Bearer x": x is the secret.
     take(/^[A-Za-z]+ +(\S{6,})$/.exec(value)?.[1])

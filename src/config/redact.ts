@@ -92,6 +92,8 @@ function isSecret(value: string, path: readonly string[]): boolean {
   // {env: NAME} and {file: path} below a secret's key.
   if ((key === "env" || key === "file") && nameKind(steps.at(-2) ?? "")) return false
   if (nameKind(key) || SCHEME.test(value)) return true
+  // Named by the method of logging in, which may be any word.
+  if (steps.at(-2) === "credentials") return true
   const free = steps.at(-2) === "headers" || steps.at(-2) === "env"
   return free && RANDOM_LOOKING.test(value)
 }

@@ -2,15 +2,12 @@
 // Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
 import { z } from "zod"
 import { elevated, elevatedLimits } from "./elevated.ts"
+import { hosted } from "./hosted.ts"
 import { permissions, policy } from "./policy.ts"
 import { sandbox, sandboxProfileName } from "./sandbox.ts"
+import { type SecretRef, secretRef } from "./secret-ref.ts"
 
-/** A secret: the text itself, or where to read it. Never resolved here and never printed. */
-export const secretRef = z.union(
-  [z.string().min(1), z.strictObject({ env: z.string().min(1) }), z.strictObject({ file: z.string().min(1) })],
-  { error: 'must be the secret itself, {"env": "NAME"} or {"file": "path"}' },
-)
-export type SecretRef = z.infer<typeof secretRef>
+export { type SecretRef, secretRef }
 
 const port = z.number().int().min(0).max(65535)
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL that begins with http:// or https://" })
@@ -91,7 +88,12 @@ const agents = z.strictObject({
   entries: z
     .record(
       z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be an agent id: a-z, 0-9, "-" and "_"'),
-      z.strictObject({ ...agentFields, limits: limits.partial().optional() }),
+      z.strictObject({
+        ...agentFields,
+        limits: limits.partial().optional(),
+        /** An external agent runs its turns, spoken to over ACP. */
+        acp: hosted.optional(),
+      }),
     )
     .default({}),
 })

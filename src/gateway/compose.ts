@@ -3,6 +3,8 @@
 import { readFileSync, realpathSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { hostname, userInfo } from "node:os"
+import { AgentFinder, type AgentPlaces } from "../acp/host/find.ts"
+import { knownAgents } from "../acp/host/known-agents.ts"
 import { Desk } from "../agent/approvals.ts"
 import { Elevations } from "../agent/elevation.ts"
 import { TurnLanes } from "../agent/lanes.ts"
@@ -18,7 +20,7 @@ import { knownSecrets } from "../config/known-secrets.ts"
 import { type ConfigFlags, type LoadedConfig, loadConfig } from "../config/load.ts"
 import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
-import { secretReader, serverToken } from "../config/secrets.ts"
+import { resolveSecret, secretReader, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
 import { isInside } from "../policy/places.ts"
 import { openSandbox } from "../sandbox/index.ts"
@@ -106,7 +108,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(() => store.close())
   const hub = new Hub(log, redactor)
   const models = openModels({ config, env, base: paths.home, clock, log })
-  const agents = buildProfiles(config.agents, paths.home)
+  const finder = new AgentFinder(agentPlaces(env, paths.home), clock)
+  const agents = buildProfiles(config.agents, paths.home, {
+    known: knownAgents,
+    secret: (ref, name) => resolveSecret(ref, { env, base: paths.home, name }),
+  })
   const desk = new Desk(store.approvals, clock, log)
   desk.publish = (envelope) => hub.publish(envelope)
   undo.add(() => desk.close())
@@ -185,6 +191,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     catalogue: models.catalogue,
     tools,
     agents,
+    finder,
     token: token.token,
   }
   const auth = openAuth(parts)
@@ -259,6 +266,11 @@ function toolSettings(config: Config, env: Env, base: string): ToolSettings {
       ...(search.baseUrl === undefined ? {} : { baseUrl: search.baseUrl }),
     },
   }
+}
+
+function agentPlaces(env: Env, home: string): AgentPlaces {
+  const userHome = env["HOME"] ?? userInfo().homedir
+  return { path: env["PATH"] ?? "", home, userHome, node: process.execPath, platform: process.platform }
 }
 
 let version: string | undefined

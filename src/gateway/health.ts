@@ -1,6 +1,7 @@
 // How the gateway is, as the health method, hello-ok and GET /health tell it. Facts only: no channels are listed while there
 // are none. Asked thousands of times a second by some clients, so the answer is kept, as JSON text, for up to one second.
 import type { SessionRow } from "../store/store.ts"
+import { configuredAgents } from "./agents.ts"
 import { RawJson } from "./methods/method.ts"
 import type { Parts } from "./parts.ts"
 
@@ -27,14 +28,15 @@ export async function healthSnapshot(parts: Parts): Promise<HealthSnapshot> {
   const started = parts.clock.now()
   const defaultAgentId = parts.config.agents.default
   const sessions = await recentSessions(parts)
+  const configured = configuredAgents(parts)
   const agents = []
-  for (const agent of parts.agents.values())
+  for (const agent of configured)
     agents.push({
       agentId: agent.id,
       name: agent.name,
       isDefault: agent.id === defaultAgentId,
       heartbeat: { enabled: false },
-      sessions: parts.agents.size === 1 ? sessions : await recentSessions(parts, agent.id),
+      sessions: configured.length === 1 ? sessions : await recentSessions(parts, agent.id),
     })
   const now = parts.clock.now()
   const uptimeMs = now - parts.startedAt

@@ -1,4 +1,5 @@
 // What compose.ts built and the doors use. A door gets this and nothing else: no globals, no environment.
+import type { AgentFinder } from "../acp/host/find.ts"
 import type { AgentProfile, ApprovalDesk, Lanes } from "../agent/agent.ts"
 import type { Elevations } from "../agent/elevation.ts"
 import type { Clock } from "../base/clock.ts"
@@ -42,7 +43,10 @@ export interface Parts {
   readonly elevations: Elevations
   readonly catalogue: Catalogue
   readonly tools: readonly Tool[]
+  /** Also the known external agents that the configuration does not name (gateway/agents.ts). */
   readonly agents: ReadonlyMap<string, AgentProfile>
+  /** Where external agents are on this machine. */
+  readonly finder: Pick<AgentFinder, "find" | "require">
   /** The shared secret, or undefined when authentication is off. Compared in constant time only (gateway/auth.ts). */
   readonly token: string | undefined
 }

@@ -67,6 +67,11 @@ export interface TurnRequest {
   input: Part[]
   /** Earlier messages that a stateless caller supplies. Used only when the session holds no messages yet. */
   history?: Message[]
+  /**
+   * The turn answers nothing: it has the model summarise the older messages of the session. `input` says what the summary should
+   * dwell on; at most `keep` of the newest messages stay as they are.
+   */
+  task?: { type: "compact"; keep?: number }
   /** Takes back the last exchange before this turn runs: "resend" keeps its user message, "edit" replaces it by `input`. */
   replay?: "resend" | "edit"
   /** `provider/model`, or a bare model id; overrides session and agent. */
@@ -93,6 +98,10 @@ export interface TurnRequest {
   attended?: boolean
   /** Whose editor and MCP servers it may use: an id that a client lends them under (`client.lend`). */
   lender?: string
+  /** A command of the owner's own that runs this turn as an external agent, instead of the agent's runtime. The door has checked the right. */
+  agentCommand?: string[]
+  /** How the external agent that runs it is kept: `idleMs` until it is ended, 0 for never. */
+  hosted?: { idleMs?: number }
   origin: Origin
 }
 

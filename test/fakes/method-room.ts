@@ -1,6 +1,7 @@
 // An agent room with everything else that a method is handed, so that the method table can be called without a socket, through the
 // doors' own dispatch. Every result is held against the schema that the table promises.
 import { join } from "node:path"
+import { notInstalled } from "../../src/acp/host/find.ts"
 import { Elevations } from "../../src/agent/elevation.ts"
 import { isSpecialAddress } from "../../src/base/address.ts"
 import { silentLogger } from "../../src/base/log.ts"
@@ -82,6 +83,12 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     catalogue,
     tools,
     agents,
+    finder: {
+      find: async (agent) => ({ type: "missing", install: agent.install }),
+      require: async (agent) => {
+        throw notInstalled(agent)
+      },
+    },
     token: "t",
     ...options.parts,
   }

@@ -1,5 +1,5 @@
 // GET /v1/models: the agents first, then what the model services offer. Both kinds of name are accepted as `model` everywhere.
-
+import { usableAgents } from "../agents.ts"
 import type { Exchange } from "./exchange.ts"
 import { badField, unknownModel } from "./refusal.ts"
 
@@ -16,7 +16,7 @@ const VIEWS = ["agents", "models", "all"]
 /** `view`: agents, models or all. */
 export async function listModels(exchange: Exchange, view = "all"): Promise<{ object: "list"; data: WireModel[] }> {
   if (!VIEWS.includes(view)) throw badField("view", `"${view}" is not one of ${VIEWS.join(", ")}`)
-  const agents = view === "models" ? [] : agentModels(exchange)
+  const agents = view === "models" ? [] : await agentModels(exchange)
   const models = view === "agents" ? [] : await providerModels(exchange)
   return { object: "list", data: [...agents, ...models] }
 }
@@ -33,16 +33,16 @@ function created({ parts }: Exchange): number {
   return Math.floor(parts.startedAt / 1000)
 }
 
-function agentModels(exchange: Exchange): WireModel[] {
-  const { agents, config } = exchange.parts
-  const first = config.agents.default
-  const ids = [first, ...[...agents.keys()].filter((id) => id !== first)]
-  return ids.map((id) => ({
+async function agentModels(exchange: Exchange): Promise<WireModel[]> {
+  const first = exchange.parts.config.agents.default
+  const agents = await usableAgents(exchange.parts)
+  const inOrder = [...agents.filter(({ id }) => id === first), ...agents.filter(({ id }) => id !== first)]
+  return inOrder.map(({ id, name }) => ({
     id: `pincer/${id}`,
     object: "model",
     created: created(exchange),
     owned_by: "pincer",
-    name: agents.get(id)?.name ?? id,
+    name,
   }))
 }
 

@@ -2,6 +2,7 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { parseWith } from "../../base/schema.ts"
+import { usableAgents } from "../agents.ts"
 import { dispatch } from "../dispatch.ts"
 import { resolveSession } from "../inbound.ts"
 import { sessionOf } from "../rpc/session-view.ts"
@@ -48,7 +49,7 @@ function call(exchange: Exchange, method: string, params: Record<string, unknown
 }
 
 async function agents(exchange: Exchange): Promise<void> {
-  const names = [...exchange.parts.agents.keys()]
+  const names = (await usableAgents(exchange.parts)).map((agent) => agent.id)
   sendJson(exchange.response, 200, { agents: names, count: names.length })
 }
 

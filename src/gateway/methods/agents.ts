@@ -2,6 +2,7 @@
 import { z } from "zod"
 import { MAIN_KEY } from "../../protocol/session.ts"
 import { isFinal, type TurnRecord } from "../../protocol/turn.ts"
+import { type AgentRow, agentRows } from "../agents.ts"
 import { attachmentParts, attachments } from "../attachments.ts"
 import { resolveSession, turnRequest } from "../inbound.ts"
 import { agentResult, failureOf, unfinished } from "../outcome.ts"
@@ -10,37 +11,37 @@ import { idempotencyKey, permissions, renamed, sessionFields, thinking } from ".
 
 const MAX_WAIT_MS = 10 * 60_000
 
-interface AgentRow {
-  id: string
-  name: string
-  model: { primary: string; fallbacks: string[] }
-}
-
 const list = method({
   name: "agents.list",
-  summary: "The configured agents.",
+  summary: "The configured agents, and the known external agents that are installed.",
   scope: "operator.read",
-  params: () => z.object({}),
+  params: () => z.object({ all: z.boolean().optional().describe("Also known agents that are not installed") }),
   result: () =>
     z.looseObject({
       defaultId: z.string(),
       mainKey: z.string(),
       scope: z.enum(["per-sender", "global"]),
-      agents: z.array(z.looseObject({ id: z.string(), name: z.string(), workspace: z.string() })),
+      agents: z.array(
+        z.looseObject({
+          id: z.string(),
+          name: z.string(),
+          workspace: z.string(),
+          kind: z.enum(["model", "acp"]),
+          configured: z.boolean(),
+          installed: z.boolean(),
+          title: z.string().optional(),
+          command: z.array(z.string()).optional().describe("How an external agent is started"),
+          version: z.string().optional(),
+          install: z.string().optional().describe("What installs it, where it is missing"),
+        }),
+      ),
     }),
-  async run(_params, { parts }) {
-    const chosen = parts.catalogue.chosen()
+  async run(params, { parts }) {
     return {
       defaultId: parts.config.agents.default,
       mainKey: MAIN_KEY,
       scope: "per-sender",
-      agents: [...parts.agents.values()].map((agent) => ({
-        id: agent.id,
-        name: agent.name,
-        workspace: agent.workspace,
-        model: { primary: agent.model ?? `${chosen.provider}/${chosen.model}`, fallbacks: agent.fallbacks },
-        tools: agent.tools ?? parts.tools.map((tool) => tool.name),
-      })),
+      agents: await agentRows(parts, params),
     }
   },
   rpc: (result): unknown => {

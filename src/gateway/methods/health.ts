@@ -1,5 +1,6 @@
 // health and status: how the gateway is.
 import { z } from "zod"
+import { configuredAgents } from "../agents.ts"
 import { elevatedRow } from "../approval-rows.ts"
 import { factsOf } from "../facts.ts"
 import { healthPayload, recentSessions } from "../health.ts"
@@ -72,7 +73,7 @@ const status = method({
     const facts = await factsOf(parts)
     const all = await recentSessions(parts)
     const byAgent = []
-    for (const id of parts.agents.keys()) byAgent.push({ agentId: id, ...(await recentSessions(parts, id)) })
+    for (const { id } of configuredAgents(parts)) byAgent.push({ agentId: id, ...(await recentSessions(parts, id)) })
     const defaultAgentId = parts.config.agents.default
     return {
       version: parts.version,
@@ -94,7 +95,7 @@ const status = method({
       elevated: [...(await parts.elevations.all())].map(([key, elevation]) => elevatedRow(key, elevation)),
       store: { bytes: facts.storeBytes },
       memory: { rssBytes: process.memoryUsage.rss() },
-      heartbeat: { defaultAgentId, agents: [...parts.agents.keys()].map((agentId) => ({ agentId, enabled: false })) },
+      heartbeat: { defaultAgentId, agents: configuredAgents(parts).map(({ id }) => ({ agentId: id, enabled: false })) },
       channelSummary: [],
       queuedSystemEvents: [],
       sessions: {

@@ -18,11 +18,13 @@ import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
 import { toolMethods } from "./tools.ts"
 import { usageMethods } from "./usage.ts"
+import { windowMethods } from "./window.ts"
 
 export const methods: readonly Method[] = [
   ...healthMethods,
   ...chatMethods,
   ...sessionMethods,
+  ...windowMethods,
   ...askMethods,
   ...imSessionMethods,
   ...agentMethods,
