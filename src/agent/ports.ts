@@ -9,6 +9,7 @@ import type { Books } from "../store/open.ts"
 import type { Tool, ToolSettings } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
 import type { Harness } from "./harness.ts"
+import type { Lending } from "./lent.ts"
 import type { Rights } from "./rights.ts"
 
 export interface TurnSettings {
@@ -42,6 +43,8 @@ export interface Ports {
   asked: (approval: Approval) => void
   /** Runs the turns of agents that are hosted; absent where none are. */
   harness?: Harness
+  /** What the client that started a turn lends to it; absent where nobody lends. */
+  lent?: Lending
   /** Told each named point between two facts: where crash tests kill the process. */
   checkpoint: (point: Checkpoint) => void
 }
