@@ -129,3 +129,35 @@ export type RunEvent = { runId: string; seq: number; at: number } & (
   | { type: "run.waiting"; path: string; gate: "approval" | "input"; prompt: string; expiresAt: number | null }
   | { type: "run.ended"; status: RunStatus; error?: EnvelopeError }
 )
+
+/** What the facts of a run say of its steps, in the order in which each first began. */
+export function foldSteps(events: readonly RunEvent[]): RunStep[] {
+  const steps = new Map<string, RunStep>()
+  for (const event of events) {
+    if (event.type === "run.waiting") {
+      const step = steps.get(event.path)
+      if (step) steps.set(event.path, { ...step, status: "waiting" })
+    }
+    if (event.type !== "step.started" && event.type !== "step.ended") continue
+    const { path, kind, at } = event
+    const known = steps.get(path) ?? { path, kind, status: "pending", attempts: 0, startedAt: null, endedAt: null }
+    if (event.type === "step.started") {
+      const { message: _, ...rest } = known
+      steps.set(path, {
+        ...rest,
+        status: "running",
+        attempts: event.attempt,
+        startedAt: known.startedAt ?? at,
+        endedAt: null,
+      })
+    } else
+      steps.set(path, {
+        ...known,
+        status: event.status,
+        startedAt: known.startedAt ?? at - event.durationMs,
+        endedAt: at,
+        ...(event.message === undefined ? {} : { message: event.message }),
+      })
+  }
+  return [...steps.values()]
+}

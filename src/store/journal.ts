@@ -1,51 +1,34 @@
-// The journal: the one way any effect on the world is made (house §5). The intent is on disk, then the act runs, then the
+// The journal of turns: the one way any effect on the world is made (house §5). The intent is on disk, then the act runs, then the
 // outcome is on disk. After a crash a step with an outcome is answered from here; one with an intent only is uncertain.
 // Reads leave no intent: doing one again harms nobody.
-import type { Clock } from "../base/clock.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Database } from "./database.ts"
-import { text } from "./row.ts"
+import type { Effect, StepState, StepTable } from "./steps.ts"
 import type { Fence } from "./store.ts"
 import type { TurnTable } from "./turns.ts"
 
-/** What doing a step twice would mean. */
-export type Effect = "read" | "idempotent" | "once"
-
-export type StepState =
-  | { type: "new" }
-  /** Intended, but no outcome was written: it may or may not have happened. */
-  | { type: "intended"; effect: Effect }
-  | { type: "done"; value: unknown }
+export type { Effect, StepState }
 
 export class Journal {
   readonly #db: Database
-  readonly #clock: Clock
   readonly #turns: TurnTable
-  readonly #get
-  readonly #put
+  readonly #steps: StepTable
 
-  constructor(db: Database, clock: Clock, turns: TurnTable) {
+  constructor(db: Database, turns: TurnTable, steps: StepTable) {
     this.#db = db
-    this.#clock = clock
     this.#turns = turns
-    this.#get = db.statement("SELECT effect,state,value FROM steps WHERE owner=? AND key=?")
-    this.#put = db.statement(
-      "INSERT OR REPLACE INTO steps (owner,key,epoch,effect,state,value,at) VALUES (?,?,?,?,?,?,?)",
-    )
+    this.#steps = steps
   }
 
   async state(fence: Fence, key: string): Promise<StepState> {
-    const row = this.#get.get(fence.turnId, key)
-    if (!row) return { type: "new" }
-    if (row["state"] === "intended") return { type: "intended", effect: text(row, "effect") as Effect }
-    return { type: "done", value: JSON.parse(text(row, "value")) }
+    return this.#steps.state(fence.turnId, key)
   }
 
   /** Writes the intent (not for reads) with the events that announce it. */
   intend(fence: Fence, key: string, effect: Effect, events: readonly RecordedEvent[]): Promise<RecordedEnvelope[]> {
     return this.#db.write(() => {
       const envelopes = this.#turns.appendNow(fence, events)
-      if (effect !== "read") this.#put.run(fence.turnId, key, fence.epoch, effect, "intended", null, this.#clock.now())
+      if (effect !== "read") this.#steps.intendNow(fence.turnId, key, fence.epoch, effect)
       return envelopes
     })
   }
@@ -60,7 +43,7 @@ export class Journal {
   ): Promise<RecordedEnvelope[]> {
     return this.#db.write(() => {
       const envelopes = this.#turns.appendNow(fence, events)
-      this.#put.run(fence.turnId, key, fence.epoch, effect, "done", JSON.stringify(value ?? null), this.#clock.now())
+      this.#steps.settleNow(fence.turnId, key, fence.epoch, effect, value)
       return envelopes
     })
   }

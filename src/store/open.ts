@@ -13,7 +13,9 @@ import { JobTable } from "./jobs.ts"
 import { Journal } from "./journal.ts"
 import { NoteTable } from "./notes.ts"
 import { ResponseTable } from "./responses.ts"
+import { RunTable } from "./runs.ts"
 import { SessionTable } from "./sessions.ts"
+import { StepTable } from "./steps.ts"
 import type { Store } from "./store.ts"
 import { TranscriptTable } from "./transcript.ts"
 import { TurnTable } from "./turns.ts"
@@ -30,6 +32,7 @@ export interface Books extends Store {
   readonly notes: NoteTable
   readonly audit: AuditTable
   readonly jobs: JobTable
+  readonly runs: RunTable
 }
 
 /**
@@ -49,13 +52,14 @@ export function openStore(
   const usage = new UsageTable(db)
   const grants = new GrantTable(db, clock)
   const turns = new TurnTable(db, clock, sessions, transcript, usage)
+  const steps = new StepTable(db, clock)
   const audit = new AuditTable({ db, path: options.path, clock, log, redactor })
   return {
     sessions,
     transcript,
     usage,
     turns,
-    journal: new Journal(db, clock, turns),
+    journal: new Journal(db, turns, steps),
     drafts: new DraftTable(db, clock, turns, log),
     approvals: new ApprovalTable(db, clock, turns, grants),
     grants,
@@ -63,6 +67,7 @@ export function openStore(
     devices: new DeviceTable(db, clock),
     notes: new NoteTable(db),
     jobs: new JobTable(db, clock),
+    runs: new RunTable(db, clock, steps),
     responses: new ResponseTable(db),
     audit,
     size: () => db.size(),

@@ -7,8 +7,9 @@ import { jobs } from "./003-jobs.ts"
 import { grants } from "./004-grants.ts"
 import { audit } from "./005-audit.ts"
 import { words } from "./006-words.ts"
+import { runs } from "./007-runs.ts"
 
-const migrations: readonly string[] = [spine, sessionNames, jobs, grants, audit, words]
+const migrations: readonly string[] = [spine, sessionNames, jobs, grants, audit, words, runs]
 
 /** Brings the schema up to date in one transaction. Throws UNAVAILABLE when the file was written by a newer Pincer. */
 export function migrate(db: DatabaseSync): void {

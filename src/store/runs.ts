@@ -1,0 +1,438 @@
+// Runs of workflows. Every write of a run is fenced by its attempt, and its steps lie in the one journal. A gate is answered once,
+// whoever tries at the same time; what an earlier process left is taken up only when that process is gone.
+import type { Clock } from "../base/clock.ts"
+import { PincerError } from "../base/errors.ts"
+import { type EnvelopeError, foldSteps, type RunEvent, type RunRecord, type RunStatus } from "../protocol/workflow.ts"
+import type { Database, Row } from "./database.ts"
+import { int, intOrNull, json, text, textOrNull } from "./row.ts"
+import type { Effect, StepState, StepTable } from "./steps.ts"
+
+/** A RunEvent before it has its number. */
+export type RunFact = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "runId" | "seq" | "at"> : never) : never
+
+export interface NewRun {
+  runId: string
+  title: string
+  file?: string
+  args: Record<string, unknown>
+  cwd: string
+  startedBy: string
+  /** Whatever the engine needs to go on with it in another process. */
+  settings: Record<string, unknown>
+  definition: unknown
+}
+
+/** The process that runs it: a process id alone may be somebody else's by now. */
+export interface Holder {
+  pid: number
+  /** When that process was born, in whatever words the system has. */
+  birth: string
+}
+
+export interface RunFence {
+  readonly runId: string
+  readonly epoch: number
+}
+
+export interface StoredRun {
+  record: RunRecord
+  settings: Record<string, unknown>
+  definition: unknown
+  output: unknown[] | null
+  holder: Holder | null
+}
+
+export interface GateRow {
+  /** Eight hex digits. */
+  id: string
+  token: string
+  runId: string
+  path: string
+  status: "waiting" | "answered" | "expired" | "canceled"
+  request: Record<string, unknown>
+  answer: Record<string, unknown> | null
+  createdAt: number
+  expiresAt: number | null
+  answeredAt: number | null
+}
+
+export interface RunFilter {
+  status?: readonly RunStatus[]
+  /** Part of the title, the file or the id. */
+  search?: string
+  limit: number
+  offset?: number
+}
+
+const COLUMNS = "id,title,file,status,attempt,holder,cwd,started_by,started_at,ended_at,args,error"
+
+export class RunFenced extends Error {
+  override readonly name = "RunFenced"
+}
+
+export class RunTable {
+  readonly #db: Database
+  readonly #clock: Clock
+  readonly #steps: StepTable
+  readonly #insert
+  readonly #byId
+  readonly #fence
+  readonly #take
+  readonly #status
+  readonly #finish
+  readonly #lastSeq
+  readonly #addEvent
+  readonly #events
+  readonly #delete
+  readonly #gate
+  readonly #gateByPath
+  readonly #openGate
+  readonly #setGate
+  readonly #waiting
+  readonly #gatesOf
+  readonly #getState
+  readonly #setState
+
+  constructor(db: Database, clock: Clock, steps: StepTable) {
+    this.#db = db
+    this.#clock = clock
+    this.#steps = steps
+    this.#insert = db.statement(
+      `INSERT INTO runs (id,title,file,status,attempt,holder,cwd,started_by,started_at,args,settings,definition)
+       VALUES (?,?,?,'running',1,?,?,?,?,?,?,?)`,
+    )
+    this.#byId = db.statement("SELECT * FROM runs WHERE id=?")
+    this.#fence = db.statement("SELECT attempt,status FROM runs WHERE id=?")
+    this.#take = db.statement(
+      "UPDATE runs SET status='running',attempt=attempt+1,holder=?,ended_at=NULL,error=NULL WHERE id=? RETURNING attempt",
+    )
+    this.#status = db.statement("UPDATE runs SET status=?,holder=NULL WHERE id=?")
+    this.#finish = db.statement("UPDATE runs SET status=?,holder=NULL,ended_at=?,output=?,error=? WHERE id=?")
+    this.#lastSeq = db.statement("SELECT coalesce(max(seq),0) AS seq FROM run_events WHERE run_id=?")
+    this.#addEvent = db.statement("INSERT INTO run_events (run_id,seq,at,data) VALUES (?,?,?,?)")
+    this.#events = db.statement("SELECT seq,at,data FROM run_events WHERE run_id=? AND seq>? ORDER BY seq LIMIT ?")
+    this.#delete = [
+      "DELETE FROM run_events WHERE run_id=?",
+      "DELETE FROM gates WHERE run_id=?",
+      "DELETE FROM runs WHERE id=?",
+    ].map((sql) => db.statement(sql))
+    this.#gate = db.statement("SELECT * FROM gates WHERE id=?1 OR token=?1")
+    this.#gateByPath = db.statement("SELECT * FROM gates WHERE run_id=? AND path=?")
+    this.#openGate = db.statement(
+      "INSERT INTO gates (id,token,run_id,path,status,request,created_at,expires_at) VALUES (?,?,?,?,'waiting',?,?,?)",
+    )
+    this.#setGate = db.statement("UPDATE gates SET status=?,answer=?,answered_at=? WHERE id=? AND status='waiting'")
+    this.#waiting = db.statement("SELECT * FROM gates WHERE status='waiting' ORDER BY created_at LIMIT ?")
+    this.#gatesOf = db.statement("SELECT * FROM gates WHERE run_id=? ORDER BY created_at")
+    this.#getState = db.statement("SELECT value FROM workflow_state WHERE key=?")
+    this.#setState = db.statement("INSERT OR REPLACE INTO workflow_state (key,value,updated_at) VALUES (?,?,?)")
+  }
+
+  /** Writes a run down as running in `holder`. */
+  create(run: NewRun, holder: Holder): Promise<RunFence> {
+    return this.#db.write(() => {
+      const at = this.#clock.now()
+      this.#insert.run(
+        run.runId,
+        run.title,
+        run.file ?? null,
+        JSON.stringify(holder),
+        run.cwd,
+        run.startedBy,
+        at,
+        JSON.stringify(run.args),
+        JSON.stringify(run.settings),
+        JSON.stringify(run.definition),
+      )
+      const fence = { runId: run.runId, epoch: 1 }
+      this.#appendNow(fence, [{ type: "run.started", title: run.title, attempt: 1 }])
+      return fence
+    })
+  }
+
+  /**
+   * Begins another attempt. Throws NOT_FOUND; CONFLICT when it is in none of the states `from`, or runs in a process that `isAlive` says lives.
+   */
+  take(
+    runId: string,
+    holder: Holder,
+    from: readonly RunStatus[],
+    isAlive: (holder: Holder) => boolean,
+  ): Promise<RunFence> {
+    return this.#db.write(() => {
+      const run = this.#require(runId)
+      const { status } = run.record
+      if (status === "running" && run.holder && isAlive(run.holder))
+        throw new PincerError(
+          "CONFLICT",
+          `Run ${runId} is running in process ${run.holder.pid}: wait for it, or cancel it`,
+        )
+      if (!from.includes(status))
+        throw new PincerError("CONFLICT", `Run ${runId} is ${status}: it cannot go on from there`)
+      const epoch = int(this.#take.get(JSON.stringify(holder), runId)!, "attempt")
+      const fence = { runId, epoch }
+      this.#appendNow(fence, [{ type: "run.started", title: run.record.title, attempt: epoch }])
+      return fence
+    })
+  }
+
+  append(fence: RunFence, facts: readonly RunFact[]): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      return this.#appendNow(fence, facts)
+    })
+  }
+
+  async state(fence: RunFence, key: string): Promise<StepState> {
+    return this.#steps.state(fence.runId, key)
+  }
+
+  /** The intent of a step, with the facts that announce it. Reads leave none. */
+  intend(fence: RunFence, key: string, effect: Effect, facts: readonly RunFact[]): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      if (effect !== "read") this.#steps.intendNow(fence.runId, key, fence.epoch, effect)
+      return this.#appendNow(fence, facts)
+    })
+  }
+
+  settle(fence: RunFence, key: string, effect: Effect, value: unknown, facts: readonly RunFact[]): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      this.#steps.settleNow(fence.runId, key, fence.epoch, effect, value)
+      return this.#appendNow(fence, facts)
+    })
+  }
+
+  /** A step is to be done anew: what is known of it goes. */
+  forget(fence: RunFence, key: string): Promise<void> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      this.#steps.forgetNow(fence.runId, key)
+    })
+  }
+
+  /** The run waits: the gate, and whatever else is told, in one write. */
+  openGate(
+    fence: RunFence,
+    gate: Pick<GateRow, "id" | "token" | "path" | "request" | "expiresAt">,
+    facts: readonly RunFact[],
+  ): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      this.#openGate.run(
+        gate.id,
+        gate.token,
+        fence.runId,
+        gate.path,
+        JSON.stringify(gate.request),
+        this.#clock.now(),
+        gate.expiresAt,
+      )
+      return this.#appendNow(fence, facts)
+    })
+  }
+
+  /** The process lets go of the run: it waits, or is uncertain. */
+  rest(fence: RunFence, status: "waiting" | "uncertain", facts: readonly RunFact[] = []): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      this.#status.run(status, fence.runId)
+      return this.#appendNow(fence, facts)
+    })
+  }
+
+  /**
+   * The one answer of a gate, by its id or token. `check` may refuse by throwing: the gate then waits on.
+   * Throws NOT_FOUND for an unknown one, CONFLICT for one that was answered or has expired.
+   */
+  answer(
+    idOrToken: string,
+    status: "answered" | "canceled",
+    answer: Record<string, unknown>,
+    check: (gate: GateRow) => void,
+  ): Promise<GateRow> {
+    return this.#db.write(() => {
+      const row = this.#gate.get(idOrToken)
+      if (!row) throw new PincerError("NOT_FOUND", "Resume state not found: this token or id is unknown")
+      const gate = decodeGate(row)
+      const now = this.#clock.now()
+      if (gate.status !== "waiting") throw new PincerError("CONFLICT", `This gate was ${gate.status} before`)
+      if (gate.expiresAt !== null && now >= gate.expiresAt) throw new PincerError("CONFLICT", "This gate has expired")
+      check(gate)
+      this.#setGate.run(status, JSON.stringify(answer), now, gate.id)
+      return { ...gate, status, answer, answeredAt: now }
+    })
+  }
+
+  /** Gates whose time is over; each is told once. */
+  expire(): Promise<GateRow[]> {
+    return this.#db.write(() => {
+      const now = this.#clock.now()
+      const over = this.#waiting
+        .all(10_000)
+        .map(decodeGate)
+        .filter((gate) => gate.expiresAt !== null && now >= gate.expiresAt)
+      for (const gate of over) this.#setGate.run("expired", "{}", now, gate.id)
+      return over.map((gate) => ({ ...gate, status: "expired", answeredAt: now }) as const)
+    })
+  }
+
+  finish(
+    fence: RunFence,
+    end: { status: RunStatus; output: unknown[]; error?: EnvelopeError },
+    facts: readonly RunFact[] = [],
+  ): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      const { status, output, error } = end
+      this.#finish.run(
+        status,
+        this.#clock.now(),
+        JSON.stringify(output),
+        error ? JSON.stringify(error) : null,
+        fence.runId,
+      )
+      for (const gate of this.#gatesOf.all(fence.runId).map(decodeGate))
+        if (gate.status === "waiting") this.#setGate.run("canceled", "{}", this.#clock.now(), gate.id)
+      const ended: RunFact = { type: "run.ended", status, ...(error ? { error } : {}) }
+      return this.#appendNow(fence, [...facts, ended])
+    })
+  }
+
+  async get(runId: string): Promise<StoredRun | undefined> {
+    const row = this.#byId.get(runId)
+    return row && this.#decode(row)
+  }
+
+  /** Newest first, without their steps. */
+  async list({ status, search, limit, offset = 0 }: RunFilter): Promise<RunRecord[]> {
+    const where = ["1=1"]
+    const values: (string | number)[] = []
+    if (status !== undefined) {
+      where.push(`status IN (${status.map(() => "?").join(",")})`)
+      values.push(...status)
+    }
+    if (search !== undefined && search !== "") {
+      where.push("instr(lower(id||char(10)||title||char(10)||coalesce(file,'')),lower(?))")
+      values.push(search)
+    }
+    const sql = `SELECT ${COLUMNS} FROM runs WHERE ${where.join(" AND ")} ORDER BY n DESC LIMIT ? OFFSET ?`
+    return this.#db.query(sql, [...values, limit, offset]).map((row) => decodeRecord(row, []))
+  }
+
+  async events(runId: string, afterSeq: number, limit: number): Promise<RunEvent[]> {
+    return this.#eventsOf(runId, afterSeq, limit)
+  }
+
+  async gateAt(runId: string, path: string): Promise<GateRow | undefined> {
+    const row = this.#gateByPath.get(runId, path)
+    return row && decodeGate(row)
+  }
+
+  async gate(idOrToken: string): Promise<GateRow | undefined> {
+    const row = this.#gate.get(idOrToken)
+    return row && decodeGate(row)
+  }
+
+  /** Gates that wait, oldest first. */
+  async pending(limit = 1_000): Promise<GateRow[]> {
+    return this.#waiting.all(limit).map(decodeGate)
+  }
+
+  async gatesOf(runId: string): Promise<GateRow[]> {
+    return this.#gatesOf.all(runId).map(decodeGate)
+  }
+
+  delete(runId: string): Promise<boolean> {
+    return this.#db.write(() => {
+      this.#steps.clearNow(runId)
+      return this.#delete.map((statement) => statement.run(runId)).at(-1) === 1
+    })
+  }
+
+  /** A value that outlives runs; undefined when there is none. */
+  async getState(key: string): Promise<unknown> {
+    const row = this.#getState.get(key)
+    return row && json<unknown>(row, "value")
+  }
+
+  setState(key: string, value: unknown): Promise<void> {
+    return this.#db.write(() => {
+      this.#setState.run(key, JSON.stringify(value ?? null), this.#clock.now())
+    })
+  }
+
+  #require(runId: string): StoredRun {
+    const row = this.#byId.get(runId)
+    if (!row) throw new PincerError("NOT_FOUND", `Unknown run "${runId}": run "pincer workflow list --runs"`)
+    return this.#decode(row)
+  }
+
+  #decode(row: Row): StoredRun {
+    const runId = text(row, "id")
+    return {
+      record: decodeRecord(row, this.#eventsOf(runId, 0, -1)),
+      settings: json(row, "settings"),
+      definition: json(row, "definition"),
+      output: row["output"] === null ? null : json(row, "output"),
+      holder: row["holder"] === null ? null : json(row, "holder"),
+    }
+  }
+
+  #eventsOf(runId: string, afterSeq: number, limit: number): RunEvent[] {
+    return this.#events
+      .all(runId, afterSeq, limit)
+      .map((row) => ({ ...json<RunEvent>(row, "data"), runId, seq: int(row, "seq"), at: int(row, "at") }))
+  }
+
+  #appendNow(fence: RunFence, facts: readonly RunFact[]): RunEvent[] {
+    if (facts.length === 0) return []
+    const at = this.#clock.now()
+    let seq = int(this.#lastSeq.get(fence.runId)!, "seq")
+    return facts.map((fact) => {
+      seq += 1
+      this.#addEvent.run(fence.runId, seq, at, JSON.stringify(fact))
+      return { ...fact, runId: fence.runId, seq, at } as RunEvent
+    })
+  }
+
+  #check(fence: RunFence): void {
+    const row = this.#fence.get(fence.runId)
+    if (!row || row["attempt"] !== fence.epoch || row["status"] !== "running")
+      throw new RunFenced(`Run ${fence.runId} has moved on from attempt ${fence.epoch}`)
+  }
+}
+
+function decodeRecord(row: Row, events: readonly RunEvent[]): RunRecord {
+  const file = textOrNull(row, "file")
+  return {
+    runId: text(row, "id"),
+    title: text(row, "title"),
+    ...(file === null ? {} : { file }),
+    status: text(row, "status") as RunStatus,
+    args: json(row, "args"),
+    cwd: text(row, "cwd"),
+    startedAt: int(row, "started_at"),
+    endedAt: intOrNull(row, "ended_at"),
+    attempt: int(row, "attempt"),
+    steps: foldSteps(events),
+    startedBy: text(row, "started_by"),
+    ...(row["error"] === null ? {} : { error: json<EnvelopeError>(row, "error") }),
+  }
+}
+
+function decodeGate(row: Row): GateRow {
+  return {
+    id: text(row, "id"),
+    token: text(row, "token"),
+    runId: text(row, "run_id"),
+    path: text(row, "path"),
+    status: text(row, "status") as GateRow["status"],
+    request: json(row, "request"),
+    answer: row["answer"] === null ? null : json(row, "answer"),
+    createdAt: int(row, "created_at"),
+    expiresAt: intOrNull(row, "expires_at"),
+    answeredAt: intOrNull(row, "answered_at"),
+  }
+}

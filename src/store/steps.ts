@@ -1,0 +1,58 @@
+// The rows of the journal: one a step of an owner (a turn, a run of a workflow). Whoever owns them fences its writes.
+import type { Clock } from "../base/clock.ts"
+import type { Database } from "./database.ts"
+import { text } from "./row.ts"
+
+/** What doing a step twice would mean. */
+export type Effect = "read" | "idempotent" | "once"
+
+export type StepState =
+  | { type: "new" }
+  /** Intended, but no outcome was written: it may or may not have happened. */
+  | { type: "intended"; effect: Effect }
+  | { type: "done"; value: unknown }
+
+export class StepTable {
+  readonly #clock: Clock
+  readonly #get
+  readonly #put
+  readonly #clear
+  readonly #drop
+
+  constructor(db: Database, clock: Clock) {
+    this.#clock = clock
+    this.#get = db.statement("SELECT effect,state,value FROM steps WHERE owner=? AND key=?")
+    this.#put = db.statement(
+      "INSERT OR REPLACE INTO steps (owner,key,epoch,effect,state,value,at) VALUES (?,?,?,?,?,?,?)",
+    )
+    this.#clear = db.statement("DELETE FROM steps WHERE owner=?")
+    this.#drop = db.statement("DELETE FROM steps WHERE owner=? AND key=?")
+  }
+
+  state(owner: string, key: string): StepState {
+    const row = this.#get.get(owner, key)
+    if (!row) return { type: "new" }
+    if (row["state"] === "intended") return { type: "intended", effect: text(row, "effect") as Effect }
+    return { type: "done", value: JSON.parse(text(row, "value")) }
+  }
+
+  /** Within a write. */
+  intendNow(owner: string, key: string, epoch: number, effect: Effect): void {
+    this.#put.run(owner, key, epoch, effect, "intended", null, this.#clock.now())
+  }
+
+  /** Within a write. */
+  settleNow(owner: string, key: string, epoch: number, effect: Effect, value: unknown): void {
+    this.#put.run(owner, key, epoch, effect, "done", JSON.stringify(value ?? null), this.#clock.now())
+  }
+
+  /** Within a write: the step was never begun. */
+  forgetNow(owner: string, key: string): void {
+    this.#drop.run(owner, key)
+  }
+
+  /** Within a write. */
+  clearNow(owner: string): void {
+    this.#clear.run(owner)
+  }
+}
