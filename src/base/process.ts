@@ -1,6 +1,6 @@
 // Running programs: in a process group of their own, so that everything they start can be ended with them; output capped as it
 // comes; a deadline on every wait. A program that fails is a result, not an exception.
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { readdir, readFile } from "node:fs/promises"
 import { StringDecoder } from "node:string_decoder"
 import { PincerError } from "./errors.ts"
@@ -138,7 +138,8 @@ export async function runProgram(file: string, args: readonly string[], options:
     leftBehind: false,
   }
   if (signal.aborted) return result
-  const child = await start(file, args, options)
+  const child = await startProgram(file, args, options)
+  child.stdin.end(options.stdin ?? "")
   const output = new CappedText(options.maxChars)
   const closed = collect(child, output, options.onOutput)
   const exited = new Promise<void>((resolve) => {
@@ -183,10 +184,14 @@ export async function runProgram(file: string, args: readonly string[], options:
   return { ...result, output: output.toString() }
 }
 
-/** Resolves once the program runs. */
-async function start(file: string, args: readonly string[], options: RunOptions): Promise<ChildProcess> {
+/** Resolves once the program runs, with its input open and in a group of its own. Throws UNAVAILABLE when it cannot be started. */
+export async function startProgram(
+  file: string,
+  args: readonly string[],
+  { cwd, env }: { cwd: string; env: Readonly<Record<string, string>> },
+): Promise<ChildProcessWithoutNullStreams> {
   try {
-    const child = spawn(file, args, { cwd: options.cwd, env: options.env, detached: true, stdio: "pipe" })
+    const child = spawn(file, args, { cwd, env, detached: true, stdio: "pipe" })
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve)
       child.once("error", reject)
@@ -194,7 +199,6 @@ async function start(file: string, args: readonly string[], options: RunOptions)
     // A signal that cannot be delivered, and a program that reads nothing and closes its input: neither is a failure of ours.
     child.on("error", () => undefined)
     child.stdin.on("error", () => undefined)
-    child.stdin.end(options.stdin ?? "")
     return child
   } catch (error) {
     throw cannotStart(file, error)
