@@ -5,11 +5,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { systemClock } from "../base/clock.ts"
+import { silentLogger } from "../base/log.ts"
 import { type Books, openStore } from "./open.ts"
 import { RunFenced } from "./runs.ts"
 
-const silent = () => undefined
-const quiet = { debug: silent, info: silent, warn: silent, error: silent } as never
 const HERE = { pid: 1, birth: "a" }
 let home: string
 let books: Books
@@ -18,7 +17,7 @@ const clock = { ...systemClock, now: () => now }
 
 before(() => {
   home = mkdtempSync(join(tmpdir(), "pincer-runs-"))
-  books = openStore({ path: join(home, "p.db"), durability: "normal" }, clock, quiet)
+  books = openStore({ path: join(home, "p.db"), durability: "normal" }, clock, silentLogger)
 })
 after(async () => {
   await books.close()
