@@ -17,7 +17,7 @@ let fake: FakeModel
 let house: House
 before(async () => {
   fake = await startFakeModel()
-  house = await startHouse({ fake: fake.url, config: { agents: { entries: { codex: {} } } } })
+  house = await startHouse({ fake: fake.url, config: { agents: { entries: { codex: { acp: { enabled: false } } } } } })
   mkdirSync(join(house.home, "bin"))
   const script = `#!/bin/sh\nexec "${process.execPath}" "${PROGRAM}" "$@"\n`
   writeFileSync(join(house.home, "bin", "imclaw-cli"), script, { mode: 0o755 })

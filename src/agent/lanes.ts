@@ -8,6 +8,7 @@ import { isFinal, type TurnRecord, type TurnRequest } from "../protocol/turn.ts"
 import type { Fence } from "../store/store.ts"
 import type { AcceptResult } from "../store/turns.ts"
 import type { Accepted, ActiveTurn, Lanes } from "./agent.ts"
+import { hostedOf } from "./hosted-profile.ts"
 import type { Ports } from "./ports.ts"
 import { TurnAbort, TurnScope } from "./scope.ts"
 import { type Conversation, markedResult, openTurn, runBody } from "./turn.ts"
@@ -84,11 +85,12 @@ export class TurnLanes implements Lanes {
       })
     if (request.turnId === "" || request.turnId.length > MAX_TURN_ID)
       throw new PincerError("INVALID_PARAMS", `idempotencyKey must have 1 to ${MAX_TURN_ID} characters`)
-    if (!this.#ports.agents.has(request.agentId))
+    const profile = this.#ports.agents.get(request.agentId)
+    if (!profile)
       throw new PincerError("NOT_FOUND", `Unknown agent "${request.agentId}": run "pincer agents list" or use "main"`, {
         details: { code: "UNKNOWN_AGENT_ID", agentId: request.agentId },
       })
-    if (request.model !== undefined || request.provider !== undefined)
+    if (!hostedOf(profile, request) && (request.model !== undefined || request.provider !== undefined))
       this.#ports.catalogue.resolve(request.model, request.provider)
   }
 

@@ -2,8 +2,10 @@
 // session ends in one canonical key. A `path` is only ever looked up among sessions, never opened (PY-RPC-SES-05).
 import { isAbsolute } from "node:path"
 import type { AgentProfile } from "../agent/agent.ts"
+import { hostedOf } from "../agent/hosted-profile.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
+import { nearWords } from "../base/spelling.ts"
 import { resolvePermissions, widens } from "../policy/permissions.ts"
 import { grants } from "../protocol/frame.ts"
 import type { Part } from "../protocol/message.ts"
@@ -11,6 +13,7 @@ import type { Permissions } from "../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey, type SessionName } from "../protocol/session.ts"
 import type { Origin, Sampling, TurnRequest } from "../protocol/turn.ts"
 import type { SessionRow } from "../store/store.ts"
+import { configuredAgents } from "./agents.ts"
 import type { Caller } from "./methods/method.ts"
 import type { Parts } from "./parts.ts"
 import { configuredPermissions } from "./rights.ts"
@@ -90,12 +93,14 @@ async function byPath(path: string, parts: Lookup): Promise<SessionName> {
   )
 }
 
-/** Throws NOT_FOUND for an agent that is not configured. */
-export function requireAgent(agentId: string, parts: Pick<Parts, "agents">): AgentProfile {
+/** Throws NOT_FOUND, naming those that are spelled like it, for an agent that is neither configured nor known. */
+export function requireAgent(agentId: string, parts: Pick<Parts, "agents" | "config">): AgentProfile {
   const agent = parts.agents.get(agentId)
   if (agent) return agent
-  const known = [...parts.agents.keys()].join(", ")
-  throw new PincerError("NOT_FOUND", `Unknown agent "${agentId}": configured are ${known}`, {
+  const near = nearWords(agentId, [...parts.agents.keys()])
+  const configured = configuredAgents(parts).map(({ id }) => id)
+  const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : `configured are ${configured.join(", ")}`
+  throw new PincerError("NOT_FOUND", `Unknown agent "${agentId}": ${hint}`, {
     details: { code: "UNKNOWN_AGENT_ID", agentId },
   })
 }
@@ -114,6 +119,10 @@ export interface TurnInput {
   timeoutMs?: number
   abortPrevious?: boolean
   permissions?: Permissions
+  /** Program and arguments of an external agent of the owner's own. */
+  agentCommand?: string[]
+  /** How long an external agent is kept after it, seconds; 0 for ever. */
+  ttl?: number
 }
 
 /**
@@ -121,8 +130,11 @@ export interface TurnInput {
  * before anything is accepted.
  */
 export function turnRequest(session: SessionName, said: TurnInput, caller: Caller, parts: Parts): TurnRequest {
-  requireAgent(session.agentId, parts)
-  if (said.model !== undefined || said.provider !== undefined) parts.catalogue.resolve(said.model, said.provider)
+  const agent = requireAgent(session.agentId, parts)
+  const hosting = hostingOf(said, session.agentId, caller.scopes, parts)
+  // An external agent has models of its own.
+  if (!hostedOf(agent, hosting) && (said.model !== undefined || said.provider !== undefined))
+    parts.catalogue.resolve(said.model, said.provider)
   if (said.cwd !== undefined && !isAbsolute(said.cwd))
     throw new PincerError("INVALID_PARAMS", `cwd "${said.cwd}" is relative: give an absolute path`)
   const origin: Origin = {
@@ -145,8 +157,40 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
     ...(said.cwd === undefined ? {} : { cwd: said.cwd }),
     ...(said.timeoutMs ? { limits: { maxTimeMs: said.timeoutMs } } : {}),
     ...(said.permissions ? { permissions: said.permissions } : {}),
+    ...hosting,
     queue: said.abortPrevious ? "interrupt" : "enqueue",
     origin,
+  }
+}
+
+/** Throws PERMISSION_DENIED when somebody who may not starts a program, INVALID_PARAMS when it is no command or names an agent, too. */
+export function hostingOf(
+  said: Pick<TurnInput, "agentCommand" | "ttl">,
+  agentId: string,
+  scopes: readonly string[],
+  parts: Pick<Parts, "config">,
+): Pick<TurnRequest, "agentCommand" | "hosted"> {
+  const { agentCommand, ttl } = said
+  if (agentCommand !== undefined) {
+    if (!grants(scopes, "operator.admin"))
+      throw new PincerError(
+        "PERMISSION_DENIED",
+        "An agent command starts a program: that needs the scope operator.admin",
+        {
+          details: { code: "MISSING_SCOPE", missingScope: "operator.admin", requiredScopes: ["operator.admin"] },
+        },
+      )
+    if (!agentCommand[0] || agentCommand.some((word) => word.includes("\0")))
+      throw new PincerError("INVALID_PARAMS", "The agent command is empty: give a program and its arguments")
+    if (agentId !== parts.config.agents.default)
+      throw new PincerError(
+        "INVALID_PARAMS",
+        `An agent command runs in sessions of "${parts.config.agents.default}", not of "${agentId}": leave one of them out`,
+      )
+  }
+  return {
+    ...(agentCommand === undefined ? {} : { agentCommand }),
+    ...(ttl === undefined ? {} : { hosted: { idleMs: Math.min(Math.round(ttl * 1000), Number.MAX_SAFE_INTEGER) } }),
   }
 }
 

@@ -2,6 +2,7 @@
 // accept and refuse the same (IM-JOB-04).
 import { isAbsolute } from "node:path"
 import { z } from "zod"
+import { hostedOf } from "../agent/hosted-profile.ts"
 import { PincerError } from "../base/errors.ts"
 import type { Redactor } from "../base/redact.ts"
 import type { Submission } from "../jobs/job.ts"
@@ -10,8 +11,8 @@ import { JOB_INTERRUPTS, JOB_STATUSES, type JobRecord, type WireJob } from "../p
 import type { Permissions } from "../protocol/permission.ts"
 import type { SessionName } from "../protocol/session.ts"
 import type { JobFilter } from "../store/jobs.ts"
-import { checkPermissions, requireAgent, resolveSession } from "./inbound.ts"
-import { idempotencyKey, permissions, renamed, tidy } from "./methods/params.ts"
+import { checkPermissions, hostingOf, requireAgent, resolveSession } from "./inbound.ts"
+import { agentCommand, idempotencyKey, permissions, renamed, tidy, ttl } from "./methods/params.ts"
 import type { Parts } from "./parts.ts"
 
 /** Characters of a prompt; the same as of a chat message. */
@@ -38,6 +39,8 @@ export const submitParams = () =>
       .optional()
       .describe('After a crash or restart: "fail", or "resume" where it was cut off'),
     permissions: permissions(),
+    agentCommand: agentCommand(),
+    ttl: ttl(),
     callback: z
       .object({ url: z.string(), secret: z.string().min(8).max(256).optional() })
       .optional()
@@ -115,10 +118,11 @@ export async function submission(
   const asked = params.agent?.trim().toLowerCase()
   const agentId = asked === undefined || asked === "" ? parts.config.agents.default : asked
   const session = await sessionOf(params.session, asked || undefined, parts)
-  requireAgent(session?.agentId ?? agentId, parts)
+  const profile = requireAgent(session?.agentId ?? agentId, parts)
+  const hosting = hostingOf(params, profile.id, caller.scopes, parts)
   const origin = { door: "job", clientId } as const
   checkPermissions(params.permissions, session?.agentId ?? agentId, origin, caller.scopes, parts)
-  if (model !== undefined) parts.catalogue.resolve(model)
+  if (model !== undefined && !hostedOf(profile, hosting)) parts.catalogue.resolve(model)
   if (cwd !== undefined && !isAbsolute(cwd))
     throw new PincerError("INVALID_PARAMS", `cwd "${cwd}" is relative: give an absolute path`)
   return {
@@ -133,6 +137,7 @@ export async function submission(
     ...(onInterrupt === undefined ? {} : { onInterrupt }),
     ...(params.permissions === undefined ? {} : { permissions: params.permissions as Permissions }),
     ...(callback === undefined ? {} : { callback }),
+    ...hosting,
     ...(params.idempotencyKey === undefined ? {} : { idempotencyKey: params.idempotencyKey }),
     clientId,
   }

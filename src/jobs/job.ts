@@ -5,6 +5,7 @@ import type { Logger } from "../base/log.ts"
 import type { Redactor } from "../base/redact.ts"
 import type { JobInterrupt, JobRecord } from "../protocol/job.ts"
 import type { Permissions } from "../protocol/permission.ts"
+import type { TurnRequest } from "../protocol/turn.ts"
 import type { Books } from "../store/open.ts"
 
 /** What somebody asks for. The door has checked agent, model, folder and permissions. */
@@ -22,6 +23,8 @@ export interface Submission {
   onInterrupt?: JobInterrupt
   permissions?: Permissions
   callback?: { url: string; secret?: string }
+  agentCommand?: string[]
+  hosted?: TurnRequest["hosted"]
   idempotencyKey?: string
   clientId: string
 }

@@ -99,7 +99,7 @@ export class JobRunner {
   #request(id: string, said: Submission): JobRequest {
     const { settings } = this.#ports
     const agent = settings.agents[said.agentId] ?? {}
-    const { model, cwd, timeoutMs, permissions, callback } = said
+    const { model, cwd, timeoutMs, permissions, callback, agentCommand, hosted } = said
     return {
       agentId: said.agentId,
       sessionKey: said.sessionKey ?? `agent:${said.agentId}:job:${id}`,
@@ -112,6 +112,8 @@ export class JobRunner {
       backoffMs: settings.backoffMs,
       onInterrupt: said.onInterrupt ?? agent.onInterrupt ?? settings.onInterrupt,
       ...(permissions === undefined ? {} : { permissions }),
+      ...(agentCommand === undefined ? {} : { agentCommand }),
+      ...(hosted === undefined ? {} : { hosted }),
       ...(callback === undefined ? {} : { callback: { url: callback.url, secret: callback.secret ?? secret() } }),
       clientId: said.clientId,
     }
@@ -408,7 +410,7 @@ function open(record: JobRecord, status: "queued" | "running") {
 }
 
 function turnRequest({ request }: JobRecord, turnId: string, text: string): TurnRequest {
-  const { model, cwd, timeoutMs, permissions } = request
+  const { model, cwd, timeoutMs, permissions, agentCommand, hosted } = request
   return {
     turnId,
     sessionKey: request.sessionKey,
@@ -420,6 +422,8 @@ function turnRequest({ request }: JobRecord, turnId: string, text: string): Turn
       ? {}
       : { limits: { maxTimeMs: timeoutMs === 0 ? Number.MAX_SAFE_INTEGER : timeoutMs } }),
     ...(permissions === undefined ? {} : { permissions }),
+    ...(agentCommand === undefined ? {} : { agentCommand }),
+    ...(hosted === undefined ? {} : { hosted }),
     recovery: request.onInterrupt === "resume" ? "resume" : "mark-begun",
     origin: { door: "job", clientId: request.clientId },
   }

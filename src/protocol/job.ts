@@ -43,6 +43,9 @@ export interface JobRequest {
   backoffMs: number
   onInterrupt: JobInterrupt
   permissions?: Permissions
+  /** As in TurnRequest. */
+  agentCommand?: string[]
+  hosted?: { idleMs?: number }
   callback?: { url: string; secret: string }
   clientId: string
 }

@@ -38,6 +38,8 @@ async function requestOf(params: AskParams, context: MethodContext): Promise<Tur
     model: params.model,
     cwd: params.cwd,
     permissions: params.permissions,
+    agentCommand: params.agentCommand,
+    ttl: params.ttl,
     timeoutMs: params.timeout === undefined ? undefined : Math.round(params.timeout * 1000),
   }
   const request = turnRequest({ ...name, agentId }, said, caller, parts)

@@ -12,7 +12,7 @@ import { namesSession, resolveSession, type SessionParams, type TurnInput, turnR
 import { completion, failureOf, unfinished } from "../outcome.ts"
 import type { Parts } from "../parts.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
-import { count, idempotencyKey, permissions, renamed, sessionFields, thinking } from "./params.ts"
+import { agentCommand, count, idempotencyKey, permissions, renamed, sessionFields, thinking, ttl } from "./params.ts"
 
 const MAX_MESSAGE = 500_000
 const HISTORY_BYTES = 6 * 1024 * 1024
@@ -36,6 +36,8 @@ const sendFields = () => ({
   cwd: z.string().optional().describe("Absolute path"),
   abortPrevious: z.boolean().optional().describe("Stop what runs and waits in this session first"),
   permissions: permissions(),
+  agentCommand: agentCommand(),
+  ttl: ttl(),
   wait: z.boolean().optional().describe("One response at the end of the turn (always so in the simple dialect)"),
 })
 
@@ -94,6 +96,8 @@ interface Asked extends SessionParams {
   cwd?: string
   abortPrevious?: boolean
   permissions?: Permissions
+  agentCommand?: string[]
+  ttl?: number
   wait?: boolean
 }
 
@@ -121,6 +125,8 @@ async function run(
       timeoutMs: asked.timeoutMs,
       abortPrevious: asked.abortPrevious,
       permissions: asked.permissions,
+      agentCommand: asked.agentCommand,
+      ttl: asked.ttl,
       sampling: Object.keys(sampling).length === 0 ? undefined : sampling,
     },
     caller,

@@ -1,5 +1,6 @@
 // Pieces that several methods share: the ways to name a session, spellings of one name, and small value schemas.
 import { z } from "zod"
+import { splitWords } from "../../base/words.ts"
 import { PERMISSION_MODES, PRESETS } from "../../protocol/permission.ts"
 
 export const THINKING = ["off", "minimal", "low", "medium", "high", "xhigh"] as const
@@ -31,6 +32,15 @@ export const permissions = () =>
     })
     .optional()
     .describe("What this turn may do")
+/** A command of the owner's own that runs this turn over ACP. Needs operator.admin (inbound.ts). */
+export const agentCommand = () =>
+  z
+    .union([z.string(), z.array(z.string().max(10_000)).max(1_000)])
+    .transform((given) => (typeof given === "string" ? splitWords(given) : given))
+    .optional()
+    .describe("Program and arguments of an external agent that runs this turn: a list, or text with quotes")
+export const ttl = () =>
+  z.number().min(0).optional().describe("Seconds that an external agent is kept after its last turn; 0 for ever")
 export const thinking = () => z.enum(THINKING).optional()
 
 /** Takes the snake_case spelling of every key whose camelCase one is absent, and drops nulls: an absent value, here. */

@@ -2,7 +2,7 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { PERMISSION_MODES, type Permissions, PRESETS } from "../../protocol/permission.ts"
-import { permissions, renamed } from "../methods/params.ts"
+import { agentCommand, permissions, renamed, ttl } from "../methods/params.ts"
 
 const MAX_PROMPT = 500_000
 
@@ -21,6 +21,8 @@ export const askParams = () =>
     maxTurns: z.number().int().min(1).max(1_000).optional().describe("Model calls in this turn"),
     promptRetries: z.number().int().min(0).max(10).optional().describe("Ask again when the turn failed"),
     timeout: z.number().min(0).optional().describe("Seconds; 0 for the configured limit"),
+    agentCommand: agentCommand(),
+    ttl: ttl(),
     idempotencyKey: z.string().min(1).max(256).optional(),
   })
 export type AskParams = z.infer<ReturnType<typeof askParams>>
@@ -33,7 +35,7 @@ export function normalizeAsk(params: Record<string, unknown>): Record<string, un
     agent: ["agentName", "agentId"],
   })
   out["permissions"] = permissionsOf(out)
-  for (const name of ["maxTurns", "promptRetries", "timeout"])
+  for (const name of ["maxTurns", "promptRetries", "timeout", "ttl"])
     if (typeof out[name] === "string" && /^\d+$/.test(out[name])) out[name] = Number(out[name])
   return out
 }
