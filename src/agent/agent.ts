@@ -49,6 +49,8 @@ export interface Lanes {
 export interface Resolver {
   /** Given with "deny"; the model sees it. */
   reason?: string
+  /** To a question, with "allow-once"; as its schema says. */
+  answer?: Record<string, unknown>
   /** Refuses the answer unless the approval belongs to this session. */
   sessionKey?: string
   /** Which door the answer came through, for the audit; default "control". */

@@ -10,6 +10,7 @@ import type { TurnEnvelope } from "../protocol/event.ts"
 import type { Answer, ApprovalTable } from "../store/approvals.ts"
 import type { GrantFilter, GrantRow } from "../store/grants.ts"
 import type { ApprovalDesk, Resolver } from "./agent.ts"
+import { checkAnswered } from "./answer.ts"
 import { argsDigest } from "./fingerprint.ts"
 
 export type { AskedCall } from "./fingerprint.ts"
@@ -67,7 +68,7 @@ function refused(text: string, details: Record<string, unknown> = {}): Leave {
 
 /** What somebody other than a turn asks a human for. */
 export interface Asking {
-  kind: Exclude<ApprovalKind, "tool">
+  kind: Exclude<ApprovalKind, "tool" | "question">
   sessionKey: string
   agentId: string
   /** What it is about, where a tool would be named: "elevated", a workflow, a device. */
@@ -149,17 +150,14 @@ export class Desk implements ApprovalDesk {
   }
 
   resolve(id: string, decision: ApprovalDecision, by: string, resolver: Resolver = {}): Promise<Approval> {
-    const { reason, sessionKey } = resolver
+    const { answer, reason, sessionKey } = resolver
     if (reason !== undefined && decision !== "deny")
       return Promise.reject(
         new PincerError("INVALID_PARAMS", `A reason goes with "deny" only, not with "${decision}": leave it out`),
       )
     const said = reason?.trim() ? { reason: reason.trim() } : {}
-    return this.#settle(
-      id,
-      { decision, by, ...said, ...(sessionKey === undefined ? {} : { sessionKey }) },
-      resolver.door,
-    )
+    const whose = sessionKey === undefined ? {} : { sessionKey }
+    return this.#settle(id, { decision, by, ...said, ...whose, ...(answer ? { answer } : {}) }, resolver.door)
   }
 
   rules(filter?: GrantFilter): Promise<GrantRow[]> {
@@ -230,6 +228,7 @@ export class Desk implements ApprovalDesk {
 
   async #settle(id: string, answer: Answer, door = "control"): Promise<Approval> {
     const also = (approval: Approval) => {
+      checkAnswered(approval)
       this.audit?.append(this.#entry(approval, answer.decision, door))
       if (allows(answer.decision)) this.#within.get(approval.kind)?.(approval)
     }

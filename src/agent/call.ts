@@ -5,12 +5,13 @@ import { mkdir, realpath } from "node:fs/promises"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
+import type { Placement } from "../protocol/decision.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import { type Confined, errorResult, type Program, type Tool, type ToolResult } from "../tools/tool.ts"
 import { type Known, leaveFor } from "./leave.ts"
 import { whoOf } from "./rights.ts"
-import { type CallRoom, type Judged, judge } from "./scene.ts"
+import { type CallRoom, type Judged, judge, type SceneRoom } from "./scene.ts"
 import { TurnAbort } from "./scope.ts"
 import { taintOfCall } from "./taint.ts"
 import { tell } from "./tell.ts"
@@ -170,7 +171,10 @@ async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signa
       notes,
       signal,
       clock: ports.clock,
-      launch: (program) => launch(room, judged, call, program),
+      launch: (program) => {
+        const where = { callId: call.callId, tool: tool.name, placement: judged.decision.placement }
+        return launchAt(room, where, program)
+      },
       progress(output) {
         const now = ports.clock.now()
         if (now - shownAt < PROGRESS_MS) return
@@ -194,19 +198,17 @@ async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signa
 }
 
 /** Where policy placed the call, and nowhere else. */
-async function launch(
-  { cwd, ports, request, scope }: CallRoom,
-  { decision, tool }: Judged,
-  call: ToolCallPart,
+export async function launchAt(
+  { cwd, ports, request, scope }: SceneRoom,
+  { callId, placement, tool }: { callId: string; tool: string; placement: Placement },
   program: Program,
 ): Promise<Confined> {
-  const { placement } = decision
   if (placement.type === "host") return { ...program, close: async () => undefined }
   if (placement.type !== "sandbox")
-    throw new PincerError("PERMISSION_DENIED", `${tool.name} was not given a place to start programs in`)
+    throw new PincerError("PERMISSION_DENIED", `${tool} was not given a place to start programs in`)
   const { turnId, sessionKey } = scope.fence
   const { agentId } = request
-  const where = { agentId, sessionKey, turnId, callId: call.callId, tool: tool.name, profile: placement.profile }
+  const where = { agentId, sessionKey, turnId, callId, tool, profile: placement.profile }
   return ports.rights.confine({ ...where, workspace: cwd }, program)
 }
 

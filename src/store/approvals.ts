@@ -3,7 +3,7 @@
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
-import type { RecordedEnvelope } from "../protocol/event.ts"
+import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Database } from "./database.ts"
 import type { GrantTable } from "./grants.ts"
 import { json, text } from "./row.ts"
@@ -15,6 +15,8 @@ export interface Answer {
   by: string
   /** Why it is denied. */
   reason?: string
+  /** What is answered to a question. */
+  answer?: Record<string, unknown>
   /** Refused unless the approval belongs to this session. */
   sessionKey?: string
   /** Runs in the same commit, before the answer counts; what it throws refuses the answer. Must be safe to run again. */
@@ -91,6 +93,19 @@ export class ApprovalTable implements Approvals {
     })
   }
 
+  /** Withdraws what a turn asked for and nobody has answered: whoever waited for it is gone. */
+  withdraw(fence: Fence, by: string): Promise<RecordedEnvelope[]> {
+    return this.#db.write(() => {
+      const events = this.#ofTurn.all(fence.turnId).map((row): RecordedEvent => {
+        const asked = json<Approval>(row, "data")
+        const approval = { ...asked, decision: "canceled", resolvedBy: by, resolvedAt: this.#clock.now() } as const
+        this.#decide.run("canceled", JSON.stringify(approval), approval.id)
+        return { type: "approval.resolved", approval }
+      })
+      return events.length === 0 ? [] : this.#turns.appendNow(fence, events)
+    })
+  }
+
   /** Asks for something that no turn waits for. Throws CONFLICT for an id that was used. */
   askAside(approval: Approval): Promise<void> {
     return this.#db.write(() => this.#insertNow({ ...approval, turnId: "" }, approval.id, ""))
@@ -122,6 +137,7 @@ export class ApprovalTable implements Approvals {
         resolvedBy: by,
         resolvedAt: this.#clock.now(),
         ...(answer.reason === undefined ? {} : { denyReason: answer.reason }),
+        ...(answer.answer === undefined ? {} : { answer: answer.answer }),
       }
       this.#grantNow(approval, text(row, "fingerprint"), by)
       answer.also?.(approval)
