@@ -38,6 +38,8 @@ export interface ArgDefinition {
 export interface StepDefinition {
   id: string
   place: SourcePlace
+  /** JSON pointer into the file. */
+  pointer: string
   kind: StepKind
   /** What is run: text with templates, by kind. */
   body: StepBody
@@ -60,7 +62,8 @@ export interface StepDefinition {
 
 export type StepBody =
   | { type: "none" }
-  | { type: "shell"; line: string }
+  /** `quote`: whatever is put into the line becomes one word of the shell. */
+  | { type: "shell"; line: string; quote: boolean }
   | { type: "argv"; argv: string[] }
   | { type: "pipeline"; text: string }
   | { type: "workflow"; path: string; args: Record<string, unknown> }
