@@ -17,14 +17,11 @@ import type { ToolSpec, TurnError, TurnLimits, TurnOutcome, TurnRequest, TurnSto
 import type { ModelRef } from "../providers/catalogue.ts"
 import type { ModelEvent, ModelFailure, ModelRequest } from "../providers/provider.ts"
 import { runCalls } from "./call.ts"
+import { afterOverflow, type CompactRoom, makeRoom, windowOf } from "./compact.ts"
 import { answerText, fit, repair } from "./prompt.ts"
 import type { CallRoom } from "./scene.ts"
 import { TurnAbort } from "./scope.ts"
-
-/** What the model does not say about itself. */
-const DEFAULT_WINDOW = 128_000
-/** Part of the window that is kept free for the answer. */
-const RESERVE = 0.2
+import { inView, tokensOf } from "./summary.ts"
 
 export interface LoopInput {
   room: CallRoom
@@ -131,7 +128,10 @@ async function askModel(input: LoopInput): Promise<LoopResult | undefined> {
       scope.live({ type: "model.started", provider: ref.provider, model: ref.model })
     } else if (event.type === "text.delta" || event.type === "thinking.delta") onDelta(input, answer, event)
     else if (event.type === "done") return onDone(input, answer, ref, event)
-    else if (event.type === "failed") return onFailed(input, answer, ref, event.failure)
+    else if (event.type === "failed") {
+      if (event.failure.kind === "context_length" && (await shrink(input))) return undefined
+      return onFailed(input, answer, ref, event.failure)
+    }
   }
   return onFailed(input, answer, ref, {
     kind: "truncated",
@@ -190,8 +190,14 @@ function withoutSecrets(content: readonly Part[], redactor: Redactor): Part[] {
 
 async function buildRequest(input: LoopInput, ref: ModelRef): Promise<Omit<ModelRequest, "model">> {
   const { room, messages } = input
-  const window = room.ports.catalogue.info(ref)?.contextWindow ?? DEFAULT_WINDOW
-  const fitted = fit(repair(messages), Math.floor(window * (1 - RESERVE)))
+  // Who sends the whole history along with each request sends it again with the next.
+  if (!input.request.history) {
+    const events = await makeRoom(compactRoom(input), messages)
+    if (events.length > 0) await room.scope.record(events)
+  }
+  const view = inView(messages)
+  const summary = view.slice(0, view[0]?.summary ? 1 : 0)
+  const fitted = fit(repair(view.slice(summary.length)), windowOf(room.ports, ref).room - tokensOf(summary))
   if (fitted.left > 0)
     await room.scope.record([
       {
@@ -203,12 +209,24 @@ async function buildRequest(input: LoopInput, ref: ModelRef): Promise<Omit<Model
     ])
   return {
     system: input.system,
-    messages: fitted.messages,
+    messages: [...summary, ...fitted.messages],
     tools: offered(input),
     sampling: input.request.sampling ?? {},
     cacheKey: room.scope.session.id,
     cwd: room.cwd,
   }
+}
+
+/** True when there is less to send now: the model is asked again. */
+async function shrink(input: LoopInput): Promise<boolean> {
+  if (input.request.history) return false
+  const events = await afterOverflow(compactRoom(input), input.messages)
+  if (events.length > 0) await input.room.scope.record(events)
+  return events.length > 0
+}
+
+function compactRoom({ refs, request, room }: LoopInput): CompactRoom {
+  return { ports: room.ports, scope: room.scope, refs, turnId: request.turnId }
 }
 
 /** A caller's tool stands in front of ours of the same name: services refuse a name that comes twice. */

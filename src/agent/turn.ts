@@ -12,6 +12,7 @@ import { FencedError, type Opening } from "../store/turns.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
 import { openWorkspace } from "./call.ts"
+import { runCompact } from "./compact-turn.ts"
 import { type LoopResult, runLoop } from "./loop.ts"
 import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
@@ -66,11 +67,17 @@ function firstAttempt(
     events.push({ type: "message.added", message })
     past.push(message)
   }
+  conversation.messages = past
+  if (request.task) return events
   let input = request.input
   if (request.replay) {
     const from = past.findLastIndex((message) => message.role === "user" && !message.synthetic)
     if (from < 0) throw new PincerError("CONFLICT", "There is no user message to send again in this session")
-    const taken = past.splice(from)
+    const cutOff = past.splice(from)
+    // What was summarised before is not taken back with what was said since.
+    const isKept = ({ summary }: Message) => summary && !cutOff.some((message) => message.id === summary.through)
+    const taken = cutOff.filter((message) => !isKept(message))
+    past.push(...cutOff.filter(isKept))
     if (request.replay === "resend") input = taken[0]!.content
     events.push({ type: "messages.dropped", messageIds: taken.map((message) => message.id) })
   }
@@ -82,7 +89,6 @@ function firstAttempt(
   const taint = taintOfOrigin(request.origin)
   const marks = taint.length > 0 ? { taint } : {}
   if (words.length > 0) add({ id: uuid(at), role: "user", content: words, at, turnId, ...marks })
-  conversation.messages = past
   return events
 }
 
@@ -209,6 +215,7 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
   const ownPlace = request.cwd === undefined && session.cwd === null
   const cwd = await openWorkspace(request.cwd ?? session.cwd ?? profile.workspace, ownPlace, ports.workspaceMade)
   const refs = modelRefs(ports, profile, request, session)
+  if (request.task) return runCompact({ ports, scope, refs, turnId: record.turnId }, request, conversation.messages)
   const tools = toolTable(ports.tools, profile)
   const notes = await ports.books.notes.of(session.key)
   const sampling = { ...profile.sampling, ...sessionSampling(session), ...request.sampling }
@@ -261,7 +268,7 @@ interface ToolTable {
 const tables = new WeakMap<AgentProfile, ToolTable>()
 
 /** The tools of an agent by name and alias, and as the model sees them; made once per agent. */
-function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTable {
+export function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTable {
   const made = tables.get(profile)
   if (made) return made
   const wanted = tools.filter(

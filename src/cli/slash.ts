@@ -42,8 +42,8 @@ export interface SlashCommand {
 
 type Fields = Record<string, unknown>
 
-async function fieldsOf(talk: Talk, method: string, params: Fields = {}): Promise<Fields> {
-  const answer: unknown = await talk.client.request(method, params)
+async function fieldsOf(talk: Talk, method: string, params: Fields = {}, timeoutMs?: number): Promise<Fields> {
+  const answer: unknown = await talk.client.request(method, params, timeoutMs === undefined ? {} : { timeoutMs })
   return isObject(answer) ? answer : {}
 }
 
@@ -112,6 +112,9 @@ export const slashCommands: readonly SlashCommand[] = [
     run: verbose,
     choices: async () => ["on", "off"],
   },
+  { name: "context", about: "what fills the model's window", run: context },
+  { name: "compact", takes: "[about]", about: "have older messages summarised, and what to dwell on", run: compact },
+  { name: "config", takes: "[key]", about: "the configuration, or the value at a key", run: config },
   { name: "usage", about: "tokens and money, today and in the last 30 days", run: usage },
   {
     name: "elevated",
@@ -261,6 +264,49 @@ async function elevated(talk: Talk, words: string): Promise<void> {
   const address = addressOf(talk)
   if (words === "") talk.out.line(wordsOf(await readElevated(talk.client, address)))
   else talk.out.line(inert(await setElevated(talk.client, address, parseElevated(words, "/elevated"))))
+}
+
+const PARTS: Readonly<Record<string, string>> = {
+  system: "system prompt",
+  tools: "tools",
+  summary: "summary of older messages",
+  user: "messages of yours",
+  assistant: "answers",
+  results: "results of tools",
+}
+
+async function context(talk: Talk): Promise<void> {
+  const found = await fieldsOf(talk, "sessions.context", addressOf(talk))
+  const used = Number(found["usedTokens"])
+  const window = Number(found["windowTokens"])
+  talk.out.line(
+    `${inertLine(String(found["model"]))}: about ${used} of ${window} tokens (${Math.round((100 * used) / window)} %)`,
+  )
+  talk.out.table(
+    ["PART", "COUNT", "TOKENS"],
+    listOf(found["parts"]).map((row) => {
+      const part = String(row["part"])
+      return [PARTS[part] ?? inertLine(part), String(row["count"]), String(row["tokens"])]
+    }),
+  )
+  if (Number(found["summarised"]) > 0)
+    talk.out.line(`${String(found["summarised"])} older messages are in the summary.`)
+}
+
+/** A long conversation is summarised in several requests. */
+const COMPACT_MS = 600_000
+
+async function compact(talk: Talk, instructions: string): Promise<void> {
+  const wish = instructions === "" ? {} : { instructions }
+  const answer = await fieldsOf(talk, "sessions.compact", { ...addressOf(talk), ...wish }, COMPACT_MS)
+  talk.out.line(inert(String(answer["reason"])))
+}
+
+/** "get" may stand before the key. */
+async function config(talk: Talk, words: string): Promise<void> {
+  const key = words.replace(/^get\s+/, "")
+  const { value } = await fieldsOf(talk, "config.get", key === "" || key === "get" ? {} : { key })
+  talk.out.line(inert(typeof value === "string" ? value : JSON.stringify(value, null, 2)))
 }
 
 const DECISIONS: Readonly<Record<string, string>> = {

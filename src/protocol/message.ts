@@ -59,8 +59,20 @@ export interface Message {
   partial?: boolean
   /** A user message that Pincer itself wrote to the model (for example after a restart); shown as a notice, not as the user's words. */
   synthetic?: boolean
-  /** A user message from somebody the owner does not know. */
+  /** A user message from somebody the owner does not know; a summary of messages with marks. */
   taint?: TaintMark[]
+  /** Set on a synthetic message that stands for the older messages of its session wherever a model is asked. */
+  summary?: Summary
+}
+
+export interface Summary {
+  /** Id of the newest message that it stands for. */
+  through: string
+  /** Id of an older message that is shown to the model all the same: the request of a turn that was summarised in its middle. */
+  kept?: string
+  /** How many messages it stands for, and their tokens, counted roughly. */
+  messages: number
+  tokens: number
 }
 
 /** Why a model stopped. */
