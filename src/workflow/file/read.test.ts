@@ -139,9 +139,7 @@ test("what cannot be parsed, holds no steps, or is no object", () => {
   assert.deepEqual(told(readWorkflow("steps: []").problems), ["error no-steps 1:8"])
   assert.deepEqual(told(readWorkflow("steps: {a: 1}").problems), ["error type 1:8"])
   assert.deepEqual(told(readWorkflow("name: x").problems), ["error no-steps 1:1"])
-  assert.deepEqual(told(readWorkflow("a: &a [x, x]
-b: &b [*a, *a]
-steps: []").problems), [
+  assert.deepEqual(told(readWorkflow("a: &a [x, x]\nb: &b [*a, *a]\nsteps: []").problems), [
     "warning unknown-key 1:1",
     "warning unknown-key 2:1",
     "error no-steps 3:8",
