@@ -14,7 +14,7 @@ let fake: FakeModel
 let house: House
 before(async () => {
   fake = await startFakeModel()
-  house = await startHouse({ fake: fake.url, config: { agents: { entries: { codex: {} } } } })
+  house = await startHouse({ fake: fake.url, config: { agents: { entries: { codex: { acp: { enabled: false } } } } } })
 })
 after(async () => {
   await house.close()

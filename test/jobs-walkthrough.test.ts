@@ -17,7 +17,7 @@ before(async () => {
   // As in the document: no token, and an agent of that name.
   house = await startHouse({
     fake: fake.url,
-    config: { gateway: { auth: { mode: "none" } }, agents: { entries: { codex: {} } } },
+    config: { gateway: { auth: { mode: "none" } }, agents: { entries: { codex: { acp: { enabled: false } } } } },
     env: { PINCER_GATEWAY_TOKEN: "" },
   })
 })

@@ -13,7 +13,7 @@ before(async () => {
   fake = await startFakeModel()
   house = await startHouse({
     fake: fake.url,
-    config: { agents: { entries: { codex: {} } }, jobs: { maxConcurrent: 2, backoffMs: 10 } },
+    config: { agents: { entries: { codex: { acp: { enabled: false } } } }, jobs: { maxConcurrent: 2, backoffMs: 10 } },
   })
 })
 after(async () => {

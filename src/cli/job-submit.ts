@@ -7,8 +7,9 @@ import { askJob } from "./job.ts"
 import { followJob } from "./job-watch.ts"
 import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
 import { readStdin } from "./stdin.ts"
+import { type HostingFlags, hostingWishes } from "./turn-flags.ts"
 
-export interface SubmitFlags extends PermissionFlags {
+export interface SubmitFlags extends PermissionFlags, HostingFlags {
   prompt?: string
   agent?: string
   session?: string
@@ -31,7 +32,8 @@ export async function submitJob(cli: Cli, words: readonly string[], flags: Submi
   if (whole === "")
     throw new PincerError("INVALID_PARAMS", 'Nothing was asked: write pincer job submit "…", or pipe the task in')
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
-  const params = { ...paramsOf(flags, whole), ...(permissions ? { permissions } : {}) }
+  const hosting = hostingWishes(flags, cli.env)
+  const params = { ...paramsOf(flags, whole), ...hosting, ...(permissions ? { permissions } : {}) }
   const link = await reachGateway(cli, { otherwise: "start", reconnect: PATIENT })
   try {
     const job = await askJob(link, "job.submit", { ...params, ...folderOf(cli, link, flags) })

@@ -3,12 +3,13 @@
 import { resolve } from "node:path"
 import { type Command, Option } from "commander"
 import { PincerError } from "../base/errors.ts"
+import { splitWords } from "../base/words.ts"
 import { type Env, envValue } from "../config/paths.ts"
 import { addPermissionFlags, type PermissionFlags } from "./permission-flags.ts"
 import type { Format } from "./stages.ts"
 
 /** As commander hands them to an action. */
-export interface TurnFlags extends PermissionFlags {
+export interface TurnFlags extends PermissionFlags, HostingFlags {
   session?: string
   agent?: string
   model?: string
@@ -23,6 +24,12 @@ export interface TurnFlags extends PermissionFlags {
   timeout?: string
 }
 
+/** How an external agent is started and kept. */
+export interface HostingFlags {
+  agentCommand?: string
+  ttl?: string
+}
+
 /** What they come to. */
 export interface TurnWishes {
   session: string | undefined
@@ -35,10 +42,24 @@ export interface TurnWishes {
   maxTurns: number | undefined
   promptRetries: number
   timeoutMs: number | undefined
+  hosting: HostingWishes
+}
+
+/** As the gateway takes them. */
+export interface HostingWishes {
+  agentCommand?: string[]
+  /** Seconds. */
+  ttl?: number
 }
 
 const MAX_TURNS = 1_000
 const MAX_RETRIES = 10
+
+export function addHostingFlags(command: Command): Command {
+  return command
+    .option("--agent-command <words>", "an external agent of your own answers: a program and its arguments, no shell")
+    .option("--ttl <seconds>", "keep an external agent so long after its last turn; 0 for ever")
+}
 
 export function addTurnFlags(command: Command): Command {
   command
@@ -54,7 +75,7 @@ export function addTurnFlags(command: Command): Command {
     .option("--format <format>", "text, json (one event a line) or quiet (the last words only); default: text")
     .addOption(new Option("--json", "the same as --format json"))
     .option("--suppress-reads", "leave out what its tools have read")
-  return addPermissionFlags(command)
+  return addPermissionFlags(addHostingFlags(command))
 }
 
 /** Throws INVALID_PARAMS naming the flag or the variable. */
@@ -71,12 +92,36 @@ export function turnWishes(flags: TurnFlags, { env, cwd }: { env: Env; cwd: stri
     promptRetries:
       count(["--prompt-retries", flags.promptRetries], ["PINCER_PROMPT_RETRIES", env], 0, MAX_RETRIES) ?? 0,
     timeoutMs: timeoutOf(flags.timeout, env),
+    hosting: hostingWishes(flags, env),
   }
+}
+
+/** Throws INVALID_PARAMS naming the flag or the variable. */
+export function hostingWishes(flags: HostingFlags & { agent?: string }, env: Env): HostingWishes {
+  const [where, command] = given(["--agent-command", flags.agentCommand], ["PINCER_AGENT_COMMAND", env])
+  const [whereTtl, ttl] = given(["--ttl", flags.ttl], ["PINCER_TTL", env])
+  const wishes: HostingWishes = {}
+  // A flag that names an agent wins over a variable that names a command.
+  if (command !== undefined && (flags.agentCommand !== undefined || flags.agent === undefined)) {
+    wishes.agentCommand = splitWords(command)
+    if (wishes.agentCommand.length === 0)
+      throw new PincerError("INVALID_PARAMS", `${where} is empty: give a program and its arguments`)
+    if (flags.agent !== undefined)
+      throw new PincerError("INVALID_PARAMS", "Pass either --agent or --agent-command, not both")
+  }
+  if (ttl !== undefined) {
+    wishes.ttl = /^\d{1,9}(\.\d+)?$/.test(ttl.trim()) ? Number(ttl) : Number.NaN
+    if (Number.isNaN(wishes.ttl))
+      throw new PincerError("INVALID_PARAMS", `${whereTtl}: "${ttl}" is not a number of seconds; 0 is for ever`)
+  }
+  return wishes
 }
 
 /** The members of chat.send that the settings give, apart from the session. */
 export function saidWith(settings: TurnWishes, around: { cwd: string; local: boolean }): Record<string, unknown> {
-  const { agent, maxTurns, model, timeoutMs } = settings
+  const { hosting, maxTurns, model, timeoutMs } = settings
+  // A command of one's own runs as the default agent.
+  const agent = hosting.agentCommand === undefined ? settings.agent : undefined
   // Another machine has other folders.
   const cwd = settings.cwd ?? (around.local ? around.cwd : undefined)
   return {
@@ -85,6 +130,7 @@ export function saidWith(settings: TurnWishes, around: { cwd: string; local: boo
     ...(cwd === undefined ? {} : { cwd }),
     ...(maxTurns === undefined ? {} : { maxTurns }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...settings.hosting,
   }
 }
 

@@ -3,6 +3,7 @@ import type { Command } from "commander"
 import type { ListFlags } from "../job.ts"
 import type { SubmitFlags } from "../job-submit.ts"
 import { addPermissionFlags } from "../permission-flags.ts"
+import { addHostingFlags } from "../turn-flags.ts"
 import type { CommandGroup } from "./group.ts"
 
 export const job: CommandGroup = (program, cli) => {
@@ -93,7 +94,7 @@ function changing(group: Command, verb: keyof typeof CHANGES, cli: Parameters<Co
 }
 
 function submitFlags(command: Command): Command {
-  return addPermissionFlags(command)
+  return addHostingFlags(addPermissionFlags(command))
     .argument("[text...]", "what to do; standard input is added to it")
     .option("-p, --prompt <text>", "what to do; wins over the words")
     .option("-a, --agent <id>", "the agent that does it")
