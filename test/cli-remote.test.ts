@@ -14,6 +14,7 @@ import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { type House, startHouse } from "./house.ts"
 
 const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+const TERMINAL = fileURLToPath(new URL("./fakes/terminal.py", import.meta.url))
 const MISSING = "NOT TESTED: openssl is not there, so no certificate could be made"
 
 let dir: string
@@ -121,6 +122,38 @@ test("ask, session, job, approvals, audit and status work over wss:// as they do
   assert.equal((await pincer(["audit", "list", ...flags])).code, 0)
   const status = JSON.parse((await pincer(["status", "--json", ...flags])).out)
   assert.deepEqual([status.verdict, status.url], ["running", `wss://localhost:${front?.port}`])
+})
+
+const PTY = spawnSync("python3", ["-c", "import pty"]).status === 0
+
+test("a conversation over wss:// works as it does here, its commands too", {
+  skip: PTY ? false : "NOT TESTED: no python3 with pty",
+}, async (t) => {
+  const flags = remote(t)
+  if (!flags || !front) return
+  const answered = "Hello from the fake model\\.[\\s\\S]*> "
+  const steps = [
+    { expect: "> ", send: "good morning\r" },
+    { expect: answered, send: "and a good evening\r" },
+    { expect: answered, send: "/session\r" },
+    { expect: "agent:main:afar[\\s\\S]*> ", send: "/context\r" },
+    { expect: "messages of yours +2[\\s\\S]*> ", send: "/compact the greetings\r" },
+    { expect: "Summarised 2 older messages[\\s\\S]*> ", send: "/context\r" },
+    { expect: "2 older messages are in the summary[\\s\\S]*> ", send: "/config get jobs.maxConcurrent\r" },
+    { expect: "\\n\\d+[\\s\\S]*> ", send: "/config nowhere.at.all\r" },
+    { expect: 'no key "nowhere\\.at\\.all"[\\s\\S]*> ', send: "/quit\r" },
+  ]
+  const env = { PATH: process.env["PATH"] ?? "", HOME: dir, TERM: "xterm", NO_COLOR: "1" }
+  const args = [process.execPath, PROGRAM, "chat", "--session", "afar", ...flags]
+  const child = spawn("python3", [TERMINAL], { stdio: ["pipe", "pipe", "inherit"] })
+  child.stdin.end(JSON.stringify({ args, cwd: dir, env, steps, timeout: 30 }))
+  let told = ""
+  child.stdout.on("data", (chunk) => {
+    told += chunk
+  })
+  await once(child, "close")
+  const { exit, missing, screen } = JSON.parse(told) as { exit: number; missing: string | null; screen: string }
+  assert.deepEqual([missing, exit], [null, 0], screen)
 })
 
 test("NODE_EXTRA_CA_CERTS and PINCER_CA_FILE are heeded as well as --ca-file", async (t) => {
