@@ -79,16 +79,28 @@ class HostedBody {
   }
 
   async run(harness: Harness): Promise<LoopResult> {
+    const { ports, scope } = this.#room
     const end = await this.#ended(harness)
     this.#over = true
     this.#own.abort(new TurnAbort("aborted"))
     await this.#terminals.releaseAll()
     await this.#record.close()
     if (this.#stopped?.type === "broken") throw this.#stopped.error
+    if (this.#goesOn()) {
+      scope.show(await ports.books.approvals.withdraw(scope.fence, "shutdown"))
+      throw scope.signal.reason
+    }
     const outcome = this.#outcome(end)
-    this.#room.ports.books.drafts.drop(this.#room.scope.fence.turnId)
-    this.#room.ports.checkpoint("turn.answered")
+    ports.books.drafts.drop(scope.fence.turnId)
+    ports.checkpoint("turn.answered")
     return { outcome, events: [] }
+  }
+
+  /** Stopped by a shutdown, and its caller wants it to go on in the next life. */
+  #goesOn(): boolean {
+    const { request, scope } = this.#room
+    const { reason } = scope.signal
+    return !this.#stopped && reason instanceof TurnAbort && reason.kind === "shutdown" && resumesHosted(request)
   }
 
   /** How the agent ended it; undefined when it was stopped and never said so. */
@@ -182,7 +194,6 @@ class HostedBody {
       return { ...said, status: "timeout", stop: "time_limit", error }
     }
     if (kind !== "shutdown") return { ...said, status: "canceled", stop: "aborted" }
-    if (request.recovery === "resume") throw scope.signal.reason
     const message = "Pincer was stopped while this turn ran: send it again"
     const error = { code: "UNAVAILABLE", message, kind: "interrupted" }
     return { ...said, status: "failed", stop: "interrupted", error }

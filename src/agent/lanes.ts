@@ -8,10 +8,13 @@ import { isFinal, type TurnRecord, type TurnRequest } from "../protocol/turn.ts"
 import type { Fence } from "../store/store.ts"
 import type { AcceptResult } from "../store/turns.ts"
 import type { Accepted, ActiveTurn, Lanes } from "./agent.ts"
+import { Holds } from "./hosted-holds.ts"
 import { hostedOf } from "./hosted-profile.ts"
+import { resumesHosted } from "./hosted-turn.ts"
 import type { Ports } from "./ports.ts"
 import { TurnAbort, TurnScope } from "./scope.ts"
-import { type Conversation, markedResult, openTurn, runBody } from "./turn.ts"
+import { TimeLimit } from "./time-limit.ts"
+import { type Conversation, hostedIn, markedResult, openTurn, runBody } from "./turn.ts"
 
 const MAX_TURN_ID = 256
 
@@ -25,6 +28,9 @@ interface Job {
   /** Set when a parked turn was answered: the events to record when it goes on. */
   answered: RecordedEvent[] | undefined
   scope: TurnScope | undefined
+  /** What its body waits for without being parked. */
+  holds: Holds
+  limit: TimeLimit | undefined
   done: PromiseWithResolvers<TurnRecord | undefined>
 }
 
@@ -146,7 +152,8 @@ export class TurnLanes implements Lanes {
 
   #newJob(request: TurnRequest, state: Job["state"]): Job {
     const done = Promise.withResolvers<TurnRecord | undefined>()
-    return {
+    const holds = new Holds((waiting) => (waiting ? job.limit?.pause() : job.limit?.resume()))
+    const job: Job = {
       request,
       record: undefined,
       state,
@@ -154,8 +161,11 @@ export class TurnLanes implements Lanes {
       live: { text: "", thinking: "" },
       answered: undefined,
       scope: undefined,
+      holds,
+      limit: undefined,
       done,
     }
+    return job
   }
 
   #lane(key: string): Lane {
@@ -252,12 +262,13 @@ export class TurnLanes implements Lanes {
 
   async #drive(lane: Lane, job: Job, scope: TurnScope, conversation: Conversation): Promise<void> {
     const limits = { ...this.#ports.agents.get(scope.session.agentId)?.limits, ...job.request.limits }
-    const stopTimer =
-      limits.maxTimeMs === undefined
-        ? undefined
-        : this.#ports.clock.after(limits.maxTimeMs, () => job.controller.abort(new TurnAbort("time_limit")))
-    const end = await runBody({ ports: this.#ports, record: job.record!, scope, conversation, live: job.live })
-    stopTimer?.()
+    const tooLong = () => job.controller.abort(new TurnAbort("time_limit"))
+    const { maxTimeMs } = limits
+    job.limit = maxTimeMs === undefined ? undefined : new TimeLimit(this.#ports.clock, maxTimeMs, tooLong)
+    const { holds, live } = job
+    const end = await runBody({ ports: this.#ports, record: job.record!, scope, holds, conversation, live })
+    job.limit?.pause()
+    job.limit = undefined
     if (end === "parked") {
       job.state = "waiting"
       job.record = { ...job.record!, status: "waiting" }
@@ -283,7 +294,7 @@ export class TurnLanes implements Lanes {
   settle(approval: Approval): void {
     this.#ports.checkpoint("approval.answered")
     const job = this.#jobs.get(approval.turnId)
-    if (!job) return
+    if (!job || job.holds.settle(approval)) return
     job.answered = [...(job.answered ?? []), { type: "approval.resolved", approval }]
     if (job.state === "waiting") this.#pump(this.#lane(job.request.sessionKey))
   }
@@ -374,7 +385,7 @@ export class TurnLanes implements Lanes {
         turnId: job.request.turnId,
         sessionKey,
         agentId: job.request.agentId,
-        status: job.state === "running" || job.state === "waiting" ? job.state : "queued",
+        status: shownState(job),
         text: job.live.text,
         thinking: job.live.thinking,
         startedAt: job.record?.startedAt ?? null,
@@ -384,8 +395,7 @@ export class TurnLanes implements Lanes {
   counts(): { running: number; queued: number; waiting: number } {
     const counts = { running: 0, queued: 0, waiting: 0 }
     for (const job of this.#jobs.values()) {
-      if (job.state === "running" || job.state === "waiting") counts[job.state] += 1
-      else if (job.state !== "ended") counts.queued += 1
+      if (job.state !== "ended") counts[shownState(job)] += 1
     }
     return counts
   }
@@ -406,8 +416,11 @@ export class TurnLanes implements Lanes {
   /** Why a turn of an earlier life is not taken up again, or undefined when it is. */
   #refuseRecovery(record: TurnRecord): string | undefined {
     const { settings } = this.#ports
-    const cutOff = record.status === "running" || record.status === "interrupted"
+    const hosted = hostedIn(this.#ports, record)
+    const held = hosted && record.status === "waiting"
+    const cutOff = held || record.status === "running" || record.status === "interrupted"
     const { recovery } = record.request
+    if (hosted && cutOff && !resumesHosted(record.request)) return "what an external agent did is not repeated"
     if (recovery === "mark" || (cutOff && recovery === "mark-begun")) return "its caller asked for that"
     if (cutOff && record.request.recovery === undefined && settings.onInterrupt === "mark")
       return 'turns.onInterrupt is "mark"'
@@ -445,4 +458,10 @@ export class TurnLanes implements Lanes {
     for (const job of running) if (job.state === "running") this.#stop(job, "shutdown")
     await Promise.race([all, this.#ports.clock.sleep(2_000)])
   }
+}
+
+/** As others see it: a turn whose body waits for a human waits. */
+function shownState({ holds, state }: Job): ActiveTurn["status"] {
+  if (state === "running") return holds.waiting ? "waiting" : "running"
+  return state === "waiting" ? "waiting" : "queued"
 }

@@ -13,6 +13,9 @@ import type { Tool } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
 import { openWorkspace } from "./call.ts"
 import { runCompact } from "./compact-turn.ts"
+import type { Holds } from "./hosted-holds.ts"
+import { hostedOf } from "./hosted-profile.ts"
+import { resumesHosted, runHosted } from "./hosted-turn.ts"
 import { type LoopResult, runLoop } from "./loop.ts"
 import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
@@ -28,6 +31,9 @@ export type BodyEnd = "ended" | "parked" | "interrupted"
 export interface Conversation {
   messages: Message[]
 }
+
+const GO_ON_HOSTED =
+  "Pincer was restarted while you were working on this. What you had done stays done: look at how things stand, do not do it again, and go on to the end. You were asked:"
 
 const GO_ON =
   "Pincer was restarted while you were answering. What you had written so far is above and the user has seen it. Go on exactly where it stopped; do not repeat it."
@@ -102,7 +108,10 @@ function nextAttempt(
   const at = ports.clock.now()
   const { turnId } = record.request
   const messages = load().slice(-MAX_MESSAGES)
-  const events: RecordedEvent[] = record.status === "running" ? [{ type: "turn.interrupted", reason: "crash" }] : []
+  const isHosted = hostedIn(ports, record)
+  // Of an external agent nothing is left that could wait.
+  const cutOff = record.status === "running" || (isHosted && record.status === "waiting")
+  const events: RecordedEvent[] = cutOff ? [{ type: "turn.interrupted", reason: "crash" }] : []
   const known = new Set(messages.map((message) => message.id))
   for (const draft of drafts) {
     const content: Part[] = []
@@ -114,11 +123,12 @@ function nextAttempt(
     messages.push(message)
   }
   const last = messages.at(-1)
-  if (last?.partial && last.turnId === turnId) {
+  const goesOn = isHosted ? resumesHosted(record.request) : last?.partial && last.turnId === turnId
+  if (goesOn) {
     const message: Message = {
       id: uuid(at),
       role: "user",
-      content: [{ type: "text", text: GO_ON }],
+      content: isHosted ? goOn(record.request) : [{ type: "text", text: GO_ON }],
       at,
       turnId,
       synthetic: true,
@@ -130,10 +140,23 @@ function nextAttempt(
   return events
 }
 
+/** What an external agent is told when its turn goes on. */
+function goOn({ input }: TurnRequest): Part[] {
+  return [{ type: "text", text: GO_ON_HOSTED }, ...input]
+}
+
+/** Whether an external agent runs this turn. */
+export function hostedIn(ports: Ports, { agentId, request }: Pick<TurnRecord, "agentId" | "request">): boolean {
+  const profile = ports.agents.get(agentId)
+  return profile !== undefined && hostedOf(profile, request) !== undefined
+}
+
 export interface BodyInput {
   ports: Ports
   record: TurnRecord
   scope: TurnScope
+  /** Approvals that it waits for without being parked. */
+  holds: Holds
   conversation: Conversation
   live: { text: string; thinking: string }
 }
@@ -214,6 +237,8 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
   const session = scope.session
   const ownPlace = request.cwd === undefined && session.cwd === null
   const cwd = await openWorkspace(request.cwd ?? session.cwd ?? profile.workspace, ownPlace, ports.workspaceMade)
+  const hosted = hostedOf(profile, request)
+  if (hosted) return runHostedTurn(input, { ...profile, hosted }, cwd)
   const refs = modelRefs(ports, profile, request, session)
   if (request.task) return runCompact({ ports, scope, refs, turnId: record.turnId }, request, conversation.messages)
   const tools = toolTable(ports.tools, profile)
@@ -238,6 +263,14 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
     limits: { ...profile.limits, ...request.limits },
     live,
   })
+}
+
+function runHostedTurn(input: BodyInput, profile: AgentProfile, cwd: string): Promise<LoopResult> {
+  const { conversation, holds, live, ports, record, scope } = input
+  if (record.request.task)
+    throw new PincerError("INVALID_PARAMS", `Agent "${profile.id}" keeps its own memory: ask it to shorten that itself`)
+  const request = scope.fence.epoch > 1 ? { ...record.request, input: goOn(record.request) } : record.request
+  return runHosted({ ports, scope, profile, request, messages: conversation.messages, cwd, holds, live })
 }
 
 function sessionSampling(session: SessionRow): TurnRequest["sampling"] {
