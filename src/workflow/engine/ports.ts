@@ -1,0 +1,54 @@
+// What the engine needs from outside. The gateway hands in the whole house; a run that stands alone gets what the machine has.
+import type { Clock } from "../../base/clock.ts"
+import type { Logger } from "../../base/log.ts"
+import type { RunEvent } from "../../protocol/workflow.ts"
+import type { Holder, RunTable } from "../../store/runs.ts"
+import type { AgentAsk, Command, ModelAnswer, ModelAsk, ProgramResult, ProgramRun } from "../command.ts"
+
+/** Which step something is done for: decisions and audit lines name it. */
+export interface StepAddress {
+  runId: string
+  /** "each[3].send" */
+  path: string
+  /** Name of the workflow or text of the pipeline. */
+  title: string
+  startedBy: string
+  agentId: string
+}
+
+export interface EnginePorts {
+  runs: RunTable
+  clock: Clock
+  log: Logger
+  /** This process. */
+  holder: Holder
+  isAlive: (holder: Holder) => boolean
+  /** What steps find in their environment beside their own variables. */
+  env: Readonly<Record<string, string>>
+  /** Where outputs go that are too long to keep; made when first used. */
+  spillFolder: string
+  commands: readonly Command[]
+  /** Judged by policy and confined, or refused (PERMISSION_DENIED). Its process group ends with the signal. */
+  run(
+    program: ProgramRun,
+    address: StepAddress,
+    signal: AbortSignal,
+    warn: (text: string) => void,
+  ): Promise<ProgramResult>
+  fetch(
+    request: { url: string; method: string; headers: Record<string, string>; body?: string },
+    address: StepAddress,
+    signal: AbortSignal,
+  ): Promise<{ status: number; text: string }>
+  model(request: ModelAsk, address: StepAddress, signal: AbortSignal): Promise<ModelAnswer>
+  tool(name: string, args: Record<string, unknown>, address: StepAddress, signal: AbortSignal): Promise<unknown>
+  agent(
+    request: AgentAsk,
+    address: StepAddress,
+    signal: AbortSignal,
+  ): Promise<{ text: string; runId: string; data?: unknown }>
+  /** Told every fact once it is on disk. */
+  publish(event: RunEvent): void
+  /** Told each named point between two facts: where crash tests kill the process. */
+  checkpoint(point: "step.intended" | "step.acted" | "step.recorded" | "gate.opened" | "gate.answered"): void
+}
