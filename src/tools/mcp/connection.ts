@@ -1,0 +1,207 @@
+// One MCP server: connected, listed, called, brought back after its end, closed. Whoever waits for it waits with a deadline, and its end
+// is an answer to everybody who waits.
+
+import { basename } from "node:path"
+import { pathToFileURL } from "node:url"
+import type { Client, Transport } from "@modelcontextprotocol/client"
+import { z } from "zod"
+import { PincerError } from "../../base/errors.ts"
+import type { McpServer } from "../../protocol/mcp-server.ts"
+import { elicited, questionOf } from "./elicitation.ts"
+import { type McpLibrary, webTransport } from "./http-transport.ts"
+import { CONNECT_MS, MAX_PAGES, type McpPorts } from "./ports.ts"
+import { StdioTransport } from "./stdio-transport.ts"
+import { seenLine } from "./words.ts"
+
+/** One life of the server. */
+export interface McpSession {
+  client: Client
+  transport: Transport
+  /** Undefined while it lives; then why not. */
+  over: string | undefined
+}
+
+/** What happens on a connection that somebody must hear of. */
+export interface SessionListener {
+  /** It ended, by itself or because somebody closed it. */
+  over(session: McpSession): void
+  toolsChanged(): void
+  /** Undefined when no tool of the server is at work. Keeps the calls from running out of time until `done` is called. */
+  asking(): { signal: AbortSignal; done(): void } | undefined
+}
+
+const page = z.looseObject({ tools: z.array(z.unknown()), nextCursor: z.string().optional() })
+
+/** Connects within the deadline. Throws UNAVAILABLE with a sentence that does not yet name the server. */
+export async function openSession(
+  server: McpServer,
+  ports: McpPorts,
+  listener: SessionListener,
+  signal: AbortSignal,
+): Promise<McpSession> {
+  const library = await import("@modelcontextprotocol/client")
+  const open = (transport: Transport) => connect(library, server, transport, ports, listener, signal)
+  if (server.type === "stdio") return open(programTransport(library, server, ports))
+  if (server.type === "sse") return open(webTransport(library, server, "sse"))
+  try {
+    return await open(webTransport(library, server, "http"))
+  } catch (error) {
+    if (!isOlderServer(error)) throw error
+    // What a server that knows only the older transport answers to a POST; should that fail too, the first reason is the better one.
+    return open(webTransport(library, server, "sse")).catch(() => Promise.reject(error))
+  }
+}
+
+function programTransport(
+  library: McpLibrary,
+  server: Extract<McpServer, { type: "stdio" }>,
+  ports: McpPorts,
+): StdioTransport {
+  const { cwd, launch } = ports
+  return new StdioTransport({
+    program: { file: server.command, args: server.args, cwd, env: { ...ports.env, ...server.env } },
+    launch: launch ?? (async (program) => ({ ...program, close: async () => undefined })),
+    parse: library.parseJSONRPCMessage,
+  })
+}
+
+async function connect(
+  library: McpLibrary,
+  server: McpServer,
+  transport: Transport,
+  ports: McpPorts,
+  listener: SessionListener,
+  signal: AbortSignal,
+): Promise<McpSession> {
+  const client = new library.Client(
+    { name: "pincer", version: ports.version ?? "0" },
+    {
+      capabilities: {
+        roots: { listChanged: false },
+        ...(ports.ask ? { elicitation: { form: {}, url: {} } } : {}),
+      },
+    },
+  )
+  const session: McpSession = { client, transport, over: undefined }
+  listen(library, session, server, ports, listener)
+  try {
+    await beforeDeadline(ports, signal, (both) => client.connect(transport, { signal: both, timeout: 2 * CONNECT_MS }))
+    return session
+  } catch (error) {
+    await Promise.race([transport.close(), ports.clock.sleep(CONNECT_MS)])
+    throw new PincerError("UNAVAILABLE", reasonOf(error, transport), { cause: error })
+  }
+}
+
+function listen(
+  library: McpLibrary,
+  session: McpSession,
+  server: McpServer,
+  ports: McpPorts,
+  listener: SessionListener,
+): void {
+  const { client, transport } = session
+  client.onclose = () => {
+    session.over ??= `It has ended${transport instanceof StdioTransport ? transport.epitaph : ""}`
+    listener.over(session)
+  }
+  client.onerror = (error) => {
+    ports.log.debug(
+      { server: server.name, reason: seenLine(error.message, 300) },
+      "An MCP server's connection stumbled",
+    )
+    // The older transport loses its session with its stream, and with it every answer that was on its way.
+    if (error instanceof library.SseError && session.over === undefined) void client.close()
+  }
+  client.setNotificationHandler("notifications/tools/list_changed", () => listener.toolsChanged())
+  client.setRequestHandler("roots/list", () => ({
+    roots: ports.roots.map((path) => ({ uri: pathToFileURL(path).href, name: basename(path) })),
+  }))
+  const { ask } = ports
+  if (!ask) return
+  client.setRequestHandler("elicitation/create", async ({ params }, context) => {
+    const question = questionOf(server.name, { ...params })
+    if (!question) return { action: "decline" as const }
+    const asking = listener.asking()
+    if (!asking) return { action: "cancel" as const }
+    try {
+      const answer = await ask(question, AbortSignal.any([asking.signal, context.mcpReq.signal]))
+      return elicited(question, answer)
+    } finally {
+      asking.done()
+    }
+  })
+}
+
+/** Everything that the server lists, page after page. Throws. */
+export async function listTools({ client }: McpSession, ports: McpPorts, signal: AbortSignal): Promise<unknown[]> {
+  if (!client.getServerCapabilities()?.tools) return []
+  const tools: unknown[] = []
+  let cursor: string | undefined
+  await beforeDeadline(ports, signal, async (both) => {
+    for (let number = 0; number < MAX_PAGES; number += 1) {
+      const request = { method: "tools/list" as const, ...(cursor === undefined ? {} : { params: { cursor } }) }
+      const answer = await client.request(request, page, { signal: both, timeout: 2 * CONNECT_MS })
+      tools.push(...answer.tools)
+      cursor = answer.nextCursor
+      if (cursor === undefined) return
+    }
+  })
+  return tools
+}
+
+/** Aborts and rejects after CONNECT_MS, whatever `run` does then. */
+async function beforeDeadline(
+  { clock }: McpPorts,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const late = new AbortController()
+  const both = AbortSignal.any([late.signal, signal])
+  const aborted = Promise.withResolvers<never>()
+  both.addEventListener("abort", () => aborted.reject(new Error(String(both.reason))), { once: true })
+  const cancel = clock.after(CONNECT_MS, () => late.abort(`no answer within ${CONNECT_MS / 1_000} seconds`))
+  try {
+    if (signal.aborted) throw new Error(String(signal.reason))
+    const running = run(both)
+    // When the deadline wins, nobody waits for what becomes of it.
+    running.catch(() => undefined)
+    await Promise.race([running, aborted.promise])
+  } finally {
+    cancel()
+    aborted.promise.catch(() => undefined)
+  }
+}
+
+/** Ends a session: a web server is told, a program and all it started are ended. Never throws. */
+export async function closeSession({ client, transport }: McpSession, ports: McpPorts): Promise<void> {
+  const end = async () => {
+    if ("terminateSession" in transport && typeof transport.terminateSession === "function")
+      await Promise.race([transport.terminateSession(), ports.clock.sleep(2_000)])
+  }
+  await end().catch((error: unknown) => ports.log.debug({ err: error }, "An MCP server was not told goodbye"))
+  await client.close().catch((error: unknown) => ports.log.debug({ err: error }, "An MCP server did not close well"))
+  await transport.close().catch((error: unknown) => ports.log.debug({ err: error }, "An MCP server did not close well"))
+}
+
+/** The status of the server's answer, where HTTP is spoken. */
+export function statusOf(error: unknown): number | undefined {
+  const cause = error instanceof PincerError ? error.cause : error
+  const status = cause instanceof Error && "status" in cause ? cause.status : undefined
+  return typeof status === "number" ? status : undefined
+}
+
+function isOlderServer(error: unknown): boolean {
+  const status = statusOf(error)
+  return status !== undefined && status >= 400 && status < 500 && ![401, 403, 407, 429].includes(status)
+}
+
+/** What went wrong, in a clause, with what the server had to say about it cleaned and cut. */
+export function reasonOf(error: unknown, transport: Transport): string {
+  const status = statusOf(error)
+  const epitaph = transport instanceof StdioTransport ? transport.epitaph : ""
+  if (status === 401 || status === 403) return `it answered with HTTP ${status}: give it the headers that it wants`
+  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ""
+  const message = error instanceof Error ? `${error.message}${cause}` : String(error)
+  return `${status === undefined ? "" : `HTTP ${status}, `}${seenLine(message, 500)}${epitaph}`
+}
