@@ -253,7 +253,7 @@ async function* ask(cli: Cli, target: Pick<Target, "url" | "token">): AsyncGener
     yield sameVersion(cli, stringOf(gateway["version"]) ?? "?")
     yield clock(gateway)
     const model = isObject(gateway["model"]) ? gateway["model"] : {}
-    yield modelChosen(model)
+    yield modelChosen(model, stringOf(gateway["suggestion"]))
     yield await modelAnswers(client, model)
   } finally {
     client.close()
@@ -286,14 +286,14 @@ function clock(gateway: Record<string, unknown>): Check {
   }
 }
 
-function modelChosen(model: Record<string, unknown>): Check {
+function modelChosen(model: Record<string, unknown>, suggestion: string | undefined): Check {
   const id = "model.configured"
   const why = stringOf(model["why"]) ?? "?"
   if (model["provider"] !== "offline") return { id, verdict: "ok", text: why }
   return {
     id,
     verdict: "warning",
-    text: "No language model is configured: fixed rules answer",
+    text: `No language model is configured: fixed rules answer${suggestion === undefined ? "" : `. ${suggestion}`}`,
     fix: "pincer config set agents.defaults.model provider/model",
   }
 }

@@ -32,6 +32,8 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   cli.out.line(
     `Pincer ${cli.version} listens at ${gateway.url} (home ${resolvePaths(cli.env, cli.flags).home}). Model: ${inert(gateway.chosen())}`,
   )
+  const suggestion = await gateway.suggestion()
+  if (suggestion !== undefined) cli.out.line(inert(suggestion))
   const stopCollecting = collectWhenQuiet(() => gateway.running())
   const signal = await stopping
   stopCollecting()

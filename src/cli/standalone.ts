@@ -9,6 +9,8 @@ export interface OwnGateway {
   token: string | undefined
   /** Which model answers, why, and how to change it: one line. */
   chosen(): string
+  /** Who could answer better than the offline model, if that is what answers. */
+  suggestion(): Promise<string | undefined>
   /** A text as it may be written down: without the secrets that this gateway knows. */
   withoutSecrets(text: string): string
   warnings: string[]
@@ -32,6 +34,7 @@ export async function openOwnGateway(options: OwnGatewayOptions): Promise<OwnGat
     url: gateway.url,
     token: gateway.parts.token,
     chosen: () => gateway.chosen(),
+    suggestion: () => gateway.suggestion(),
     withoutSecrets: (text) => gateway.parts.redactor.text(text),
     warnings: gateway.warnings,
     running: () => gateway.parts.lanes.counts().running,

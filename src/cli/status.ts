@@ -150,7 +150,7 @@ function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): P
   const model = isObject(gateway["model"]) ? gateway["model"] : {}
   if (model["provider"] === "offline")
     problems.push({
-      text: "No language model is configured.",
+      text: `No language model is configured.${said(gateway)}`,
       fix: "pincer config set agents.defaults.model provider/model",
     })
   const approvals = isObject(gateway["approvals"]) ? num(gateway["approvals"]["pending"]) : 0
@@ -169,6 +169,12 @@ function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): P
   if (own && path !== undefined && changedSince(path, num(gateway["startedAt"])))
     problems.push({ text: "The configuration has changed since the gateway started.", fix: "pincer gateway restart" })
   return problems
+}
+
+/** An external agent that could answer instead. */
+function said(gateway: Record<string, unknown>): string {
+  const suggestion = stringOf(gateway["suggestion"])
+  return suggestion === undefined ? "" : ` ${suggestion}`
 }
 
 function changedSince(path: string, at: number): boolean {

@@ -50,6 +50,17 @@ function isFound(finding: AgentFinding | boolean | undefined): boolean {
   return typeof finding === "object" && finding.type === "found"
 }
 
+/** When only the offline model could answer: who could do better, in one line. Nobody's paid agent is started unasked. */
+export async function suggestion(parts: Pick<Parts, "catalogue" | "finder">): Promise<string | undefined> {
+  if (parts.catalogue.chosen().provider !== "offline") return undefined
+  const installed = await installedAgents(parts)
+  const [first] = installed
+  if (!first) return undefined
+  const titles = installed.map((agent) => agent.title)
+  const are = titles.length === 1 ? "is" : "are"
+  return `${titles.join(", ")} ${are} installed and can answer: pincer ask --agent ${first.name} "…"`
+}
+
 /** Titles of known external agents that are installed, in the order of the table. */
 export async function installedAgents({ finder }: Pick<Parts, "finder">): Promise<KnownAgent[]> {
   const findings = await Promise.all(knownAgents.map((agent) => finder.find(agent)))

@@ -27,8 +27,10 @@ import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
+import { suggestion } from "./agents.ts"
 import { elevatedRow } from "./approval-rows.ts"
 import { openAuth } from "./auth.ts"
+import { catchUp } from "./catch-up.ts"
 import { methodTable } from "./dispatch.ts"
 import { openHttpDoor } from "./http/door.ts"
 import { Hub } from "./hub.ts"
@@ -62,6 +64,8 @@ export interface Gateway {
   addresses: AddressInfo[]
   /** Which model answers, why, and how to change it: one line. */
   chosen(): string
+  /** Who could answer better than the offline model, if that is what answers. */
+  suggestion(): Promise<string | undefined>
   warnings: string[]
   /** No new turns; running ones get `graceMs` (default from the config), then everything stops in reverse order. */
   close(graceMs?: number): Promise<void>
@@ -217,11 +221,13 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   log.info({ url, home: paths.home, version }, "The gateway is ready")
   undo.add(models.lookAround())
   undo.add(sweepDaily(parts))
+  undo.add(catchUp(store, clock, log))
   return {
     parts,
     url,
     addresses: server.addresses,
     chosen: () => models.catalogue.chosen().why,
+    suggestion: () => suggestion(parts),
     warnings,
     async close(graceMs = config.gateway.drainMs) {
       log.info({ ...lanes.counts() }, "The gateway is stopping")

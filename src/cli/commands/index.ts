@@ -1,4 +1,5 @@
 // The command tree: one file a verb group, one line here. A file only declares; what a command does is imported when it is called.
+import { agents } from "./agents.ts"
 import { approvals } from "./approvals.ts"
 import { ask } from "./ask.ts"
 import { audit } from "./audit.ts"
@@ -25,6 +26,7 @@ export const groups: readonly CommandGroup[] = [
   session,
   sandbox,
   policy,
+  agents,
   approvals,
   job,
   models,

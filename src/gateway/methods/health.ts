@@ -1,6 +1,6 @@
 // health and status: how the gateway is.
 import { z } from "zod"
-import { configuredAgents } from "../agents.ts"
+import { configuredAgents, suggestion } from "../agents.ts"
 import { elevatedRow } from "../approval-rows.ts"
 import { factsOf } from "../facts.ts"
 import { healthPayload, recentSessions } from "../health.ts"
@@ -43,6 +43,10 @@ const status = method({
       uptimeMs: z.number(),
       connections: z.number(),
       model: z.object({ provider: z.string(), model: z.string(), why: z.string() }),
+      suggestion: z
+        .string()
+        .optional()
+        .describe("An installed external agent that could answer instead of the offline model"),
       turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
       jobs: z.looseObject({ queued: z.number(), running: z.number() }),
       approvals: z.object({ pending: z.number() }),
@@ -86,6 +90,7 @@ const status = method({
       pid: process.pid,
       connections: parts.presence.connections,
       model: chosen,
+      suggestion: await suggestion(parts),
       providers: parts.catalogue.providers().map((provider) => provider.id),
       turns: facts.turns,
       jobs: { queued: facts.jobs.queued, running: facts.jobs.running },
