@@ -21,6 +21,7 @@ import { TranscriptTable } from "./transcript.ts"
 import { TurnTable } from "./turns.ts"
 import { UsageTable } from "./usage.ts"
 import { WordTable } from "./words.ts"
+import { WordsBacklog } from "./words-backlog.ts"
 
 export interface Books extends Store {
   readonly turns: TurnTable
@@ -33,6 +34,8 @@ export interface Books extends Store {
   readonly audit: AuditTable
   readonly jobs: JobTable
   readonly runs: RunTable
+  /** Transcripts that are not in the index of words yet. */
+  readonly wordsBacklog: WordsBacklog
 }
 
 /**
@@ -69,6 +72,7 @@ export function openStore(
     jobs: new JobTable(db, clock),
     runs: new RunTable(db, clock, steps),
     responses: new ResponseTable(db),
+    wordsBacklog: new WordsBacklog(db, words),
     audit,
     size: () => db.size(),
     close: async () => {

@@ -29,6 +29,8 @@ export class WordTable {
   readonly #forgetRows
   readonly #forgetMessage
   readonly #forgetMessageRow
+  readonly #forgetBacklog
+  readonly #known
 
   constructor(db: Database, redactor: Redactor) {
     this.#redactor = redactor
@@ -45,6 +47,8 @@ export class WordTable {
       "DELETE FROM words WHERE rowid IN (SELECT n FROM word_rows WHERE session_id=? AND message_id=?)",
     )
     this.#forgetMessageRow = db.statement("DELETE FROM word_rows WHERE session_id=? AND message_id=?")
+    this.#forgetBacklog = db.statement("DELETE FROM words_backlog WHERE session_id=?")
+    this.#known = db.statement("SELECT 1 FROM word_rows WHERE session_id=? AND message_id=?")
   }
 
   /** Within a write: what an event says or takes back. */
@@ -67,8 +71,14 @@ export class WordTable {
     this.#index.run(int(row!, "n"), shown + PADDING)
   }
 
+  /** Within a write: an event from before there was this index, unless it is in it. */
+  catchUp(sessionId: string, event: Extract<RecordedEvent, { type: "message.added" }>): void {
+    if (!this.#known.get(sessionId, event.message.id)) this.hear(sessionId, event)
+  }
+
   /** Within a write: a transcript is gone. */
   forget(sessionId: string): void {
+    this.#forgetBacklog.run(sessionId)
     this.#forgetWords.run(sessionId)
     this.#forgetRows.run(sessionId)
   }

@@ -8,8 +8,9 @@ import { grants } from "./004-grants.ts"
 import { audit } from "./005-audit.ts"
 import { words } from "./006-words.ts"
 import { runs } from "./007-runs.ts"
+import { wordsBacklog } from "./008-words-backlog.ts"
 
-const migrations: readonly string[] = [spine, sessionNames, jobs, grants, audit, words, runs]
+const migrations: readonly string[] = [spine, sessionNames, jobs, grants, audit, words, runs, wordsBacklog]
 
 /** Brings the schema up to date in one transaction. Throws UNAVAILABLE when the file was written by a newer Pincer. */
 export function migrate(db: DatabaseSync): void {
