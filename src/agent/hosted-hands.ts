@@ -11,7 +11,7 @@ import { auditCall, type HostedLeaves, type HostedWish } from "./hosted-leave.ts
 import type { HostedRoom } from "./hosted-room.ts"
 import type { OwnDeeds } from "./hosted-watch.ts"
 import type { Lent } from "./lent.ts"
-import type { Verdict } from "./scene.ts"
+import type { Judgement } from "./scene.ts"
 
 /** How one deed ended, as the journal keeps it. */
 type Deed = { done: true; chars: number } | { done: false; code: PincerError["code"]; message: string }
@@ -58,7 +58,7 @@ export class HostedHands {
     })
   }
 
-  async #write(path: string, content: string, { facts }: Verdict, signal: AbortSignal): Promise<void> {
+  async #write(path: string, content: string, { facts }: Judgement, signal: AbortSignal): Promise<void> {
     const { cwd, ports } = this.#room
     await write.run(
       { path, content },
@@ -104,7 +104,7 @@ export class HostedHands {
   async #do(
     wish: HostedWish,
     effect: "read" | "idempotent",
-    act: (verdict: Verdict, signal: AbortSignal) => Promise<number>,
+    act: (verdict: Judgement, signal: AbortSignal) => Promise<number>,
   ): Promise<void> {
     const verdict = await permitted(this.#leaves, wish)
     const { ports, scope, signal } = this.#room
@@ -130,7 +130,7 @@ export class HostedHands {
 }
 
 /** The verdict under which it may be done. Throws PERMISSION_DENIED, ABORTED once the turn is over, and what is wrong with a path. */
-export async function permitted(leaves: HostedLeaves, wish: HostedWish): Promise<Verdict> {
+export async function permitted(leaves: HostedLeaves, wish: HostedWish): Promise<Judgement> {
   const permission = await leaves.permit(wish)
   if (permission.type === "allowed") return permission.verdict
   if (permission.type === "canceled") throw new PincerError("ABORTED", "The turn was stopped before anybody answered")

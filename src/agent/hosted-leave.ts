@@ -10,7 +10,7 @@ import { hold } from "./hosted-hold.ts"
 import type { HostedRoom } from "./hosted-room.ts"
 import { approvalFor } from "./leave.ts"
 import { whoOf } from "./rights.ts"
-import { judgeFacts, type SceneChanges, type Verdict } from "./scene.ts"
+import { type Judgement, judgeFacts, type SceneChanges } from "./scene.ts"
 
 /** Something that an external agent wants, as policy and people see it. */
 export interface HostedWish {
@@ -26,8 +26,8 @@ export interface HostedWish {
 }
 
 export type Permission =
-  | { type: "allowed"; verdict: Verdict; fingerprint: string }
-  | { type: "denied"; verdict: Verdict; reason: string }
+  | { type: "allowed"; verdict: Judgement; fingerprint: string }
+  | { type: "denied"; verdict: Judgement; reason: string }
   | { type: "canceled" }
 
 export class HostedLeaves {
@@ -60,7 +60,7 @@ export class HostedLeaves {
     return this.#ask(wish, verdict, fingerprint)
   }
 
-  async #ask(wish: HostedWish, verdict: Verdict, fingerprint: string): Promise<Permission> {
+  async #ask(wish: HostedWish, verdict: Judgement, fingerprint: string): Promise<Permission> {
     const room = this.#room
     const summary = summaryOf(room, wish, verdict.facts)
     const approval = approvalFor(room, { callId: wish.callId, args: verdict.facts.args, summary }, verdict)
@@ -80,7 +80,7 @@ export class HostedLeaves {
     return { type: "denied", verdict: now, reason }
   }
 
-  async #deny(wish: HostedWish, verdict: Verdict): Promise<Permission> {
+  async #deny(wish: HostedWish, verdict: Judgement): Promise<Permission> {
     const { endsTurn, reason } = verdict.decision
     await auditCall(this.#room, wish, verdict, { type: "decision", verdict: "deny" })
     if (endsTurn) {
@@ -99,7 +99,7 @@ export class HostedLeaves {
 export function fingerprintFor(
   { cwd, ports }: HostedRoom,
   { claims }: Pick<HostedWish, "claims">,
-  { decision, facts }: Verdict,
+  { decision, facts }: Judgement,
 ): string {
   const { command, hosts, reads, tool, writes } = facts
   const known = command !== undefined || !tool.startsWith("acp:")
@@ -130,7 +130,7 @@ export function summaryOf({ ports }: HostedRoom, { title }: Pick<HostedWish, "ti
 export async function auditCall(
   room: HostedRoom,
   wish: Pick<HostedWish, "callId" | "title">,
-  verdict: Verdict,
+  verdict: Judgement,
   more: Pick<AuditEntry, "type"> & Partial<AuditEntry>,
 ): Promise<void> {
   const { ports, request, scope } = room

@@ -16,7 +16,7 @@ import { commandLine } from "./hosted-raw.ts"
 import type { HostedRoom } from "./hosted-room.ts"
 import type { OwnDeeds } from "./hosted-watch.ts"
 import { OutputRing } from "./output-ring.ts"
-import type { Verdict } from "./scene.ts"
+import type { Judgement } from "./scene.ts"
 
 const MIB = 1024 * 1024
 const DEFAULT_BYTES = MIB
@@ -90,7 +90,7 @@ export class HostedTerminals {
     text: string,
     cwd: string,
     wish: HostedWish,
-    verdict: Verdict,
+    verdict: Judgement,
     limit: number | undefined,
   ): HostedTerminal {
     const ring = new OutputRing(Math.min(Math.max(1, limit ?? DEFAULT_BYTES), MAX_BYTES))
@@ -113,7 +113,7 @@ export class HostedTerminals {
   }
 
   /** Never rejects. */
-  async #run(running: Running, wish: HostedWish, verdict: Verdict): Promise<TerminalExit> {
+  async #run(running: Running, wish: HostedWish, verdict: Judgement): Promise<TerminalExit> {
     const { ports, scope } = this.#room
     const startedAt = ports.clock.now()
     const key = `hosted:${scope.fence.epoch}:${running.id}`
@@ -138,7 +138,7 @@ export class HostedTerminals {
     return exit
   }
 
-  async #program(running: Running, wish: HostedWish, verdict: Verdict): Promise<TerminalExit> {
+  async #program(running: Running, wish: HostedWish, verdict: Judgement): Promise<TerminalExit> {
     const { exec } = this.#room.ports.toolSettings
     const program = {
       file: exec.shell,

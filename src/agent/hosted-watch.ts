@@ -10,7 +10,7 @@ import type { HostedCall, HostedLeave } from "./harness.ts"
 import { type CallWatch, type HostedCalls, type HostedEntry, toldFacts } from "./hosted-calls.ts"
 import { auditCall, type HostedLeaves, summaryOf } from "./hosted-leave.ts"
 import { actorOf, type HostedRoom } from "./hosted-room.ts"
-import { judgeFacts, type Verdict } from "./scene.ts"
+import { type Judgement, judgeFacts } from "./scene.ts"
 import { taintOfCall } from "./taint.ts"
 
 /** What we did for the agent: files read and written, terminals run. Calls that only tell of that were judged then. */
@@ -21,7 +21,7 @@ export interface OwnDeeds {
 
 interface Standing {
   /** What it was allowed for. */
-  leave?: Verdict
+  leave?: Judgement
   /** Leave was refused: by a rule, or by a human. */
   refused?: boolean
   /** The turn was ended for it. */
@@ -94,7 +94,7 @@ export class HostedWatch implements CallWatch {
   }
 
   /** Ends the turn when the call is one that is denied. */
-  async #look(entry: HostedEntry): Promise<Verdict> {
+  async #look(entry: HostedEntry): Promise<Judgement> {
     const standing = this.#standings.get(entry.callId) ?? {}
     const facts = await toldFacts(this.#room, { name: entry.told, view: entry.view })
     if (standing.leave && covers(standing.leave.facts, facts)) return standing.leave
@@ -122,7 +122,7 @@ export class HostedWatch implements CallWatch {
   }
 
   /** The effect in the audit, and whether anybody was asked. */
-  async #writeDown(entry: HostedEntry, verdict: Verdict): Promise<void> {
+  async #writeDown(entry: HostedEntry, verdict: Judgement): Promise<void> {
     if (isOurs(entry, verdict.facts, this.#deeds)) return
     const standing = this.#standings.get(entry.callId)
     const { status } = entry.view

@@ -7,7 +7,7 @@ import { errorResult, type ToolResult } from "../tools/tool.ts"
 import { fingerprintOf, standingOf } from "./approvals.ts"
 import { offerOf } from "./offer.ts"
 import type { Ports } from "./ports.ts"
-import type { CallRoom, Judged, SceneRoom, Verdict } from "./scene.ts"
+import type { CallRoom, Judged, Judgement, SceneRoom } from "./scene.ts"
 import { Parked } from "./scope.ts"
 
 export type Known = NonNullable<Awaited<ReturnType<Ports["books"]["approvals"]["forStep"]>>>
@@ -56,7 +56,7 @@ export async function leaveFor(
 export function approvalFor(
   { cwd, ports, request, scope }: SceneRoom,
   call: { callId: string; args: Record<string, unknown>; summary: string },
-  { decision, facts }: Verdict,
+  { decision, facts }: Judgement,
 ): Approval {
   const { redactor } = ports
   const now = ports.clock.now()

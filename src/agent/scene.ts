@@ -37,7 +37,7 @@ export interface CallRoom extends SceneRoom {
 }
 
 /** The facts of a call, and what policy answered. */
-export interface Verdict {
+export interface Judgement {
   facts: CallFacts
   decision: Decision
   /** The session's leave from the sandbox, when it has one. */
@@ -47,7 +47,7 @@ export interface Verdict {
 }
 
 /** A call of ours that was understood and judged. */
-export interface Judged extends Verdict {
+export interface Judged extends Judgement {
   tool: Tool
   args: Record<string, unknown>
   touch: Touch
@@ -91,7 +91,7 @@ export async function judgeFacts(
   facts: CallFacts,
   asked: boolean,
   changes: SceneChanges = {},
-): Promise<Verdict> {
+): Promise<Judgement> {
   const scene = { ...(await sceneOf(room, facts, asked)), ...changes }
   return { facts, decision: decide(scene), elevation: scene.elevation, argsDigest: argsDigest(facts.args) }
 }
