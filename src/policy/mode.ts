@@ -110,6 +110,7 @@ function readsHome({ call, home, workspace }: Scene): boolean {
 function because({ call, home, workspace }: Scene, placement: Placement): string {
   const { class: kind, hosts, messages = [], reads, tool, writes } = call
   if (isUnknown(call)) return `${tool} does not say what it touches`
+  if (call.from === "mcp") return `${tool} belongs to an MCP server, and what it does is not known here`
   if (kind === "exec")
     return placement.type === "host" ? `${tool} runs a command on this machine` : `${tool} runs a command`
   if (messages.length > 0) return `${tool} sends a message to ${messages.join(", ")}`

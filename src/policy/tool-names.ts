@@ -53,11 +53,17 @@ export function canonicalTool(name: string): string | undefined {
 
 /** Whether a name, alias, group or pattern with `*` (any case) covers a tool. Never another tool by its prefix alone. */
 export function matchesTool(pattern: string, tool: string): boolean {
-  const wanted = pattern.trim().toLowerCase()
+  const wanted = ofServer(pattern.trim().toLowerCase())
+  const named = ofServer(tool.toLowerCase())
   const group = GROUPS.get(wanted)
   if (group) return group.some((member) => matchesTool(member, tool))
-  if (!wanted.includes("*")) return (byAlias.get(wanted) ?? wanted).toLowerCase() === tool.toLowerCase()
-  return wildcard(wanted, tool.toLowerCase())
+  if (!wanted.includes("*")) return (byAlias.get(wanted) ?? wanted).toLowerCase() === named
+  return wildcard(wanted, named)
+}
+
+/** Models call a tool of an MCP server mcp__server__tool, lists may also say mcp:server:tool. A server's part holds no "__". */
+function ofServer(name: string): string {
+  return name.replace(/^mcp__(.+?)__(?=.)/, "mcp:$1:").replace(/^mcp__(?=\*)/, "mcp:")
 }
 
 export function matchesAny(patterns: readonly string[] | undefined, tool: string): boolean {
@@ -67,7 +73,7 @@ export function matchesAny(patterns: readonly string[] | undefined, tool: string
 /** Whether a list names anything but tools of plug-ins and unknown ones. A lone "*" does. */
 export function namesOurs(patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
-    const wanted = pattern.trim().toLowerCase()
+    const wanted = ofServer(pattern.trim().toLowerCase())
     if (wanted === "group:plugins" || wanted.startsWith("mcp:")) return false
     if (GROUPS.has(wanted) || byAlias.has(wanted)) return true
     return wanted.includes("*") ? [...ours].some((name) => wildcard(wanted, name)) : ours.has(wanted)

@@ -5,14 +5,14 @@ import { createHash } from "node:crypto"
 const MAX_NAME = 64
 const MAX_LABEL = 24
 
-/** One label for each server, in order; servers of the same name are told apart. */
+/** One label for each server, in order; servers of the same name are told apart, also where case does not count. */
 export function serverLabels(names: readonly string[]): string[] {
   const taken = new Set<string>()
   return names.map((name) => {
     const label = labelOf(name)
     let free = label
-    for (let number = 2; taken.has(free); number += 1) free = `${label}_${number}`
-    taken.add(free)
+    for (let number = 2; taken.has(free.toLowerCase()); number += 1) free = `${label}_${number}`
+    taken.add(free.toLowerCase())
     return free
   })
 }
