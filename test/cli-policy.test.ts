@@ -1,11 +1,16 @@
 // `pincer policy` as a program: calls judged again, and one call explained, with no gateway anywhere.
 import assert from "node:assert/strict"
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { fileURLToPath } from "node:url"
+import { systemClock } from "../src/base/clock.ts"
+import { silentLogger } from "../src/base/log.ts"
+import type { Approval } from "../src/protocol/approval.ts"
+import { openStore } from "../src/store/open.ts"
+import { startHouse } from "./house.ts"
 
 const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 
@@ -53,6 +58,69 @@ test("policy test shows what another policy decides otherwise, and fails when it
   assert.equal(policy("test", "calls.jsonl", "--policy", "strict.json", "--fail-on-change").code, 1)
   assert.equal(policy("test", "calls.jsonl", "--fail-on-change").code, 0)
   assert.match(policy("test", "calls.jsonl", "--all").err, /^4 calls, 0 decided otherwise\./)
+})
+
+test("policy test counts what humans allowed for longer when it is told to, and says what it assumed", async (t) => {
+  const { home, policy, write } = place(t, { policy: {} })
+  const call = (path: string) => ({
+    call: { tool: "Write", class: "write", writes: [join(home, path)] },
+    cwd: home,
+    sessionKey: "agent:main:work",
+  })
+  const bash = { tool: "Bash", args: { command: "ls" }, sandbox: false, sessionKey: "agent:main:work" }
+  write("calls.jsonl", [call("a.txt"), call("b.txt"), bash, { ...bash, sessionKey: "agent:main:other" }])
+  const verdicts = (...flags: string[]) => {
+    const { calls, assumed, rows } = JSON.parse(policy("test", "calls.jsonl", "--all", "--json", ...flags).out)
+    assert.equal(calls, 4)
+    return { assumed, verdicts: rows.map(({ after, rule }: Record<string, string>) => `${after} ${rule}`) }
+  }
+  const before = verdicts("--with-grants")
+  assert.match(before.assumed, /does not exist/)
+  const now = Date.now()
+  const books = openStore({ path: join(home, "pincer.db"), durability: "normal" }, systemClock, silentLogger)
+  const offer = { text: "Write a.txt", tool: "Write", agentId: "main", match: { paths: [join(home, "a.txt")] } }
+  const elevated = { sessionKey: "agent:main:work", agentId: "main", level: "full", grantedBy: "me" } as const
+  await books.elevations.put({ ...elevated, grantedAt: now, expiresAt: now + 600_000 }, () =>
+    books.grants.addRuleNow({ id: "asked" } as Approval, offer, "me"),
+  )
+  // A gateway that has it open is no hindrance.
+  const open = verdicts("--with-grants")
+  await books.close()
+  assert.deepEqual(open, verdicts("--with-grants"))
+  assert.match(open.assumed, /^Assumed: what is allowed now, 1 rules and 1 elevated sessions of .*pincer\.db\.$/)
+  const [first, second, third, fourth] = open.verdicts
+  assert.equal(first, "allow grant")
+  assert.deepEqual([second, fourth], [before.verdicts[1], before.verdicts[3]], "for others nothing changes")
+  assert.match(third, /^allow /)
+  const without = verdicts()
+  assert.deepEqual(without.verdicts, before.verdicts)
+  assert.match(without.assumed, /nothing was allowed for longer, no session is elevated \(--with-grants/)
+  assert.match(policy("test", "calls.jsonl").err, /decided otherwise\.\nAssumed: /)
+})
+
+test("rules that do not mean what they say are told of by doctor and by the start of a gateway", async (t) => {
+  const policy = { allow: ["mcp:*"], byChannel: { chat: { bySender: { eve: { allow: ["mcp:a"] } } } } }
+  const house = await startHouse({ config: { policy } })
+  t.after(() => house.close())
+  const said = house.gateway.warnings.filter((line) => line.includes("names only tools of plug-ins"))
+  assert.deepEqual(
+    said.map((line) => line.slice(0, line.indexOf(" "))),
+    ["policy.allow", "policy.byChannel.chat.bySender.eve.allow"],
+  )
+  await house.stop()
+  assert.match(readFileSync(house.parts.logPath, "utf8"), /names only tools of plug-ins/)
+  const env = { PATH: process.env["PATH"] ?? "", HOME: house.home, PINCER_HOME: house.home, NO_COLOR: "1" }
+  const ran = spawnSync(process.execPath, [PROGRAM, "doctor", "--json", "--server", "ws://127.0.0.1:9"], {
+    env,
+    encoding: "utf8",
+  })
+  const { checks } = JSON.parse(ran.stdout) as { checks: { id: string; verdict: string; text: string }[] }
+  const check = checks.find(({ id }) => id === "policy.lists")
+  assert.equal(check?.verdict, "warning")
+  assert.match(
+    check?.text ?? "",
+    /^policy\.allow names only .* policy\.byChannel\.chat\.bySender\.eve\.allow names only/,
+  )
 })
 
 test("policy test takes lines of the audit, and says which of them it could judge by name only", (t) => {

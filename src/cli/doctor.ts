@@ -25,6 +25,8 @@ export interface Check {
   fix?: string
 }
 
+/** Sentences about rules that do not mean what they seem to. */
+type PolicyWarnings = (config: LoadedConfig["config"]) => string[]
 type InspectDatabase = (path: string, inUse: boolean) => { state: "absent" | "good" | "bad"; text: string }
 
 const MIN_NODE = 24
@@ -34,9 +36,13 @@ const MAX_CLOCK_SKEW_MS = 60_000
 const PROBE_MS = 20_000
 
 /** Throws Exit(1) when something is wrong. */
-export async function examine(cli: Cli, flags: { json?: boolean }, inspectDatabase: InspectDatabase): Promise<void> {
+export async function examine(
+  cli: Cli,
+  flags: { json?: boolean },
+  look: { inspectDatabase: InspectDatabase; policyWarnings: PolicyWarnings },
+): Promise<void> {
   const checks: Check[] = []
-  for await (const check of allChecks(cli, inspectDatabase)) {
+  for await (const check of allChecks(cli, look)) {
     checks.push(check)
     if (!flags.json) show(cli, check)
   }
@@ -57,13 +63,17 @@ function show({ out }: Cli, { id, verdict, text, fix }: Check): void {
   if (fix !== undefined) out.line(`${" ".repeat(21)}${out.paint("fix:", "dim")} ${inert(fix)}`)
 }
 
-async function* allChecks(cli: Cli, inspectDatabase: InspectDatabase): AsyncGenerator<Check> {
+async function* allChecks(
+  cli: Cli,
+  { inspectDatabase, policyWarnings }: { inspectDatabase: InspectDatabase; policyWarnings: PolicyWarnings },
+): AsyncGenerator<Check> {
   const paths = resolvePaths(cli.env, cli.flags)
   const running = runningGateway(paths.home)
   const config = readConfig(cli)
   yield nodeVersion()
   yield homeFolder(paths)
   yield config.check
+  yield rules(config.loaded, policyWarnings)
   yield tokenFile(paths)
   yield diskSpace(paths)
   yield database(paths, running, inspectDatabase)
@@ -147,6 +157,14 @@ function readConfig(cli: Cli): { check: Check; loaded: LoadedConfig | undefined 
       check: { id, verdict: "problem", text: message, fix: '"$EDITOR" "$(pincer config path)"' },
     }
   }
+}
+
+function rules(loaded: LoadedConfig | undefined, policyWarnings: PolicyWarnings): Check {
+  const id = "policy.lists"
+  if (!loaded) return { id, verdict: "skipped", text: "Not known while the configuration is not valid" }
+  const [first, ...more] = policyWarnings(loaded.config)
+  if (first === undefined) return { id, verdict: "ok", text: "The rules mean what they say" }
+  return { id, verdict: "warning", text: [first, ...more].join(" "), fix: '"$EDITOR" "$(pincer config path)"' }
 }
 
 function tokenFile({ token }: Paths): Check {

@@ -6,7 +6,7 @@ import { excerpt } from "../base/text.ts"
 import { checkText, invalidConfig } from "../config/check.ts"
 import { parseDocument } from "../config/document.ts"
 import { loadConfig } from "../config/load.ts"
-import { expandPath } from "../config/paths.ts"
+import { expandPath, resolvePaths } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import type { Decision } from "../protocol/decision.ts"
 import type { Cli } from "./cli.ts"
@@ -15,12 +15,20 @@ import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
 import { Exit } from "./report.ts"
 
 /** What the gateway's room lends: its policy-trial.ts, handed in by the command. */
-export interface TrialRoom<R> {
+export interface TrialRoom<R, L extends Leave> {
   parseRecord(value: unknown, where: string): R
-  judgeRecord(record: R, place: TrialWhere): Promise<TrialOutcome>
+  judgeRecord(record: R, place: TrialWhere<L>): Promise<TrialOutcome>
+  /** What humans allowed beyond one call; undefined when there is no database. */
+  recordedLeave(path: string): L | undefined
 }
 
-interface TrialWhere {
+interface Leave {
+  grants: readonly { match: object }[]
+  elevations: readonly { expiresAt: number }[]
+}
+
+interface TrialWhere<L> {
+  leave?: L
   config: Config
   env: Cli["env"]
   home: string
@@ -47,6 +55,7 @@ interface Recorded {
 export interface PolicyTestFlags {
   policy?: string
   all?: boolean
+  withGrants?: boolean
   failOnChange?: boolean
   json?: boolean
 }
@@ -63,13 +72,13 @@ interface Row {
 }
 
 /** Exit code 1 with --fail-on-change when something changes. */
-export async function testPolicy<R extends Recorded>(
+export async function testPolicy<R extends Recorded, L extends Leave>(
   cli: Cli,
   file: string,
   flags: PolicyTestFlags,
-  room: TrialRoom<R>,
+  room: TrialRoom<R, L>,
 ): Promise<void> {
-  const now = placeOf(cli)
+  const { assumed, place: now } = withLeave(cli, placeOf<L>(cli), flags.withGrants ? room : undefined)
   const then = flags.policy === undefined ? undefined : withPolicy(now, expandPath(flags.policy, cli.env, cli.cwd))
   const rows: Row[] = []
   for (const { line, value } of linesOf(expandPath(file, cli.env, cli.cwd))) {
@@ -85,15 +94,43 @@ export async function testPolicy<R extends Recorded>(
     rows.push({ line, tool, summary, before, after: verdict, rule, reason, partial })
   }
   const changed = rows.filter((row) => row.before !== row.after)
-  tell(cli, flags, rows, changed)
+  tell(cli, flags, rows, changed, assumed)
   if (flags.failOnChange && changed.length > 0) throw new Exit(1)
 }
 
-function tell(cli: Cli, flags: PolicyTestFlags, rows: readonly Row[], changed: readonly Row[]): void {
+/** The place with what humans allowed, and in words what is taken for granted. */
+function withLeave<L extends Leave>(
+  cli: Cli,
+  place: TrialWhere<L>,
+  room: Pick<TrialRoom<never, L>, "recordedLeave"> | undefined,
+): { place: TrialWhere<L>; assumed: string } {
+  if (!room)
+    return {
+      place,
+      assumed: "Assumed: nothing was allowed for longer, no session is elevated (--with-grants: as it is now).",
+    }
+  const { db } = resolvePaths(cli.env, cli.flags)
+  const leave = room.recordedLeave(db)
+  if (!leave)
+    return {
+      place,
+      assumed: `Assumed: nothing was allowed for longer, no session is elevated, as ${db} does not exist.`,
+    }
+  const rules = leave.grants.filter(({ match }) => !("exact" in match)).length
+  const elevated = leave.elevations.filter(({ expiresAt }) => expiresAt > place.now).length
+  const single = leave.grants.length - rules
+  const left = single === 0 ? "" : ` ${single} single calls that were allowed for a session are left out.`
+  return {
+    place: { ...place, leave },
+    assumed: `Assumed: what is allowed now, ${rules} rules and ${elevated} elevated sessions of ${db}.${left}`,
+  }
+}
+
+function tell(cli: Cli, flags: PolicyTestFlags, rows: readonly Row[], changed: readonly Row[], assumed: string): void {
   const shown = flags.all ? rows : changed
   const partial = rows.filter((row) => row.partial).length
   if (flags.json) {
-    cli.out.json({ calls: rows.length, changed: changed.length, partial, rows: shown })
+    cli.out.json({ calls: rows.length, changed: changed.length, partial, assumed, rows: shown })
     return
   }
   if (shown.length > 0)
@@ -108,6 +145,7 @@ function tell(cli: Cli, flags: PolicyTestFlags, rows: readonly Row[], changed: r
     )
   const note = partial === 0 ? "" : ` ${partial} have no arguments and were judged by their names only.`
   cli.err.line(`${rows.length} calls, ${changed.length} decided otherwise.${note}`)
+  cli.err.line(inertLine(assumed))
 }
 
 export interface ExplainFlags extends PermissionFlags {
@@ -118,12 +156,12 @@ export interface ExplainFlags extends PermissionFlags {
   json?: boolean
 }
 
-export async function explainPolicy<R>(
+export async function explainPolicy<R, L extends Leave>(
   cli: Cli,
   tool: string,
   json: string | undefined,
   flags: ExplainFlags,
-  room: TrialRoom<R>,
+  room: TrialRoom<R, L>,
 ): Promise<void> {
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
   const record = room.parseRecord(
@@ -173,13 +211,13 @@ function argumentsOf(json: string | undefined): Record<string, unknown> | undefi
   throw new PincerError("INVALID_PARAMS", `"${excerpt(json, 60)}" is not a JSON object: write '{"command": "ls"}'`)
 }
 
-function placeOf(cli: Cli): TrialWhere {
+function placeOf<L>(cli: Cli): TrialWhere<L> {
   const { config, paths } = loadConfig({ env: cli.env, flags: cli.flags })
   return { config, env: cli.env, home: paths.home, cwd: cli.cwd, now: Date.now() }
 }
 
 /** The configuration with the sections of a file in place of its own. */
-function withPolicy(place: TrialWhere, path: string): TrialWhere {
+function withPolicy<L>(place: TrialWhere<L>, path: string): TrialWhere<L> {
   const { issues, value } = parseDocument(contentOf(path))
   if (!isObject(value) || issues.length > 0)
     throw new PincerError("INVALID_PARAMS", `${path} is no piece of pincer.json: ${issues[0]?.message ?? "write {…}"}`)

@@ -38,6 +38,7 @@ import { openLog } from "./logging.ts"
 import { methods } from "./methods/index.ts"
 import { openModels } from "./models.ts"
 import type { Parts } from "./parts.ts"
+import { configuredWarnings } from "./policy-warnings.ts"
 import { Presence } from "./presence.ts"
 import { openRights } from "./rights.ts"
 import { SessionNotices } from "./rpc/notices.ts"
@@ -216,7 +217,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const host = config.gateway.host.includes(":") ? `[${config.gateway.host}]` : config.gateway.host
   const url = `http://${host}:${port}`
   claim.publish({ pid: process.pid, port, url: url.replace(/^http/, "ws"), version, bootId: parts.bootId, startedAt })
-  const warnings = [...loaded.warnings, ...token.warnings, ...server.warnings]
+  const warnings = [...loaded.warnings, ...configuredWarnings(config), ...token.warnings, ...server.warnings]
   for (const warning of warnings) log.warn({}, warning)
   log.info({ url, home: paths.home, version }, "The gateway is ready")
   undo.add(models.lookAround())

@@ -1,5 +1,5 @@
 // Calls judged without carrying them out: what a configuration would decide about a call that is written down. Scenes are put together
-// as for real calls, but for what only a running gateway knows: rules that humans allowed, elevated sessions, and counts that the record lacks.
+// as for real calls, but for counts that the record lacks; what humans allowed beyond one call counts where it is handed in.
 import { realpathSync } from "node:fs"
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
@@ -14,6 +14,7 @@ import type { CallFacts, SandboxScene, Scene } from "../policy/scene.ts"
 import type { Decision } from "../protocol/decision.ts"
 import type { Origin } from "../protocol/turn.ts"
 import { openSandbox } from "../sandbox/index.ts"
+import type { RecordedLeave } from "../store/leave.ts"
 import { tools } from "../tools/index.ts"
 import type { Tool, ToolSettings } from "../tools/tool.ts"
 import { configuredPermissions, policyLayers } from "./rights.ts"
@@ -73,6 +74,8 @@ export interface TrialPlace {
   cwd: string
   /** ms since 1970, for records without a time. */
   now: number
+  /** What humans allowed, as it is now; absent: nothing. */
+  leave?: RecordedLeave
 }
 
 /** Throws INVALID_PARAMS that names the line. */
@@ -95,10 +98,11 @@ export async function judgeRecord(record: TrialRecord, place: TrialPlace): Promi
     ...(record.permissions ? [{ source: "request", permissions: record.permissions }] : []),
   ])
   const at = record.at ?? now
+  const sessionKey = record.sessionKey ?? `agent:${agentId}:main`
   const scene: Scene = {
     call: facts,
     agentId,
-    sessionKey: record.sessionKey ?? `agent:${agentId}:main`,
+    sessionKey,
     origin: from,
     provider: record.provider,
     model: record.model,
@@ -109,9 +113,9 @@ export async function judgeRecord(record: TrialRecord, place: TrialPlace): Promi
     utcOffsetMinutes: -new Date(at).getTimezoneOffset(),
     permissions: resolved,
     layers,
-    grants: [],
+    grants: place.leave?.grants ?? [],
     taint: record.taint,
-    elevation: undefined,
+    elevation: place.leave?.elevations.find((one) => one.sessionKey === sessionKey && one.expiresAt > now),
     sandbox: await sandboxOf(record, agentId, place),
     counts: record.counts ?? { turn: 0, minute: 0, day: 0 },
     canAsk: record.canAsk ?? true,

@@ -8,7 +8,7 @@ export interface ElevationRow extends Elevation {
   agentId: string
 }
 
-function decodeElevation(row: Row): ElevationRow {
+export function decodeElevation(row: Row): ElevationRow {
   return {
     sessionKey: text(row, "session_key"),
     agentId: text(row, "agent_id"),

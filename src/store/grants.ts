@@ -30,7 +30,7 @@ export interface GrantFilter {
   sessionKey?: string
 }
 
-function decodeGrant(row: Row): GrantRow {
+export function decodeGrant(row: Row): GrantRow {
   return {
     id: text(row, "id"),
     scope: text(row, "scope") as GrantRow["scope"],

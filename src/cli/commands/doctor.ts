@@ -13,6 +13,7 @@ export const doctor: CommandGroup = (program, cli) => {
     .action(async (flags) => {
       const { examine } = await import("../doctor.ts")
       const { inspectDatabase } = await import("../../store/inspect.ts")
-      await examine(cli(), flags, inspectDatabase)
+      const { configuredWarnings } = await import("../../gateway/policy-warnings.ts")
+      await examine(cli(), flags, { inspectDatabase, policyWarnings: configuredWarnings })
     })
 }

@@ -4,7 +4,13 @@ import { addPermissionFlags } from "../permission-flags.ts"
 import type { ExplainFlags, PolicyTestFlags } from "../policy.ts"
 import type { CommandGroup } from "./group.ts"
 
-const room = () => import("../../gateway/policy-trial.ts")
+async function room() {
+  const [trial, { recordedLeave }] = await Promise.all([
+    import("../../gateway/policy-trial.ts"),
+    import("../../store/leave.ts"),
+  ])
+  return { ...trial, recordedLeave }
+}
 
 export const policy: CommandGroup = (program, cli) => {
   const group = program
@@ -15,9 +21,10 @@ export const policy: CommandGroup = (program, cli) => {
     .command("test")
     .argument("<file>", 'calls, one JSON object a line: {"tool": "Bash", "args": {…}}, or an export of the audit')
     .description(
-      "Decides recorded calls again and shows what is decided otherwise: than when they were recorded, or with another policy. What humans allowed for longer is left out.",
+      "Decides recorded calls again and shows what is decided otherwise: than when they were recorded, or with another policy.",
     )
     .option("--policy <file>", "a piece of pincer.json whose sections stand in for those of the configuration")
+    .option("--with-grants", "with what humans allowed for longer and the elevated sessions, as they are now")
     .option("--all", "show the calls that stay as they are, too")
     .option("--fail-on-change", "exit code 1 when anything is decided otherwise")
     .option("--json", "print them as JSON")
