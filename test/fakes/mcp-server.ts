@@ -79,6 +79,11 @@ function call(id: number, name: string, args: { text: string }): void {
     case "refuses":
       send({ id, error: { code: -32_602, message: "No such\u0007 thing" } })
       break
+    case "wants-visit": {
+      const elicitations = [{ mode: "url", message: "Sign in", url: "https://sign.in/x", elicitationId: "e1" }]
+      send({ id, error: { code: -32_042, message: "Sign in first", data: { elicitations } } })
+      break
+    }
     case "asks":
       waiting = id
       ask()

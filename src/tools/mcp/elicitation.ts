@@ -6,6 +6,9 @@ import { seen, seenLine } from "./words.ts"
 const MAX_MESSAGE = 2_000
 const MAX_URL = 4_000
 const MAX_FIELDS = 50
+const MAX_PAGES_TO_VISIT = 3
+/** What a server answers that wants the user to visit a page before it does what it was called for. */
+const VISIT_FIRST = -32_042
 
 /** What the server gets: ElicitResult of MCP. */
 export interface Elicited {
@@ -26,6 +29,16 @@ export function questionOf(server: string, params: Record<string, unknown>): Use
   const schema = params["requestedSchema"]
   if (!isObject(schema) || !isObject(schema["properties"])) return undefined
   return Object.keys(schema["properties"]).length > MAX_FIELDS ? undefined : { type: "form", message, schema }
+}
+
+/** The pages that an error says must be visited first; empty for every other error. */
+export function pagesOf(server: string, error: unknown): UserQuestion[] {
+  if (!(error instanceof Error) || !("code" in error) || error.code !== VISIT_FIRST || !("data" in error)) return []
+  const listed = isObject(error.data) && Array.isArray(error.data["elicitations"]) ? error.data["elicitations"] : []
+  return listed.slice(0, MAX_PAGES_TO_VISIT).flatMap((one: unknown) => {
+    const question = isObject(one) ? questionOf(server, { ...one, mode: "url" }) : undefined
+    return question ? [question] : []
+  })
 }
 
 function isWebAddress(url: string): boolean {

@@ -7,6 +7,9 @@ import { MAX_MESSAGE_BYTES } from "./ports.ts"
 
 export type McpLibrary = typeof import("@modelcontextprotocol/client")
 
+/** Stands for the answer of a request whose stream ended without it. */
+export const LOST = "The connection ended before the answer came"
+
 type WebServer = Extract<McpServer, { url: string }>
 
 /** Throws INVALID_PARAMS. */
@@ -26,7 +29,7 @@ function answerLostStreams(transport: Transport): void {
   const send = transport.send.bind(transport)
   transport.send = (message, options?: TransportSendOptions) => {
     if (!("method" in message) || !("id" in message)) return send(message, options)
-    const error = { code: -32_000, message: "The connection ended before the answer came" }
+    const error = { code: -32_000, message: LOST }
     // For a request that was answered this says nothing new and is passed over.
     const onRequestStreamEnd = () => transport.onmessage?.({ jsonrpc: "2.0", id: message.id, error })
     return send(message, { ...options, onRequestStreamEnd })

@@ -6,6 +6,8 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import type { Tool, ToolContext, ToolResult } from "../tool.ts"
 import { CallLimit } from "./call-limit.ts"
 import { closeSession, listTools, type McpSession, openSession, reasonOf, statusOf } from "./connection.ts"
+import { pagesOf } from "./elicitation.ts"
+import { LOST } from "./http-transport.ts"
 import { type ListedTool, readListing } from "./listing.ts"
 import { CALL_MS, CALL_TOTAL_MS, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, type McpPorts, RELIST_MS } from "./ports.ts"
 import { readResult } from "./result.ts"
@@ -251,12 +253,32 @@ export class ServerTools {
       return readResult(answer, this.#server.name, settings.maxOutputChars)
     } catch (error) {
       if (signal.aborted) throw error
-      throw this.#failed(session, error, limit.signal)
+      throw (await this.#visit(error, signal)) ?? this.#failed(session, error, limit.signal)
     } finally {
       limit.end()
       this.#limits.delete(limit)
       if (this.#limits.size === 0) this.#question?.abort("The call has ended")
     }
+  }
+
+  /** Shows the user the pages that the server wants visited before the call. Undefined when that is not why it failed. */
+  async #visit(error: unknown, signal: AbortSignal): Promise<PincerError | undefined> {
+    const pages = pagesOf(this.#server.name, error)
+    const { ask } = this.#ports
+    const asking = ask && pages.length > 0 ? this.#ask() : undefined
+    if (!ask || !asking) return undefined
+    try {
+      for (const page of pages) {
+        const { type } = await ask(page, AbortSignal.any([asking.signal, signal]))
+        if (type !== "accepted") return this.#unavailable("the user did not visit the page that it needs", error)
+      }
+    } finally {
+      asking.done()
+    }
+    return this.#unavailable(
+      "it needs the user to visit a page, which was opened. Call it again once that is done",
+      error,
+    )
   }
 
   #mustBeSame({ fingerprint, name, ownName }: ListedTool): void {
@@ -274,7 +296,8 @@ export class ServerTools {
     const unknown = "It may or may not have taken effect: check before trying again"
     if (late.aborted) return this.#unavailable(`${String(late.reason)}. The call was canceled. ${unknown}`, error)
     if (session.over !== undefined) return this.#unavailable(`${session.over}, during the call. ${unknown}`, error)
-    return this.#unavailable(reasonOf(error, session.transport), error)
+    const lost = error instanceof Error && error.message.includes(LOST)
+    return this.#unavailable(`${reasonOf(error, session.transport)}${lost ? `. ${unknown}` : ""}`, error)
   }
 }
 

@@ -184,7 +184,7 @@ test("a web server that ends during a call is an answer to it", async () => {
   const running = long.run({ duration: 60, steps: 600 }, context({ progress: () => begun.resolve() }))
   await begun.promise
   program.kill("SIGKILL")
-  await assert.rejects(running, refusal(/"web".*connection ended/))
+  await assert.rejects(running, refusal(/"web".*connection ended.*may or may not/))
 })
 
 test("what cannot be reached or started is a problem of its own and none of the others", async () => {
@@ -336,6 +336,26 @@ test("a server asks the user only while its tool is at work, and gets only the f
   const answer = await named(servers, "mcp__asks__turn").run({ text: "" }, context())
   assert.equal(words(answer), JSON.stringify({ action: "accept", content: { name: "Ann" } }))
   assert.equal(asked.length, 1)
+})
+
+test("a page that must be visited first is shown to the user, and the call is not repeated by itself", async () => {
+  const asked: UserQuestion[] = []
+  let type: "accepted" | "declined" = "accepted"
+  const servers = await open([fake("wants-visit")], {
+    ask: async (question) => {
+      asked.push(question)
+      return type === "accepted" ? { type, content: {} } : { type }
+    },
+  })
+  const turn = named(servers, "mcp__wants-visit__turn")
+  await assert.rejects(turn.run({ text: "" }, context()), refusal(/Call it again once that is done/))
+  const message = 'MCP server "wants-visit" asks: Sign in'
+  assert.deepEqual(asked, [{ type: "url", message, url: "https://sign.in/x", elicitationId: "e1" }])
+  type = "declined"
+  await assert.rejects(turn.run({ text: "" }, context()), refusal(/did not visit/))
+  const deaf = await open([fake("wants-visit")])
+  const alone = named(deaf, "mcp__wants-visit__turn")
+  await assert.rejects(alone.run({ text: "" }, context()), refusal(/Sign in first/))
 })
 
 test("a question is withdrawn with the call that it belongs to", async () => {
