@@ -459,4 +459,8 @@ test("what a gateway says when it crashes holds no secret", async (t) => {
   assert.equal(code, 1)
   assert.match(said, /broke at \[redacted\]/)
   assert.ok(!said.includes(secret), said)
+  const left = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  assert.ok(left.some(({ name }) => name === "gateway.log"))
+  for (const { name, parentPath } of left)
+    assert.ok(!readFileSync(join(parentPath, name), "latin1").includes(secret), `${name} was left with it`)
 })
