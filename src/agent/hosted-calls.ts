@@ -112,7 +112,7 @@ export class HostedCalls {
     const title = shown.title ?? name
     await this.#log.begin([{ type: "tool.started", callId, name, args, title, view: shown }])
     const entry: HostedEntry = {
-      ...{ callId, name, told, view, shown, startedAt: now, recordedAt: now },
+      ...{ callId, name, told, view, shown, startedAt: now, recordedAt: 0 },
       ...{ unrecorded: undefined, cancelTimer: undefined },
     }
     this.#open.set(callId, entry)

@@ -56,6 +56,12 @@ export function playing(play: Play): Harness {
   }
 }
 
+/** Resolves once the turn is stopped. */
+export function stopped({ signal }: HostedTurn): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
+}
+
 export async function openHostedRoom(options: HostedRoomOptions): Promise<HostedTestRoom> {
   const { hosted, lent, play, ...rest } = options
   const room = await openAgentRoom({ canAsk: true, ...rest, script: () => say("no model answers here") })
