@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 import { Command, CommanderError, Option } from "commander"
 import { PincerError } from "../base/errors.ts"
 import { type Env, envValue } from "../config/paths.ts"
+import { rewriteClientArgs } from "./acp-client-args.ts"
 import type { Cli, GlobalFlags } from "./cli.ts"
 import { groups } from "./commands/index.ts"
 import { report } from "./report.ts"
@@ -18,7 +19,7 @@ export async function run(args: readonly string[]): Promise<never> {
   const program = buildProgram(() => ({ out, err }))
   let code = 0
   try {
-    await program.parseAsync([...args], { from: "user" })
+    await program.parseAsync(rewriteClientArgs(args), { from: "user" })
   } catch (error) {
     const verbose = isVerbose(program.opts<GlobalFlags>(), env)
     if (error instanceof CommanderError) code = commandLineProblem(error, err)

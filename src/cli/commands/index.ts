@@ -1,4 +1,5 @@
 // The command tree: one file a verb group, one line here. A file only declares; what a command does is imported when it is called.
+import { acp } from "./acp.ts"
 import { agents } from "./agents.ts"
 import { approvals } from "./approvals.ts"
 import { ask } from "./ask.ts"
@@ -26,6 +27,7 @@ export const groups: readonly CommandGroup[] = [
   session,
   sandbox,
   policy,
+  acp,
   agents,
   approvals,
   job,

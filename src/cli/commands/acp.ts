@@ -1,0 +1,11 @@
+// pincer acp: this program as an ACP agent for editors, and what belongs to that.
+import { registerAcpClient } from "./acp-client.ts"
+import type { CommandGroup } from "./group.ts"
+
+export const acp: CommandGroup = (program, cli) => {
+  const group = program
+    .command("acp")
+    .summary("try ACP agents by hand")
+    .description("The Agent Client Protocol, which editors speak with agents.")
+  registerAcpClient(group, cli)
+}
