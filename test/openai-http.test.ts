@@ -16,8 +16,10 @@ before(async () => {
   house = await startHouse({
     fake: fake.url,
     config: {
-      agents: { entries: { brief: { limits: { maxModelCalls: 1 } } } },
+      agents: { entries: { brief: { limits: { maxModelCalls: 1 } }, patient: { model: "patient/test-model" } } },
       providers: {
+        // For answers of many megabytes, which take their time on a machine that is busy.
+        patient: { wire: "openai-chat", baseUrl: `${fake.url}/v1`, apiKey: "k", models: ["test-model"] },
         fake: { wire: "openai-chat", baseUrl: `${fake.url}/v1`, apiKey: "k", models: ["test-model"], stallMs: 60 },
       },
     },
@@ -289,7 +291,7 @@ test("a peer that leaves in the middle of a stream cancels the turn and the mode
 test("a peer that reads late gets every character; what waited comes joined", async () => {
   const text = "0123456789".repeat(150_000)
   fake.script({ text, deltaSize: 500 })
-  const response = await answerOf(open({ body: ask({ stream: true }) }))
+  const response = await answerOf(open({ body: ask({ model: "pincer/patient", stream: true }) }))
   response.pause()
   assert.equal((await newest()).status, "completed")
   let got = ""
@@ -305,7 +307,7 @@ test("a peer that reads late gets every character; what waited comes joined", as
 
 test("a peer that never reads is given up at a cap, and its turn with it", async () => {
   fake.script({ text: "x".repeat(24_000_000), deltaSize: 60_000 })
-  const response = await answerOf(open({ body: ask({ stream: true }) }))
+  const response = await answerOf(open({ body: ask({ model: "pincer/patient", stream: true }) }))
   response.pause()
   response.on("error", () => undefined)
   assert.equal((await newest()).status, "canceled")

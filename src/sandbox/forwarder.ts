@@ -89,16 +89,17 @@ function direct(client: Socket, port: number, task: Task): void {
 }
 
 function start(file: string, args: string[]): void {
+  const terminal = isatty(0)
+  // Before the program is there: it may send one at once, and process 1 of a namespace does not even hear those it has no ear for.
+  for (const name of PASSED_ON)
+    process.on(name, () => {
+      if (!terminal || !FROM_TERMINAL.includes(name)) child.kill(name)
+    })
   const child = spawn(file, args, { stdio: "inherit", env: givenBack(process.env) })
   child.once("error", (error) => {
     const missing = "code" in error && error.code === "ENOENT"
     fail(`${file} could not be started: ${error.message}`, missing ? 127 : 126)
   })
-  const terminal = isatty(0)
-  for (const name of PASSED_ON)
-    process.on(name, () => {
-      if (!terminal || !FROM_TERMINAL.includes(name)) child.kill(name)
-    })
   child.once("exit", (code, signal) => endLike(code, signal))
 }
 
