@@ -2,6 +2,7 @@
 // not public, the connection made to the very addresses that were judged. No redirect is followed and the answer is not read.
 import type { RequestOptions } from "node:https"
 import { isIP } from "node:net"
+import { pinnedLookup } from "../base/address.ts"
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 
@@ -91,15 +92,11 @@ async function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 async function send(url: URL, addresses: readonly string[], post: GuardedPost, signal: AbortSignal): Promise<number> {
-  const judged = addresses.map((address) => ({ address, family: isIP(address) }))
   const options: RequestOptions = {
     method: "POST",
     agent: false,
     signal,
-    lookup: (_host, { all }, callback) => {
-      if (all) callback(null, judged)
-      else callback(null, judged[0]!.address, judged[0]!.family)
-    },
+    lookup: pinnedLookup(addresses),
     headers: {
       "user-agent": "Pincer",
       "content-type": "application/json",

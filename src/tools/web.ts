@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http"
 import type { RequestOptions } from "node:https"
 import { isIP } from "node:net"
 import type { Readable } from "node:stream"
-import { isSpecialAddress } from "../base/address.ts"
+import { isSpecialAddress, pinnedLookup } from "../base/address.ts"
 import { PincerError } from "../base/errors.ts"
 
 export interface WebRequest {
@@ -149,16 +149,11 @@ async function exchange(
   request: WebRequest,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
-  const judged = addresses.map((address) => ({ address, family: isIP(address) }))
   const options: RequestOptions = {
     method: request.method ?? "GET",
     agent: false,
     signal,
-    // Whatever the name means by now: the connection goes to an address that was judged.
-    lookup: (_host, { all }, callback) => {
-      if (all) callback(null, judged)
-      else callback(null, judged[0]!.address, judged[0]!.family)
-    },
+    lookup: pinnedLookup(addresses),
     headers: {
       "user-agent": "Mozilla/5.0 (compatible; Pincer)",
       accept: "text/html,application/xhtml+xml,application/json,text/plain;q=0.9,*/*;q=0.5",

@@ -3,7 +3,7 @@ import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import type { FeedEvent } from "../../jobs/feed.ts"
 import { listedJob } from "../../jobs/project.ts"
-import { JOB_STATUSES } from "../../protocol/job.ts"
+import { JOB_STATUSES, type JobRecord } from "../../protocol/job.ts"
 import {
   jobFilter,
   listParams,
@@ -14,6 +14,7 @@ import {
   submittedJob,
 } from "../job-calls.ts"
 import { streamJob } from "../job-stream.ts"
+import type { Parts } from "../parts.ts"
 import { type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"
 
@@ -63,6 +64,24 @@ function tellOf(
   })
 }
 
+/** A method that names one job and answers with it. */
+function aboutOne(
+  name: string,
+  summary: string,
+  scope: "operator.read" | "operator.write",
+  act: (parts: Parts, id: string) => Promise<JobRecord>,
+): Method {
+  return method({
+    name,
+    summary,
+    scope,
+    normalize: named,
+    params: idParams,
+    result: jobResult,
+    run: async ({ jobId }, { parts }) => parts.jobs.show(await act(parts, jobId)),
+  })
+}
+
 export const jobMethods: readonly Method[] = [
   method({
     name: "job.submit",
@@ -83,18 +102,12 @@ export const jobMethods: readonly Method[] = [
       return submittedJob(record, duplicate, parts.redactor)
     },
   }),
-  method({
-    name: "job.get",
-    summary:
-      "A job with its logs and result; `result_truncated` says that more of the result is to be had from job.result.",
-    scope: "operator.read",
-    normalize: named,
-    params: idParams,
-    result: jobResult,
-    async run({ jobId }, { parts }) {
-      return parts.jobs.show(await parts.jobs.get(jobId))
-    },
-  }),
+  aboutOne(
+    "job.get",
+    "A job with its logs and result; `result_truncated` says that more of the result is to be had from job.result.",
+    "operator.read",
+    ({ jobs }, id) => jobs.get(id),
+  ),
   method({
     name: "job.result",
     summary: "A piece of a job's result; `next` is where the following one begins.",
@@ -129,28 +142,13 @@ export const jobMethods: readonly Method[] = [
       return { jobs, count: jobs.length, total, next_cursor: next === null ? null : String(next) }
     },
   }),
-  method({
-    name: "job.cancel",
-    summary: "Stops a job. Resolves once it has ended; a job that has ended before is a conflict.",
-    scope: "operator.write",
-    normalize: named,
-    params: idParams,
-    result: jobResult,
-    async run({ jobId }, { parts }) {
-      return parts.jobs.show(await parts.jobs.cancel(jobId))
-    },
-  }),
-  method({
-    name: "job.retry",
-    summary: "Queues a failed job again.",
-    scope: "operator.write",
-    normalize: named,
-    params: idParams,
-    result: jobResult,
-    async run({ jobId }, { parts }) {
-      return parts.jobs.show(await parts.jobs.retry(jobId))
-    },
-  }),
+  aboutOne(
+    "job.cancel",
+    "Stops a job. Resolves once it has ended; a job that has ended before is a conflict.",
+    "operator.write",
+    ({ jobs }, id) => jobs.cancel(id),
+  ),
+  aboutOne("job.retry", "Queues a failed job again.", "operator.write", ({ jobs }, id) => jobs.retry(id)),
   method({
     name: "job.delete",
     summary: "Removes a job; one that has not ended is canceled first.",
