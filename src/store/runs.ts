@@ -66,6 +66,9 @@ export interface RunFilter {
 
 const COLUMNS = "id,title,file,status,attempt,holder,cwd,started_by,started_at,ended_at,args,error"
 
+/** Owner of the outcomes that are found by idempotency key. */
+const KEYED = "workflow keys"
+
 export class RunFenced extends Error {
   override readonly name = "RunFenced"
 }
@@ -196,12 +199,27 @@ export class RunTable {
     })
   }
 
-  settle(fence: RunFence, key: string, effect: Effect, value: unknown, facts: readonly RunFact[]): Promise<RunEvent[]> {
+  /** `under`: an idempotency key under which later runs find the outcome. */
+  settle(
+    fence: RunFence,
+    key: string,
+    effect: Effect,
+    value: unknown,
+    facts: readonly RunFact[],
+    under?: string,
+  ): Promise<RunEvent[]> {
     return this.#db.write(() => {
       this.#check(fence)
       this.#steps.settleNow(fence.runId, key, fence.epoch, effect, value)
+      if (under !== undefined) this.#steps.settleNow(KEYED, under, fence.epoch, effect, value)
       return this.#appendNow(fence, facts)
     })
+  }
+
+  /** What a step of any run left under an idempotency key. */
+  async keyed(key: string): Promise<unknown> {
+    const state = this.#steps.state(KEYED, key)
+    return state.type === "done" ? state.value : undefined
   }
 
   /** A step is to be done anew: what is known of it goes. */
@@ -210,6 +228,25 @@ export class RunTable {
       this.#check(fence)
       this.#steps.forgetNow(fence.runId, key)
     })
+  }
+
+  /** A step and whatever lies below or hangs on it are to be done anew. */
+  forgetFrom(fence: RunFence, path: string): Promise<void> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      this.#steps.forgetBelowNow(fence.runId, path)
+    })
+  }
+
+  /** The attempt that wrote the intent of a step which has no outcome. */
+  async intentEpoch(runId: string, key: string): Promise<number | undefined> {
+    return this.#steps.intentEpoch(runId, key)
+  }
+
+  /** Whether this attempt still runs it. */
+  holds(fence: RunFence): boolean {
+    const row = this.#fence.get(fence.runId)
+    return row !== undefined && row["attempt"] === fence.epoch && row["status"] === "running"
   }
 
   /** The run waits: the gate, and whatever else is told, in one write. */

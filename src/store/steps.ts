@@ -1,7 +1,7 @@
 // The rows of the journal: one a step of an owner (a turn, a run of a workflow). Whoever owns them fences its writes.
 import type { Clock } from "../base/clock.ts"
 import type { Database } from "./database.ts"
-import { text } from "./row.ts"
+import { int, text } from "./row.ts"
 
 /** What doing a step twice would mean. */
 export type Effect = "read" | "idempotent" | "once"
@@ -18,6 +18,8 @@ export class StepTable {
   readonly #put
   readonly #clear
   readonly #drop
+  readonly #dropBelow
+  readonly #epoch
 
   constructor(db: Database, clock: Clock) {
     this.#clock = clock
@@ -27,6 +29,8 @@ export class StepTable {
     )
     this.#clear = db.statement("DELETE FROM steps WHERE owner=?")
     this.#drop = db.statement("DELETE FROM steps WHERE owner=? AND key=?")
+    this.#dropBelow = db.statement("DELETE FROM steps WHERE owner=?1 AND substr(key,1,length(?2))=?2")
+    this.#epoch = db.statement("SELECT epoch FROM steps WHERE owner=? AND key=? AND state='intended'")
   }
 
   state(owner: string, key: string): StepState {
@@ -49,6 +53,17 @@ export class StepTable {
   /** Within a write: the step was never begun. */
   forgetNow(owner: string, key: string): void {
     this.#drop.run(owner, key)
+  }
+
+  /** Within a write: a step, and those whose keys begin with its own and a sign that parts paths. */
+  forgetBelowNow(owner: string, key: string): void {
+    this.#drop.run(owner, key)
+    for (const sign of ".[!|?") this.#dropBelow.run(owner, `${key}${sign}`)
+  }
+
+  intentEpoch(owner: string, key: string): number | undefined {
+    const row = this.#epoch.get(owner, key)
+    return row && int(row, "epoch")
   }
 
   /** Within a write. */

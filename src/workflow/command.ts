@@ -48,6 +48,8 @@ export interface Command {
   readonly open?: true
   readonly examples: readonly { text: string; description: string }[]
   readonly sideEffects: readonly SideEffect[]
+  /** May stop the line for a human: it gets its items whole, and is begun again with them. */
+  readonly gates?: true
   /** What doing it twice would mean, for the journal. */
   readonly effect: "read" | "idempotent" | "once"
   run(input: StageInput, context: CommandContext): Promise<StageResult> | StageResult
@@ -162,4 +164,6 @@ export interface AgentAsk {
   thinking?: string
   timeoutMs?: number
   schema?: Record<string, unknown>
+  /** Further tries when the answer does not fit the schema. */
+  maxRetries?: number
 }

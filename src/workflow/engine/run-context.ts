@@ -1,0 +1,152 @@
+// What one attempt of one run carries from step to step: its fence, its signal, what it prints, and the writes that may still be on their way.
+
+import type { RunStepStatus, StepKind } from "../../protocol/workflow.ts"
+import type { RunFact, RunFence } from "../../store/runs.ts"
+import type { Effect } from "../../store/steps.ts"
+import type { Command } from "../command.ts"
+import type { Definition, StepDefinition } from "../definition.ts"
+import type { StepResult } from "../language/reference.ts"
+import type { StartRun } from "./engine.ts"
+import type { RunKind } from "./gates.ts"
+import type { EnginePorts, StepAddress } from "./ports.ts"
+
+export interface RunContext {
+  ports: EnginePorts
+  fence: RunFence
+  kind: RunKind
+  title: string
+  startedBy: string
+  agentId: string
+  identity: StartRun["identity"]
+  commands: ReadonlyMap<string, Command>
+  signal: AbortSignal
+  print(text: string): void
+  warn(text: string): void
+  spent: Spent
+  log: StepLog
+  walk: Walk
+}
+
+/** How steps within steps are run. */
+export interface Walk {
+  steps(run: RunContext, steps: readonly StepDefinition[], frame: Frame): Promise<void>
+  step(run: RunContext, step: StepDefinition, frame: Frame): Promise<void>
+}
+
+/** Where a list of steps runs. */
+export interface Frame {
+  args: Readonly<Record<string, unknown>>
+  /** Results that steps here can name; a loop's frame begins with those around it. */
+  results: Map<string, StepResult>
+  env: Readonly<Record<string, string>>
+  cwd: string
+  /** Stands before the paths of the steps here: "each[3]." */
+  prefix: string
+  /** The file that relative paths begin at. */
+  file: string | undefined
+  /** Real paths of the workflows around this one. */
+  files: readonly string[]
+  /** Which of the steps here completed last: what a workflow gives. */
+  last: { result: StepResult | undefined }
+}
+
+export function addressOf(run: RunContext, path: string): StepAddress {
+  const { agentId, fence, startedBy, title } = run
+  return { runId: fence.runId, path, title, startedBy, agentId }
+}
+
+/** The journal of a run as its steps use it. Outcomes of steps that only read need not be waited for: the next intent is behind them. */
+export class StepLog {
+  readonly #ports: EnginePorts
+  readonly #fence: RunFence
+  /** Nothing can be known of a first attempt's steps. */
+  readonly #fresh: boolean
+  #pending: Promise<unknown>[] = []
+
+  constructor(ports: EnginePorts, fence: RunFence) {
+    this.#ports = ports
+    this.#fence = fence
+    this.#fresh = fence.epoch === 1
+  }
+
+  async state(key: string): ReturnType<EnginePorts["runs"]["state"]> {
+    return this.#fresh ? { type: "new" } : this.#ports.runs.state(this.#fence, key)
+  }
+
+  /** What an earlier attempt left under this key. */
+  async known<T>(key: string): Promise<T | undefined> {
+    const state = await this.state(key)
+    return state.type === "done" ? (state.value as T) : undefined
+  }
+
+  async intend(key: string, effect: Effect, facts: readonly RunFact[]): Promise<void> {
+    const written = this.#ports.runs.intend(this.#fence, key, effect, facts).then((events) => this.#show(events))
+    if (effect === "read") this.#keep(written)
+    else {
+      await written
+      this.#ports.checkpoint("step.intended")
+    }
+  }
+
+  /** `under`: an idempotency key. */
+  async settle(key: string, effect: Effect, value: unknown, facts: readonly RunFact[], under?: string): Promise<void> {
+    const { runs } = this.#ports
+    const written = runs.settle(this.#fence, key, effect, value, facts, under).then((events) => this.#show(events))
+    if (effect === "read") this.#keep(written)
+    else {
+      await written
+      this.#ports.checkpoint("step.recorded")
+    }
+  }
+
+  async forget(key: string, facts: readonly RunFact[]): Promise<void> {
+    await this.#ports.runs.forget(this.#fence, key)
+    await this.tell(facts)
+  }
+
+  async tell(facts: readonly RunFact[]): Promise<void> {
+    this.#show(await this.#ports.runs.append(this.#fence, facts))
+  }
+
+  /** Resolves once everything is on disk. */
+  async flush(): Promise<void> {
+    const pending = this.#pending
+    this.#pending = []
+    await Promise.all(pending)
+  }
+
+  #keep(written: Promise<unknown>): void {
+    // A failure is told by flush(); until then it must not count as unhandled.
+    written.catch(() => undefined)
+    this.#pending.push(written)
+  }
+
+  #show(events: Awaited<ReturnType<EnginePorts["runs"]["append"]>>): void {
+    for (const event of events) this.#ports.publish(event)
+  }
+}
+
+/** Money that the run's steps say they spent, against its limit. */
+export class Spent {
+  readonly limit: Definition["costLimit"]
+  usd = 0
+  warned = false
+
+  constructor(limit: Definition["costLimit"]) {
+    this.limit = limit
+  }
+}
+
+export function stopIfTold({ signal }: RunContext): void {
+  if (signal.aborted) throw signal.reason
+}
+
+export function ended(
+  path: string,
+  kind: StepKind,
+  status: RunStepStatus,
+  durationMs: number,
+  message?: string,
+): RunFact {
+  return { type: "step.ended", path, kind, status, durationMs, ...(message === undefined ? {} : { message }) }
+}

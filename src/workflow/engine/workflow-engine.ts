@@ -1,0 +1,310 @@
+// The engine: begins attempts of runs, walks, and writes down how each attempt ended. Everything that it needs to go on lies in the store.
+import { PincerError } from "../../base/errors.ts"
+import { uuid } from "../../base/id.ts"
+import type { Envelope, EnvelopeError, RunStatus } from "../../protocol/workflow.ts"
+import { type RunFence, RunFenced, type StoredRun } from "../../store/runs.ts"
+import type { Definition } from "../definition.ts"
+import { envelopeError, UnreadableText } from "../failure.ts"
+import { parsePipeline } from "../language/grammar.ts"
+import { argumentsOf } from "./arguments.ts"
+import { ownPlace } from "./body.ts"
+import type { Engine, GateReply, GoOn, StartRun } from "./engine.ts"
+import { envelopeOf } from "./envelope.ts"
+import { answerOf, checkToken, type RunKind } from "./gates.ts"
+import { commandOf, commandTable } from "./pipeline.ts"
+import { runPipelineText } from "./pipeline-step.ts"
+import type { EnginePorts } from "./ports.ts"
+import { type Frame, type RunContext, Spent, StepLog } from "./run-context.ts"
+import { GateWaits, Refused, RunStopped } from "./signals.ts"
+import { argumentVariables, itemsOfResult } from "./values.ts"
+import { runStep, runSteps } from "./walk.ts"
+
+/** How often a running process looks whether the run is still its own. */
+const LOOK_MS = 1_000
+const TITLE = 200
+/** Where the one step of a run that is a pipeline stands in the journal. */
+const PIPELINE = "pipeline"
+
+interface Kept {
+  source: { type: "pipeline"; text: string } | { type: "workflow" }
+  agentId: string
+  identity: StartRun["identity"]
+}
+
+export class WorkflowEngine implements Engine {
+  readonly #ports: EnginePorts
+  readonly #running = new Map<string, AbortController>()
+
+  constructor(ports: EnginePorts) {
+    this.#ports = ports
+  }
+
+  async start(run: StartRun): Promise<Envelope> {
+    const { source } = run
+    const definition = source.type === "workflow" ? source.definition : undefined
+    const args = definition ? argumentsOf(definition, run.args) : run.args
+    if (source.type === "pipeline")
+      for (const stage of parsePipeline(source.text)) commandOf(stage, commandTable(this.#ports.commands))
+    const runId = run.runId ?? uuid(this.#ports.clock.now())
+    const title = (
+      source.type === "pipeline" ? source.text : (definition?.name ?? definition?.file ?? "workflow")
+    ).slice(0, TITLE)
+    const kept: Kept = {
+      source: source.type === "pipeline" ? source : { type: "workflow" },
+      agentId: run.agentId,
+      identity: run.identity,
+    }
+    const fence = await this.#ports.runs.create(
+      {
+        runId,
+        title,
+        ...(definition?.file === undefined ? {} : { file: definition.file }),
+        args,
+        cwd: run.cwd,
+        startedBy: run.startedBy,
+        settings: { ...kept },
+        definition: definition ?? null,
+      },
+      this.#ports.holder,
+    )
+    return this.#attempt(fence, run)
+  }
+
+  async answer(tokenOrId: string, reply: GateReply, how: GoOn): Promise<Envelope> {
+    if (!/^[0-9a-f]{8}$/.test(tokenOrId)) checkToken(tokenOrId)
+    await this.#expire()
+    const { runs } = this.#ports
+    const found = await runs.gate(tokenOrId)
+    if (!found)
+      throw new UnreadableText(
+        `Resume state not found for "${tokenOrId.slice(0, 40)}": run "pincer workflow pending" for what waits`,
+      )
+    if (found.status !== "waiting")
+      throw new UnreadableText(
+        `Resume state not found: this gate was ${found.status === "answered" ? "answered before" : found.status}`,
+      )
+    const answer = reply.type === "cancel" ? { ...reply } : { ...answerOf(found, reply) }
+    await runs.answer(tokenOrId, reply.type === "cancel" ? "canceled" : "answered", answer, () => undefined)
+    this.#ports.checkpoint("gate.answered")
+    return this.#goOn(found.runId, ["waiting", "uncertain"], how)
+  }
+
+  resume(runId: string, how: GoOn): Promise<Envelope> {
+    return this.#goOn(runId, ["running", "waiting", "uncertain"], how)
+  }
+
+  async retry(runId: string, how: GoOn & { from?: string }): Promise<Envelope> {
+    const stored = await this.#ports.runs.get(runId)
+    if (stored && how.from !== undefined && !stored.record.steps.some((step) => step.path === how.from))
+      throw new PincerError("NOT_FOUND", `Run ${runId} has no step "${how.from}": run "pincer workflow show ${runId}"`)
+    return this.#goOn(runId, ["failed", "canceled"], how, how.from)
+  }
+
+  async cancel(runId: string, by: string): Promise<boolean> {
+    const { runs, holder } = this.#ports
+    const stored = await runs.get(runId)
+    if (!stored) throw new PincerError("NOT_FOUND", `Unknown run "${runId}": run "pincer workflow list"`)
+    const here = this.#running.get(runId)
+    if (here) {
+      here.abort(new RunStopped("canceled", `Canceled by ${by}`))
+      return true
+    }
+    if (!["running", "waiting", "uncertain"].includes(stored.record.status)) return false
+    // The process that runs it finds out within a second that it is not its own any more.
+    const fence = await runs.take(runId, holder, ["running", "waiting", "uncertain"], () => false)
+    this.#publish(await runs.finish(fence, { status: "canceled", output: [] }))
+    return true
+  }
+
+  /** Stops every run of this process; each can be resumed. */
+  stop(): void {
+    for (const controller of this.#running.values())
+      controller.abort(new RunStopped("shutdown", "Pincer is stopping: resume the run later"))
+  }
+
+  async #goOn(runId: string, from: readonly RunStatus[], how: GoOn, forget?: string): Promise<Envelope> {
+    await this.#expire()
+    const { runs, holder, isAlive } = this.#ports
+    const fence = await runs.take(runId, holder, from, isAlive)
+    if (forget !== undefined) await runs.forgetFrom(fence, forget)
+    if (from.includes("failed")) await this.#forgetAftermath(fence)
+    return this.#attempt(fence, how)
+  }
+
+  /** What runs at the end runs at each end. */
+  async #forgetAftermath(fence: RunFence): Promise<void> {
+    const definition = (await this.#ports.runs.get(fence.runId))?.definition as Definition | null | undefined
+    for (const { id } of [...(definition?.finally ?? []), ...(definition?.onFailure ?? [])])
+      await this.#ports.runs.forgetFrom(fence, id)
+  }
+
+  async #expire(): Promise<void> {
+    await this.#ports.runs.expire()
+  }
+
+  async #attempt(fence: RunFence, how: GoOn): Promise<Envelope> {
+    const { clock, runs } = this.#ports
+    const stored = await runs.get(fence.runId)
+    if (!stored) throw new PincerError("NOT_FOUND", `Run ${fence.runId} is gone`)
+    const own = new AbortController()
+    this.#running.set(fence.runId, own)
+    const stops = [this.#watch(fence, own)]
+    const definition = stored.definition as Definition | null
+    if (definition?.timeoutMs !== undefined) {
+      const left = stored.record.startedAt + definition.timeoutMs - clock.now()
+      stops.push(
+        clock.after(Math.max(0, left), () =>
+          own.abort(new RunStopped("timeout", `The run took longer than ${definition.timeoutMs} ms`)),
+        ),
+      )
+    }
+    const onAbort = () =>
+      own.abort(how.signal.reason instanceof RunStopped ? how.signal.reason : new RunStopped("canceled", "Canceled"))
+    if (how.signal.aborted) onAbort()
+    how.signal.addEventListener("abort", onAbort, { once: true })
+    try {
+      return await this.#walk(fence, stored, how, own.signal)
+    } finally {
+      how.signal.removeEventListener("abort", onAbort)
+      for (const stop of stops) stop()
+      this.#running.delete(fence.runId)
+    }
+  }
+
+  async #walk(fence: RunFence, stored: StoredRun, how: GoOn, signal: AbortSignal): Promise<Envelope> {
+    const definition = stored.definition as Definition | null
+    const kept = stored.settings as unknown as Kept
+    const kind: RunKind = definition ? "workflow-file" : "pipeline-resume"
+    const run: RunContext = {
+      ports: this.#ports,
+      fence,
+      kind,
+      title: stored.record.title,
+      startedBy: stored.record.startedBy,
+      agentId: kept.agentId,
+      identity: kept.identity,
+      commands: commandTable(this.#ports.commands),
+      signal,
+      print: how.print,
+      warn: how.warn,
+      spent: new Spent(definition?.costLimit),
+      log: new StepLog(this.#ports, fence),
+      walk: { steps: runSteps, step: runStep },
+    }
+    const base: Frame = {
+      args: stored.record.args,
+      results: new Map(),
+      env: { ...this.#ports.env, ...argumentVariables(stored.record.args) },
+      cwd: how.cwd ?? stored.record.cwd,
+      prefix: "",
+      file: definition?.file,
+      files: definition?.file === undefined ? [] : [definition.file],
+      last: { result: undefined },
+    }
+    try {
+      const output = definition ? await this.#workflow(run, definition, base) : await this.#pipeline(run, kept, base)
+      await run.log.flush()
+      return await this.#end(fence, { status: "completed", output })
+    } catch (error) {
+      return this.#ended(run, definition, base, error)
+    }
+  }
+
+  async #workflow(run: RunContext, definition: Definition, base: Frame): Promise<unknown[]> {
+    const frame = { ...base, ...ownPlace(definition, base) }
+    await runSteps(run, definition.steps, frame)
+    await this.#aftermath(run, definition.finally, frame)
+    return itemsOfResult(frame.last.result)
+  }
+
+  async #pipeline(run: RunContext, kept: Kept, frame: Frame): Promise<unknown[]> {
+    if (kept.source.type !== "pipeline") throw new TypeError("A run without a definition has a pipeline")
+    const place = { id: PIPELINE, env: frame.env, cwd: frame.cwd, items: [], signal: run.signal }
+    const done = await runPipelineText(run, kept.source.text, PIPELINE, place)
+    return done.rendered ? [] : done.items
+  }
+
+  /** Steps that run whatever came of the others; their failures are warnings. */
+  async #aftermath(run: RunContext, steps: Definition["finally"], frame: Frame): Promise<void> {
+    for (const step of steps) {
+      try {
+        await runSteps(run, [step], { ...frame, last: { result: undefined } })
+      } catch (error) {
+        if (error instanceof RunFenced) throw error
+        run.warn(`Step ${step.id}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }
+
+  async #ended(run: RunContext, definition: Definition | null, base: Frame, error: unknown): Promise<Envelope> {
+    const { fence } = run
+    const { runs } = this.#ports
+    if (error instanceof RunFenced) return this.#envelope(fence.runId)
+    try {
+      await run.log.flush()
+    } catch (late) {
+      if (late instanceof RunFenced) return this.#envelope(fence.runId)
+      error = late
+    }
+    if (error instanceof GateWaits) {
+      const uncertain = await this.#isUncertain(error.gateIds[0])
+      this.#publish(await runs.rest(fence, uncertain ? "uncertain" : "waiting"))
+      return this.#envelope(fence.runId, error.gateIds[0])
+    }
+    if (error instanceof RunStopped && error.kind === "shutdown") {
+      this.#publish(await runs.rest(fence, "waiting"))
+      return {
+        protocolVersion: 1,
+        ok: false,
+        error: { type: "runtime_error", message: error.message },
+        runId: fence.runId,
+      }
+    }
+    const canceled = error instanceof Refused || (error instanceof RunStopped && error.kind === "canceled")
+    if (definition && !(error instanceof RunStopped)) {
+      const frame = { ...base, ...ownPlace(definition, base) }
+      if (!canceled) await this.#aftermath(run, definition.onFailure, frame)
+      await this.#aftermath(run, definition.finally, frame)
+    }
+    if (error instanceof Refused) return this.#end(fence, { status: "canceled", output: [] })
+    if (error instanceof RunStopped && error.kind === "canceled" && error.message.startsWith("Canceled by"))
+      return this.#end(fence, { status: "canceled", output: [] })
+    return this.#end(fence, { status: canceled ? "canceled" : "failed", output: [], error: envelopeError(error) })
+  }
+
+  async #isUncertain(gateId: string | undefined): Promise<boolean> {
+    const gate = gateId === undefined ? undefined : await this.#ports.runs.gate(gateId)
+    return gate?.path.includes("?uncertain") ?? false
+  }
+
+  async #end(fence: RunFence, end: { status: RunStatus; output: unknown[]; error?: EnvelopeError }): Promise<Envelope> {
+    this.#publish(await this.#ports.runs.finish(fence, end))
+    return this.#envelope(fence.runId)
+  }
+
+  async #envelope(runId: string, gateId?: string): Promise<Envelope> {
+    const { runs } = this.#ports
+    const stored = await runs.get(runId)
+    if (!stored) throw new PincerError("NOT_FOUND", `Run ${runId} is gone`)
+    const gate = gateId === undefined ? undefined : await runs.gate(gateId)
+    // A stop from outside is told as Lobster tells it: an error, not a result.
+    if (stored.record.status === "canceled" && stored.record.error)
+      return { protocolVersion: 1, ok: false, error: stored.record.error, runId }
+    return envelopeOf(stored, gate)
+  }
+
+  #publish(events: Parameters<EnginePorts["publish"]>[0][]): void {
+    for (const event of events) this.#ports.publish(event)
+  }
+
+  /** Another process may have taken the run, or ended it. */
+  #watch(fence: RunFence, own: AbortController): () => void {
+    const { clock, runs } = this.#ports
+    let cancel = clock.after(LOOK_MS, look)
+    function look() {
+      if (!runs.holds(fence)) own.abort(new RunStopped("lost", "Another process has taken the run over, or ended it"))
+      else cancel = clock.after(LOOK_MS, look)
+    }
+    return () => cancel()
+  }
+}
