@@ -277,8 +277,8 @@ test("after a crash a run goes on behind its last finished step; a step that may
   const died = new Promise<never>(() => undefined)
   const stuck = openWorkflowRoom({
     ports: {
-      run: (program, _a, signal) =>
-        "shell" in program.line && program.line.shell === "hang" ? died : runEcho(program, signal),
+      run: (program, ...rest) =>
+        "shell" in program.line && program.line.shell === "hang" ? died : runEcho(program, ...rest),
     },
   })
   const ran: string[] = []

@@ -59,8 +59,9 @@ export function addressOf(run: RunContext, path: string): StepAddress {
 export class StepLog {
   readonly #ports: EnginePorts
   readonly #fence: RunFence
-  /** Nothing can be known of a first attempt's steps. */
+  /** Nothing can be known of a first attempt's steps but what it wrote itself. */
   readonly #fresh: boolean
+  readonly #written = new Set<string>()
   #pending: Promise<unknown>[] = []
 
   constructor(ports: EnginePorts, fence: RunFence) {
@@ -70,7 +71,9 @@ export class StepLog {
   }
 
   async state(key: string): ReturnType<EnginePorts["runs"]["state"]> {
-    return this.#fresh ? { type: "new" } : this.#ports.runs.state(this.#fence, key)
+    if (this.#fresh && !this.#written.has(key)) return { type: "new" }
+    await this.flush()
+    return this.#ports.runs.state(this.#fence, key)
   }
 
   /** What an earlier attempt left under this key. */
@@ -80,6 +83,7 @@ export class StepLog {
   }
 
   async intend(key: string, effect: Effect, facts: readonly RunFact[]): Promise<void> {
+    this.#written.add(key)
     const written = this.#ports.runs.intend(this.#fence, key, effect, facts).then((events) => this.#show(events))
     if (effect === "read") this.#keep(written)
     else {
@@ -91,6 +95,7 @@ export class StepLog {
   /** `under`: an idempotency key. */
   async settle(key: string, effect: Effect, value: unknown, facts: readonly RunFact[], under?: string): Promise<void> {
     const { runs } = this.#ports
+    this.#written.add(key)
     const written = runs.settle(this.#fence, key, effect, value, facts, under).then((events) => this.#show(events))
     if (effect === "read") this.#keep(written)
     else {
