@@ -89,10 +89,10 @@ export async function runParallel(
   } finally {
     stop?.()
   }
-  if (wait === "any" && failures.size === branches.length && branches.length > 0)
-    throw new Error(
-      `Parallel branch failed: ${[...failures].map(([id, error]) => `${id}: ${messageOf(error)}`).join("; ")}`,
-    )
+  if (wait === "any" && failures.size === branches.length && branches.length > 0) {
+    const told = branches.map(({ id }) => `${id}: ${messageOf(failures.get(id))}`)
+    throw new Error(`Parallel branch failed: ${told.join("; ")}`)
+  }
   return merged(step, branches, frame)
 }
 
