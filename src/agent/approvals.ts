@@ -7,6 +7,7 @@ import type { Logger } from "../base/log.ts"
 import type { Approval, ApprovalDecision, ApprovalKind, RuleOffer } from "../protocol/approval.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
+import type { UserQuestion } from "../protocol/question.ts"
 import type { Answer, ApprovalTable } from "../store/approvals.ts"
 import type { GrantFilter, GrantRow } from "../store/grants.ts"
 import type { ApprovalDesk, Resolver } from "./agent.ts"
@@ -68,7 +69,7 @@ function refused(text: string, details: Record<string, unknown> = {}): Leave {
 
 /** What somebody other than a turn asks a human for. */
 export interface Asking {
-  kind: Exclude<ApprovalKind, "tool" | "question">
+  kind: Exclude<ApprovalKind, "tool">
   sessionKey: string
   agentId: string
   /** What it is about, where a tool would be named: "elevated", a workflow, a device. */
@@ -80,6 +81,8 @@ export interface Asking {
   /** What "allow-always" would write. */
   offer?: RuleOffer
   cwd?: string
+  /** Of kind "question". */
+  question?: UserQuestion
   timeoutMs: number
 }
 

@@ -1,6 +1,6 @@
 // `pincer approvals`: what waits for a human, answered from the command line; what answers allowed for longer, listed and forgotten.
 import { PincerError } from "../base/errors.ts"
-import { isObject } from "../base/json.ts"
+import { isObject, parseJson } from "../base/json.ts"
 import type { GatewayClient } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
 import { reachGateway } from "./connect.ts"
@@ -72,6 +72,12 @@ export function showRow(out: Screen, row: Fields): void {
   if (question.offer !== undefined) {
     out.line(`    ${out.paint('"always" would write:', "dim")} ${visible(inertLine(question.offer))}`)
   }
+  if (question.asks?.type === "url") out.line(`    visit ${visible(inertLine(question.asks.url))}`)
+  for (const field of question.asks?.type === "form" ? question.asks.fields : []) {
+    const choices = field.choices.map(({ value }) => value).join(" | ")
+    const what = `${field.name}: ${choices === "" ? field.type : choices}${field.required ? "" : " (optional)"}`
+    out.line(`    ${visible(inertLine(what))}`)
+  }
   const status = String(row["status"])
   const by = typeof row["resolvedBy"] === "string" ? ` by ${row["resolvedBy"]}` : ""
   const why = typeof row["denyReason"] === "string" ? `: ${row["denyReason"]}` : ""
@@ -97,10 +103,11 @@ export async function showApproval(cli: Cli, part: string, flags: { json?: boole
 export async function allowApproval(
   cli: Cli,
   part: string,
-  flags: { session?: boolean; always?: boolean; json?: boolean },
+  flags: { session?: boolean; always?: boolean; answer?: string; json?: boolean },
 ): Promise<void> {
   if (flags.session && flags.always)
     throw new PincerError("INVALID_PARAMS", "Pass either --session or --always, not both")
+  const given = flags.answer === undefined ? {} : { answer: answerOf(flags.answer) }
   const decision = flags.always ? "allow-always" : flags.session ? "allow-session" : "allow-once"
   await withGateway(cli, async (client) => {
     const id = await approvalId(client, part)
@@ -108,8 +115,18 @@ export async function allowApproval(
       const { offer } = questionOf(await fieldsOf(client, "exec.approval.get", { id }))
       if (offer !== undefined) showOffer(cli.out, offer)
     }
-    await answer(cli, client, { id, decision }, flags)
+    await answer(cli, client, { id, decision, ...given }, flags)
   })
+}
+
+function answerOf(text: string): Fields {
+  try {
+    const value = parseJson(text)
+    if (isObject(value)) return value
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw new PincerError("INVALID_PARAMS", '--answer takes a JSON object with the fields, such as {"name":"x"}')
 }
 
 export async function denyApproval(cli: Cli, part: string, flags: { reason?: string; json?: boolean }): Promise<void> {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { PincerError } from "../base/errors.ts"
 import type { GatewayClient } from "../protocol/client.ts"
-import { Asker, type Key } from "./approve.ts"
+import { Asker } from "./approve.ts"
+import type { Key } from "./keys.ts"
 import { type Question, questionOf } from "./question.ts"
 import { Screen } from "./screen.ts"
 
@@ -211,4 +212,75 @@ test("Asker says so when the gateway does not take the answer", async () => {
   press("y")
   await asker.idle
   assert.match(written.out, /! approval already resolved: ann decided "deny"/)
+})
+
+const FORM = {
+  type: "form",
+  message: "Which one?",
+  schema: {
+    type: "object",
+    properties: {
+      name: { type: "string", title: "Name\x1b[2J", description: "whose" },
+      count: { type: "integer" },
+      size: {
+        type: "string",
+        oneOf: [
+          { const: "s", title: "Small" },
+          { const: "l", title: "Large" },
+        ],
+      },
+      tags: { type: "array", items: { type: "string", enum: ["a", "b", "c"] } },
+      sure: { type: "boolean", default: true },
+    },
+    required: ["name", "size"],
+  },
+}
+
+test("Asker goes through a form field by field, mends slips at once, and sends what was answered", async () => {
+  const { asker, written, sent, press } = asking()
+  asker.ask(question({ kind: "question", summary: "Which one?", question: FORM }))
+  await Promise.resolve()
+  const type = (line: string) => {
+    for (const char of line) press(char)
+    press("\r", { name: "return" })
+  }
+  type("")
+  assert.match(written.out, /an answer is needed here/)
+  press("Ann", { pasted: true })
+  type("a")
+  press("\x7f", { name: "backspace" })
+  type("x")
+  assert.match(written.out, /a whole number, please/)
+  type("3")
+  type("5")
+  assert.match(written.out, /1\. Small\n {4}2\. Large/)
+  type("2")
+  type("1, c")
+  assert.deepEqual(sent, [])
+  type("")
+  await asker.idle
+  const answer = { name: "Anna", count: 3, size: "l", tags: ["a", "c"], sure: true }
+  assert.deepEqual(sent, [{ id: "q", decision: "allow-once", answer }])
+  assert.match(written.out, /Your agent asks you/)
+  assert.ok(!OBEYED.test(written.out.replaceAll("\r\x1b[K", "")))
+})
+
+test("Asker declines a form on escape, and takes a page that was visited", async () => {
+  for (const [question_, press_, sent_] of [
+    [FORM, ["\x1b", { name: "escape" }], { id: "q", decision: "deny" }],
+    [{ type: "url", message: "?", url: "https://example.com" }, ["n", {}], { id: "q", decision: "deny" }],
+    [
+      { type: "url", message: "?", url: "https://example.com" },
+      ["y", {}],
+      { id: "q", decision: "allow-once", answer: {} },
+    ],
+  ] as const) {
+    const { asker, sent, press } = asking()
+    asker.ask(question({ kind: "question", question: question_ }))
+    await Promise.resolve()
+    press("y", { pasted: true })
+    press(press_[0], press_[1])
+    await asker.idle
+    assert.deepEqual(sent, [sent_])
+  }
 })

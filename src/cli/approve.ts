@@ -4,27 +4,16 @@ import { emitKeypressEvents } from "node:readline"
 import { PincerError } from "../base/errors.ts"
 import type { ApprovalDecision } from "../protocol/approval.ts"
 import type { GatewayClient } from "../protocol/client.ts"
+import { FormDialogue } from "./form-dialogue.ts"
 import { inert, inertLine } from "./inert.ts"
+import type { Key, Keys } from "./keys.ts"
 import { type Question, showOffer, showQuestion } from "./question.ts"
 import type { Screen } from "./screen.ts"
-
-export interface Keys {
-  /** Calls `listener` for each key; the returned function ends it. */
-  onKey(listener: (key: Key) => void): () => void
-}
-
-export interface Key {
-  name?: string
-  sequence?: string
-  ctrl?: boolean
-  meta?: boolean
-  /** Part of a paste: counts as text, never as an answer. */
-  pasted?: boolean
-}
 
 interface Said {
   decision: ApprovalDecision
   reason?: string
+  answer?: Record<string, unknown>
 }
 
 type Outcome = Said | { elsewhere: string }
@@ -85,13 +74,15 @@ export class Asker {
       this.#out.line(this.#out.paint(`(${inertLine(outcome.elsewhere)})`, "dim"))
       return
     }
-    const { decision, reason } = outcome
-    this.#out.line(this.#out.paint(SAID[decision], decision === "deny" ? "red" : "green"))
+    const { answer, decision, reason } = outcome
+    const said = question.asks ? (decision === "deny" ? "Declined" : "Answered") : SAID[decision]
+    this.#out.line(this.#out.paint(said, decision === "deny" ? "red" : "green"))
     try {
       await this.#client.request("exec.approval.resolve", {
         id: question.id,
         decision,
         ...(reason === undefined ? {} : { reason }),
+        ...(answer === undefined ? {} : { answer }),
       })
     } catch (error) {
       if (!(error instanceof PincerError)) throw error
@@ -106,6 +97,7 @@ class Dialogue {
   readonly #keys: Keys
   readonly #question: Question
   readonly #end = Promise.withResolvers<Outcome>()
+  readonly #form: FormDialogue | undefined
   #step: "choose" | "confirm" | "reason" = "choose"
   #reason = ""
 
@@ -113,12 +105,15 @@ class Dialogue {
     this.#out = out
     this.#keys = keys
     this.#question = question
+    const { asks } = question
+    if (asks) this.#form = new FormDialogue(out, asks, (outcome) => this.#end.resolve(outcome))
   }
 
   /** `others` gets the function by which an answer from elsewhere ends it. */
   async run(others: (settle: (elsewhere: string) => void) => void): Promise<Outcome> {
     showQuestion(this.#out, this.#question)
-    this.#choices()
+    if (this.#form) this.#form.begin()
+    else this.#choices()
     const stop = this.#keys.onKey((key) => this.#key(key))
     others((elsewhere) => this.#end.resolve({ elsewhere }))
     try {
@@ -139,7 +134,8 @@ class Dialogue {
 
   #key(key: Key): void {
     if (key.ctrl || key.meta) return
-    if (this.#step === "reason") this.#type(key)
+    if (this.#form) this.#form.key(key)
+    else if (this.#step === "reason") this.#type(key)
     else if (!key.pasted) this.#choose((key.sequence ?? key.name ?? "").toLowerCase())
   }
 

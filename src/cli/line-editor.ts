@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { createInterface, type Interface } from "node:readline"
 import { Writable } from "node:stream"
-import type { Key, Keys } from "./approve.ts"
+import type { Key, Keys } from "./keys.ts"
 import type { Screen } from "./screen.ts"
 
 const MAX_HISTORY = 1000

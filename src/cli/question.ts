@@ -1,6 +1,7 @@
 // What a person is asked, read from the wire and written so that nothing in it can mislead: exact words of each program, the folder,
 // where it would run, what the conversation has read. Control, bidirectional and invisible characters are made visible (A42).
 import { isObject } from "../base/json.ts"
+import { type AgentQuestion, agentQuestionOf } from "./form.ts"
 import { inert, inertLine } from "./inert.ts"
 import type { Screen } from "./screen.ts"
 
@@ -23,6 +24,8 @@ export interface Question {
   taint: { source: string; detail: string }[]
   /** The rule that "always" would write. */
   offer: string | undefined
+  /** Of kind "question": what is asked beside yes or no. */
+  asks: AgentQuestion | undefined
   /** Elevated level of the session. */
   elevated: string
   expiresAtMs: number
@@ -51,6 +54,7 @@ export function questionOf(row: Readonly<Record<string, unknown>>): Question {
       ? taint.filter(isObject).map((mark) => ({ source: String(mark["source"]), detail: String(mark["detail"]) }))
       : [],
     offer: isObject(offer) ? stringOf(offer["text"]) : undefined,
+    asks: agentQuestionOf(row["question"]),
     elevated: stringOf(row["elevated"]) ?? "off",
     expiresAtMs: typeof expiresAtMs === "number" ? expiresAtMs : Number.POSITIVE_INFINITY,
   }
@@ -96,7 +100,12 @@ function twins(text: string): string[] {
 export function showQuestion(out: Screen, question: Question): void {
   const { argv, cwd, kind, reason, summary, tool } = question
   out.line()
-  const asks = kind === "tool" ? `May ${visibleLine(tool)} do this?` : `May this be (${visibleLine(kind)})?`
+  const asks =
+    kind === "question"
+      ? "Your agent asks you"
+      : kind === "tool"
+        ? `May ${visibleLine(tool)} do this?`
+        : `May this be (${visibleLine(kind)})?`
   out.line(`${out.paint("?", "yellow", "bold")} ${out.paint(asks, "bold")}  ${out.paint(visibleLine(reason), "dim")}`)
   for (const line of visible(summary).split("\n")) out.line(`    ${out.paint(line, "yellow")}`)
   for (const words of argv) out.line(`    ${out.paint("runs", "dim")} ${words.map(quoted).join(" ")}`)

@@ -30,6 +30,7 @@ export function approvalRow(approval: Approval, elevated: ElevatedLevel = "off")
     placement: approval.placement ?? null,
     taint: approval.taint ?? [],
     offer: approval.offer ?? null,
+    question: approval.question ?? null,
     elevated,
     runId: approval.turnId,
     toolCallId: approval.callId,

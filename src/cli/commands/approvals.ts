@@ -33,6 +33,7 @@ export const approvals: CommandGroup = (program, cli) => {
     .description("Allows it, once unless a flag says more.")
     .option("--session", "also when exactly this is wanted again in its session")
     .option("--always", "write the rule that it offers (see: pincer approvals show)")
+    .option("--answer <json>", "what is answered to a question: its fields as a JSON object")
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", "\nExample:\n  pincer approvals allow 3f2a --session")
     .action(async (id: string, flags) => {

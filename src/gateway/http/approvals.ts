@@ -12,6 +12,7 @@ import { sendJson } from "./refusal.ts"
 const answerSchema = z.strictObject({
   decision: z.enum(DECISIONS, { error: `must be one of ${DECISIONS.map((one) => `"${one}"`).join(", ")}` }),
   reason: z.string().max(2_000).optional(),
+  answer: z.record(z.string(), z.unknown()).optional(),
   sessionKey: z.string().min(1).optional(),
 })
 

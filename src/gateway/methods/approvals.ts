@@ -10,7 +10,7 @@ import { renamed } from "./params.ts"
 const row = () =>
   z.looseObject({
     id: z.string(),
-    kind: z.string().describe("tool, elevated, workflow, device or skill"),
+    kind: z.string().describe("tool, elevated, workflow, device, skill or question"),
     request: z.looseObject({ command: z.string(), cwd: z.string(), agentId: z.string(), sessionKey: z.string() }),
     tool: z.string(),
     summary: z.string(),
@@ -19,6 +19,10 @@ const row = () =>
     placement: z.looseObject({ type: z.string() }).nullable().describe("Where it would run"),
     taint: z.array(z.looseObject({ source: z.string(), detail: z.string() })),
     offer: z.looseObject({ text: z.string() }).nullable().describe('The rule that "allow-always" would write'),
+    question: z
+      .looseObject({ type: z.string(), message: z.string() })
+      .nullable()
+      .describe("Of kind question: a form with its schema, or a page to visit"),
     elevated: z.string().describe("Elevated level of the session now"),
     createdAtMs: z.number(),
     expiresAtMs: z.number(),
@@ -28,6 +32,11 @@ const row = () =>
 
 const ids = { id: ["requestId", "approvalId"] }
 const id = () => z.string({ error: "id is required" }).min(1)
+const answer = () =>
+  z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('To a question, with "allow-once": its fields, as its schema says')
 const sessionKey = () => z.string().min(1).optional().describe("Refused unless the approval belongs to this session")
 
 async function pending({ parts }: MethodContext) {
@@ -113,6 +122,7 @@ const resolve = method({
       id: id(),
       decision: z.enum(DECISIONS, { error: `must be one of ${DECISIONS.map((one) => `"${one}"`).join(", ")}` }),
       reason: z.string().max(2_000).optional().describe('With "deny": why; the model sees it'),
+      answer: answer(),
       sessionKey: sessionKey(),
     }),
   result: decided,
@@ -125,7 +135,8 @@ function shorthand(name: string, decision: ApprovalDecision): Method {
     summary: `exec.approval.resolve with "${decision}".`,
     scope: "operator.approvals",
     normalize: (params) => renamed(params, ids),
-    params: () => z.object({ id: id(), reason: z.string().max(2_000).optional(), sessionKey: sessionKey() }),
+    params: () =>
+      z.object({ id: id(), reason: z.string().max(2_000).optional(), answer: answer(), sessionKey: sessionKey() }),
     result: decided,
     run: ({ id: approvalId, ...resolver }, context) => decide(approvalId, decision, context, resolver),
   })
