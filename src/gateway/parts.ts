@@ -1,5 +1,6 @@
 // What compose.ts built and the doors use. A door gets this and nothing else: no globals, no environment.
 import type { AgentFinder } from "../acp/host/find.ts"
+import type { AgentReport } from "../acp/host/host-ports.ts"
 import type { AgentProfile, ApprovalDesk, Lanes } from "../agent/agent.ts"
 import type { Elevations } from "../agent/elevation.ts"
 import type { Clock } from "../base/clock.ts"
@@ -47,6 +48,8 @@ export interface Parts {
   readonly agents: ReadonlyMap<string, AgentProfile>
   /** Where external agents are on this machine. */
   readonly finder: Pick<AgentFinder, "find" | "require">
+  /** Starts an external agent, opens a session in an empty folder, and ends it. Absent where none can be hosted. */
+  readonly probeAgent?: (agent: AgentProfile, signal: AbortSignal) => Promise<AgentReport>
   /** The shared secret, or undefined when authentication is off. Compared in constant time only (gateway/auth.ts). */
   readonly token: string | undefined
 }

@@ -68,4 +68,16 @@ export const agents: CommandGroup = (program, cli) => {
       const { knownAgents } = await import("../../acp/host/known-agents.ts")
       removeAgent(cli(), name, flags, knownAgents)
     })
+  group
+    .command("doctor")
+    .argument("[name]", "the agent; default: every external one that is configured or installed")
+    .description(
+      "Starts external agents, shakes hands and opens a session in an empty folder: shows what each can do and how long it takes. No model is asked. Exit code 1 when one is not ready.",
+    )
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", "\nExample:\n  pincer agents doctor codex")
+    .action(async (name: string | undefined, flags: { json?: boolean }) => {
+      const { examineAgents } = await import("../agent-doctor.ts")
+      await examineAgents(cli(), name, flags)
+    })
 }

@@ -2,6 +2,7 @@
 import { z } from "zod"
 import { MAIN_KEY } from "../../protocol/session.ts"
 import { isFinal, type TurnRecord } from "../../protocol/turn.ts"
+import { probeAgent } from "../agent-probe.ts"
 import { type AgentRow, agentRows } from "../agents.ts"
 import { attachmentParts, attachments } from "../attachments.ts"
 import { resolveSession, turnRequest } from "../inbound.ts"
@@ -165,4 +166,32 @@ const wait = method({
   },
 })
 
-export const agentMethods: readonly Method[] = [list, agent, wait]
+const probe = method({
+  name: "agents.probe",
+  summary:
+    "Starts an external agent, shakes hands, opens a session in an empty folder, and ends it. Asks no model anything.",
+  scope: "operator.admin",
+  normalize: (params) => renamed(params, { agentId: ["id", "agent"] }),
+  params: () => z.object({ agentId: z.string().min(1) }),
+  result: () =>
+    z.looseObject({
+      agentId: z.string(),
+      ok: z.boolean(),
+      error: z.string().optional(),
+      command: z.array(z.string()).optional(),
+      protocol: z.number().optional(),
+      name: z.string().optional(),
+      version: z.string().optional(),
+      abilities: z.array(z.string()).optional(),
+      authMethods: z
+        .array(z.looseObject({ id: z.string(), name: z.string(), credential: z.boolean() }))
+        .optional()
+        .describe("`credential`: whether the configuration has one for it"),
+      session: z.enum(["ready", "login"]).optional(),
+      startMs: z.number().optional().describe("From the start to the answer of initialize"),
+      sessionMs: z.number().optional().describe("From there to a session"),
+    }),
+  run: ({ agentId }, { caller, parts }) => probeAgent(agentId, caller.signal, parts),
+})
+
+export const agentMethods: readonly Method[] = [list, agent, wait, probe]
