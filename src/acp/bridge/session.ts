@@ -1,0 +1,183 @@
+// One session that a client has bound: what was told of it, and which of its turns this client started. Everything it knows of the
+// conversation comes from the gateway's events, by their numbers, so that nothing is told twice and nothing is left out.
+import { randomUUID } from "node:crypto"
+import { PincerError } from "../../base/errors.ts"
+import { isObject } from "../../base/json.ts"
+import type { RecordedEnvelope, TurnEnvelope } from "../../protocol/event.ts"
+import type { McpServer } from "../../protocol/mcp-server.ts"
+import { standing } from "../translate/history.ts"
+import { SessionFold } from "../translate/shown.ts"
+import { type SessionState, stateOf } from "./facts.ts"
+import { type Fields, fieldsOf, rowsOf } from "./params.ts"
+import { relayApproval } from "./permission.ts"
+import type { Bound, Place, Room, RunningPrompt } from "./room.ts"
+
+const REPLAY_MS = 60_000
+
+interface Replay {
+  buffer: TurnEnvelope[]
+  /** Number of the last event that belongs to it; undefined until the gateway has said so. */
+  until: number | undefined
+  done: PromiseWithResolvers<void>
+}
+
+export class BoundSession implements Bound {
+  readonly id: string
+  key: string
+  place: Place
+  /** Under which id this client lends to its turns. */
+  readonly lender: string = randomUUID()
+  lends = false
+  servers: McpServer[] = []
+  state: SessionState = stateOf({})
+  usedAt: number
+  readonly prompts = new Map<string, RunningPrompt>()
+  readonly #room: Room
+  #fold = new SessionFold()
+  #lastSeq = 0
+  #transcript: string | undefined
+  #replay: Replay | undefined
+  /** Turns of others that were on their way when it was loaded: half a turn is not shown. */
+  readonly #followed = new Set<string>()
+  #stateKnown = false
+
+  constructor(room: Room, id: string, key: string, place: Place) {
+    this.#room = room
+    this.id = id
+    this.key = key
+    this.place = place
+    this.usedAt = room.now()
+  }
+
+  /** Listens from now on. */
+  async listen(): Promise<void> {
+    const answer = fieldsOf(await this.#room.gateway.request("session.events", { sessionKey: this.key }))
+    this.#transcript = typeof answer["sessionId"] === "string" ? answer["sessionId"] : undefined
+    this.#lastSeq = Number(answer["lastSeq"] ?? 0)
+  }
+
+  /** Tells everything that is recorded, then listens. Throws TIMEOUT. */
+  async replay(): Promise<void> {
+    const replay: Replay = { buffer: [], until: undefined, done: Promise.withResolvers() }
+    this.#replay = replay
+    this.#fold = new SessionFold()
+    this.#lastSeq = 0
+    this.#transcript = undefined
+    const stop = this.#room.after(REPLAY_MS, () =>
+      replay.done.reject(new PincerError("TIMEOUT", "The history of the session did not come in time: load it again")),
+    )
+    try {
+      const answer = fieldsOf(await this.#room.gateway.request("session.events", { sessionKey: this.key, after: 0 }))
+      for (const turn of rowsOf(answer["live"])) {
+        const turnId = turn["turnId"] ?? turn["runId"]
+        if (typeof turnId === "string" && !this.prompts.has(turnId)) this.#followed.add(turnId)
+      }
+      replay.until = Number(answer["lastSeq"] ?? 0)
+      if (this.#lastSeq >= replay.until) replay.done.resolve()
+      await replay.done.promise
+      const recorded = replay.buffer.filter((one): one is RecordedEnvelope => one.seq !== null)
+      for (const envelope of standing(recorded.filter((one) => one.seq <= (replay.until ?? 0))))
+        this.#show(envelope, true)
+      this.#replay = undefined
+      for (const envelope of replay.buffer)
+        if (envelope.seq === null || envelope.seq > replay.until) this.#happened(envelope)
+    } finally {
+      stop()
+      this.#replay = undefined
+    }
+  }
+
+  /** The connection came back: goes on after what was heard last. */
+  async relisten(): Promise<void> {
+    const answer = fieldsOf(
+      await this.#room.gateway.request("session.events", { sessionKey: this.key, after: this.#lastSeq }),
+    )
+    const transcript = answer["sessionId"]
+    if (this.#transcript === undefined || transcript === this.#transcript) return
+    // It was emptied meanwhile, which stops what ran in it.
+    for (const prompt of this.prompts.values()) prompt.settle({ type: "canceled" })
+  }
+
+  /** An event of this session, in order; one that was heard before is nothing. */
+  take(envelope: TurnEnvelope): void {
+    const { seq, sessionId } = envelope
+    if (seq !== null) {
+      if (this.#transcript !== sessionId) {
+        if (this.#transcript !== undefined) this.#fold = new SessionFold()
+        this.#lastSeq = this.#transcript === undefined ? this.#lastSeq : 0
+        this.#transcript = sessionId
+      }
+      if (seq <= this.#lastSeq) return
+      this.#lastSeq = seq
+    }
+    if (!this.#replay) {
+      this.#happened(envelope)
+      return
+    }
+    this.#replay.buffer.push(envelope)
+    const { until, done } = this.#replay
+    if (until !== undefined && this.#lastSeq >= until) done.resolve()
+  }
+
+  #happened(envelope: TurnEnvelope): void {
+    const { event, turnId } = envelope
+    const prompt = this.prompts.get(turnId)
+    if (prompt || this.#followed.has(turnId)) this.#show(envelope, false)
+    if (prompt && (event.type === "approval.requested" || event.type === "approval.resolved"))
+      relayApproval(this.#room, this, prompt, event)
+    if (event.type !== "turn.ended") return
+    this.#followed.delete(turnId)
+    prompt?.settle({ type: "ended", outcome: event.outcome })
+  }
+
+  #show(envelope: TurnEnvelope, replay: boolean): void {
+    // Thoughts that are shown when they are complete are taken from the recorded message alone.
+    if (envelope.event.type === "thinking.delta" && this.state.reasoning !== "stream") return
+    const mine = this.prompts.has(envelope.turnId)
+    for (const shown of this.#fold.apply(envelope)) this.#room.voice.show(this, shown, { replay, mine })
+  }
+
+  /** Reads the session's facts anew and tells what changed of them. */
+  async refresh(): Promise<void> {
+    const now = stateOf(await this.#read())
+    const before = this.#stateKnown ? this.state : undefined
+    this.state = now
+    this.#stateKnown = true
+    this.#room.voice.facts(this, before, now)
+  }
+
+  /** The same without telling: the answer that is about to be given holds them. */
+  async readState(): Promise<void> {
+    this.state = stateOf(await this.#read())
+    this.#stateKnown = true
+  }
+
+  /** Told once its facts were in an answer. */
+  async #read(): Promise<Fields> {
+    try {
+      return fieldsOf(
+        fieldsOf(await this.#room.gateway.request("sessions.get", { key: this.key, limit: 1 }))["session"],
+      )
+    } catch (error) {
+      // Nothing was said in it yet.
+      if (error instanceof PincerError && error.code === "NOT_FOUND") return this.#defaults()
+      throw error
+    }
+  }
+
+  async #defaults(): Promise<Fields> {
+    const models = await this.#room.models()
+    const chosen = models.find((model) => model.isDefault)
+    if (!chosen) return {}
+    const slash = chosen.key.indexOf("/")
+    return { modelProvider: chosen.key.slice(0, slash), model: chosen.key.slice(slash + 1) }
+  }
+
+  /** Changes what the gateway keeps of it, and tells the others of this client. */
+  async patch(change: Fields): Promise<void> {
+    const answer = fieldsOf(await this.#room.gateway.request("sessions.patch", { key: this.key, ...change }))
+    const entry = answer["entry"]
+    if (isObject(entry)) this.state = stateOf(entry)
+    this.#stateKnown = true
+  }
+}
