@@ -7,8 +7,21 @@ const WEAK = /(?:[-_]key|[a-z]Key|signature|[-_]sig|[-_]auth|[-_]salt|[-_]pat)$/
 const HARMLESS =
   /(?:session|idempotency|cache|primary|foreign|public|partition|sort|row|group|object|hot|short)[-_]?key$|(?:max|min|num|next|page|total|input|output|context|first|last|per)[-_]?token$|^(?:no|is|has|use|show|keep)[-_]?(?:token|password|secret|cookie)$/i
 
+type NameKind = "strong" | "weak" | undefined
+
+/** The same names come again and again; more than so many are looked at anew. */
+const MAX_KNOWN = 2_000
+const known = new Map<string, NameKind>()
+
 /** "strong": what stands there is a secret. "weak": it is one if it looks random. */
-export function nameKind(name: string): "strong" | "weak" | undefined {
+export function nameKind(name: string): NameKind {
+  if (known.has(name)) return known.get(name)
+  const kind = kindOfName(name)
+  if (known.size < MAX_KNOWN && name.length <= 64) known.set(name, kind)
+  return kind
+}
+
+function kindOfName(name: string): NameKind {
   if (name.length > 200 || HARMLESS.test(name)) return undefined
   if (STRONG.test(name)) return "strong"
   if (WEAK.test(name)) return "weak"

@@ -217,6 +217,16 @@ function bot(text: string, at: number, final: boolean): Suspicion | undefined {
 }
 
 const NAME_CHARS = /[\p{L}\p{N}_.$-]/u
+const ASCII_NAME = telling("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-")
+const BLANK = telling(" \t")
+const CLOSING = telling("\"'`]\\")
+
+/** Asked for every letter of every name: most are ASCII. */
+function isNameChar(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code < 128 ? ASCII_NAME[code] === 1 : NAME_CHARS.test(text[at]!)
+}
+
 const MAX_NAME = 64
 const QUERY_NAMES = /^(?:key|sig|code_verifier|auth|jwt|pat)$/i
 const VALUE = /[^\s"'`,;\\<>()[\]{}&|，。；）]{0,512}/y
@@ -235,10 +245,10 @@ interface Naming {
 /** "NAME=", '"name": ', "name: ": the name before the separator at `at`. */
 function nameBefore(text: string, at: number): Naming | undefined {
   let end = at
-  while (end > 0 && at - end < 4 && /[ \t]/.test(text[end - 1]!)) end -= 1
-  while (end > 0 && at - end < 8 && /["'`\]\\]/.test(text[end - 1]!)) end -= 1
+  while (end > 0 && at - end < 4 && BLANK[text.charCodeAt(end - 1)] === 1) end -= 1
+  while (end > 0 && at - end < 8 && CLOSING[text.charCodeAt(end - 1)] === 1) end -= 1
   let start = end
-  while (start > 0 && end - start < MAX_NAME && NAME_CHARS.test(text[start - 1]!)) start -= 1
+  while (start > 0 && end - start < MAX_NAME && isNameChar(text, start - 1)) start -= 1
   return start === end ? undefined : { name: text.slice(start, end), before: text.slice(Math.max(0, start - 1), start) }
 }
 

@@ -78,7 +78,7 @@ export class RedactionStream {
     /** Where to look again, as a place in what will be remembered. */
     let again = Number.POSITIVE_INFINITY
     const place = (at: number) => this.#shown + out.length + at - done
-    for (let at = this.#from; at < length; ) {
+    for (let at = values.next(text, this.#from, TELLING); at < length; at = values.next(text, at, TELLING)) {
       const code = text.charCodeAt(at)
       const verdict = TELLING[code] === 1 ? judge(text, at, final) : undefined
       const value = at + 2 < length && values.mayStart(text, at) ? values.at(text, at, final) : undefined

@@ -49,6 +49,21 @@ export class SecretValues {
     return this.#table[slot(text, at)] === 1
   }
 
+  /** The next place from `at` on that is in `telling` or where one may start; the text's length when there is none. */
+  next(text: string, at: number, telling: Uint8Array): number {
+    const table = this.#table
+    const last = text.length - 2
+    let [first, second] = [text.charCodeAt(at), text.charCodeAt(at + 1)]
+    for (; at < last; at++) {
+      const third = text.charCodeAt(at + 2)
+      if (telling[first] === 1 || table[((first * 31 + second) * 31 + third) & 0xffff] === 1) return at
+      first = second
+      second = third
+    }
+    while (at < text.length && telling[text.charCodeAt(at)] !== 1) at += 1
+    return at
+  }
+
   /** The longest secret that starts here; `final`: nothing will follow the text. */
   at(text: string, at: number, final: boolean): ValueVerdict {
     const candidates = this.#byStart.get(text.slice(at, at + 3))
