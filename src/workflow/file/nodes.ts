@@ -9,6 +9,7 @@ const MAX_ALIASES = 1_000
 
 export class Notebook {
   readonly problems: Problem[] = []
+  readonly #places = new Map<string, SourcePlace>()
   readonly #file: string | undefined
   readonly #lines: LineCounter
 
@@ -21,6 +22,19 @@ export class Notebook {
     if (offset === undefined) return { line: 1, column: 1 }
     const { line, col } = this.#lines.linePos(offset)
     return { line: Math.max(1, line), column: Math.max(1, col) }
+  }
+
+  /** Where the value under a JSON pointer stands; that of what holds it when it was never looked at. */
+  locate(pointer: string): SourcePlace {
+    for (let at = pointer; ; at = at.slice(0, at.lastIndexOf("/"))) {
+      const place = this.#places.get(at)
+      if (place) return place
+      if (at === "") return { line: 1, column: 1 }
+    }
+  }
+
+  remember(pointer: string, place: SourcePlace): void {
+    if (!this.#places.has(pointer)) this.#places.set(pointer, place)
   }
 
   note(level: Problem["level"], code: string, message: string, place: SourcePlace, pointer: string): void {
@@ -93,7 +107,9 @@ export class Field {
     }
     return this.#node.items.map((item, i) => {
       const node = item as Node | null
-      return new Field(this.#book, node, node?.range?.[0] ?? this.#offset, `${this.pointer}/${i}`)
+      const field = new Field(this.#book, node, node?.range?.[0] ?? this.#offset, `${this.pointer}/${i}`)
+      this.#book.remember(field.pointer, field.place)
+      return field
     })
   }
 
@@ -165,7 +181,9 @@ export class Members {
       const at = keyNode?.range?.[0] ?? owner.offset
       const value = pair.value as Node | null
       const key = new Field(book, keyNode, at, pointer)
-      this.#fields.set(name, { key, field: new Field(book, value, value?.range?.[0] ?? at, pointer) })
+      const field = new Field(book, value, value?.range?.[0] ?? at, pointer)
+      book.remember(pointer, field.place)
+      this.#fields.set(name, { key, field })
     }
   }
 

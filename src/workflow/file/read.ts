@@ -1,6 +1,6 @@
 // A workflow file as a definition: every field of Lobster's format (workflow-lobster.md §6) and ours. Notes everything that is wrong at once, with
 // places; what Lobster takes without a word is at most a warning here.
-import type { Definition, Problem, StepDefinition } from "../definition.ts"
+import type { Definition, Problem, SourcePlace, StepDefinition } from "../definition.ts"
 import { readEnv } from "./env.ts"
 import { type Field, type Members, readNodes } from "./nodes.ts"
 import { readSteps } from "./read-step.ts"
@@ -9,16 +9,19 @@ export interface ReadFile {
   /** Undefined when it is so broken that nothing can be said of its steps. */
   definition: Definition | undefined
   problems: Problem[]
+  /** Where the value under a JSON pointer stands. */
+  locate(pointer: string): SourcePlace
 }
 
 /** `file`: absolute path, for messages and for what is relative to it. JSON when it ends in ".json", else YAML. */
 export function readWorkflow(text: string, file?: string): ReadFile {
   const { book, root } = readNodes(text, file)
   const { problems } = book
-  if (problems.some((problem) => problem.code === "syntax")) return { definition: undefined, problems }
+  const locate = (pointer: string) => book.locate(pointer)
+  if (problems.some((problem) => problem.code === "syntax")) return { definition: undefined, problems, locate }
   if (!root.isMap) {
     root.error("type", "A workflow file must hold an object with a list of steps")
-    return { definition: undefined, problems }
+    return { definition: undefined, problems, locate }
   }
   const members = root.members("The workflow")
   const strict = members.get("strict")?.flag("strict") ?? false
@@ -45,7 +48,7 @@ export function readWorkflow(text: string, file?: string): ReadFile {
   members.get("version")
   members.rest("The workflow", strict)
   uniqueIds(definition)
-  return { definition, problems: inOrder(problems) }
+  return { definition, problems: inOrder(problems), locate }
 
   function uniqueIds({ steps, finally: last, onFailure }: Definition): void {
     const seen = new Map<string, StepDefinition>()
