@@ -107,7 +107,7 @@ test("files within files are checked where they stand, with their arguments", ()
     check(
       "steps:\n  - { id: a, workflow: child.lobster, workflow_args: { n: x } }\n  - { id: b, workflow: child.lobster }",
     ),
-    ["error unknown-command 2:28", "error unknown-command 2:28", "error type-clash 2:57", "error missing 3:22"],
+    ["error unknown-command 2:28", "error unknown-command 2:28", "error type-clash 2:54", "error missing 3:24"],
   )
   assert.deepEqual(check("steps: [{ id: a, workflow: self.lobster }]", "self.lobster"), ["error circle 1:28"])
 })
