@@ -225,7 +225,8 @@ test("the outside client over HTTP: calls, batches and errors with their numbers
     { jsonrpc: "2.0", id: 1, method: "agents.list" },
     { jsonrpc: "2.0", id: 2, method: "models.list" },
   ])
-  assert.deepEqual((first as Any).result.agents, ["main"])
+  // External agents that are installed on the machine of the test come after it.
+  assert.equal((first as Any).result.agents[0], "main")
   assert.ok((second as Any).result.models.length > 0)
 })
 
