@@ -141,7 +141,11 @@ test("a conversation over wss:// works as it does here, its commands too", {
     { expect: "Summarised 2 older messages[\\s\\S]*> ", send: "/context\r" },
     { expect: "2 older messages are in the summary[\\s\\S]*> ", send: "/config get jobs.maxConcurrent\r" },
     { expect: "\\n\\d+[\\s\\S]*> ", send: "/config nowhere.at.all\r" },
-    { expect: 'no key "nowhere\\.at\\.all"[\\s\\S]*> ', send: "/quit\r" },
+    { expect: 'no key "nowhere\\.at\\.all"[\\s\\S]*> ', send: "/status run\r" },
+    { expect: "Status +completed[\\s\\S]*Took[\\s\\S]*> ", send: "/status wait latest 5\r" },
+    { expect: "Status +completed[\\s\\S]*> ", send: "/status run nothing-like-it\r" },
+    { expect: "No turn of this session is[\\s\\S]*> ", send: "/status wait latest 0\r" },
+    { expect: "is not understood: write[\\s\\S]*> ", send: "/quit\r" },
   ]
   const env = { PATH: process.env["PATH"] ?? "", HOME: dir, TERM: "xterm", NO_COLOR: "1" }
   const args = [process.execPath, PROGRAM, "chat", "--session", "afar", ...flags]

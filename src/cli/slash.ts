@@ -8,6 +8,7 @@ import { parseElevated, readElevated, type SessionAddress, setElevated, wordsOf 
 import { inert, inertLine } from "./inert.ts"
 import type { Screen } from "./screen.ts"
 import { messagesOf, showMessage } from "./sessions.ts"
+import { turnStatus } from "./slash-status.ts"
 import { duration } from "./status.ts"
 import { nearest } from "./suggest.ts"
 import { stringOf } from "./turn.ts"
@@ -85,7 +86,13 @@ export const slashCommands: readonly SlashCommand[] = [
       if (!talk.cancel()) talk.out.line("Nothing runs.")
     },
   },
-  { name: "status", about: "gateway, model, session", run: status },
+  {
+    name: "status",
+    takes: "[run|wait]",
+    about: "gateway, model, session; how a turn stands; wait for its end",
+    run: (talk, words) => (words === "" ? status(talk) : turnStatus(talk, addressOf(talk), words)),
+    choices: async () => ["run", "wait"],
+  },
   { name: "session", takes: "[key]", about: "show the session, or go to another", run: session, choices: sessionKeys },
   { name: "history", about: "the last messages of this session", run: history },
   { name: "agent", takes: "[id]", about: "show the agent, or talk to another", run: agent, choices: agentIds },

@@ -17,6 +17,7 @@ import { modelMethods } from "./models.ts"
 import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
 import { toolMethods } from "./tools.ts"
+import { turnMethods } from "./turns.ts"
 import { usageMethods } from "./usage.ts"
 import { windowMethods } from "./window.ts"
 
@@ -25,6 +26,7 @@ export const methods: readonly Method[] = [
   ...chatMethods,
   ...sessionMethods,
   ...windowMethods,
+  ...turnMethods,
   ...askMethods,
   ...imSessionMethods,
   ...agentMethods,
