@@ -68,3 +68,8 @@ test("what was read masked and is written back keeps every real secret", () => {
     /providers\.x\.apiKey: .*not there/,
   )
 })
+
+test("credentials of external agents are secrets whatever their log-in method is called", () => {
+  const acp = { credentials: { chatgpt: "hunter2", other: { env: "NAME" }, third: { file: "a.key" } } }
+  assert.deepEqual(redact({ acp }), { acp: { credentials: { ...acp.credentials, chatgpt: REDACTED } } })
+})

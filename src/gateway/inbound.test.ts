@@ -2,9 +2,10 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { say } from "../../test/fakes/agent-room.ts"
 import { openMethodRoom } from "../../test/fakes/method-room.ts"
+import { PincerError } from "../base/errors.ts"
 import { attachmentParts } from "./attachments.ts"
 import { historyMessages, newestWithin, shortened } from "./history.ts"
-import { listedPath, resolveSession } from "./inbound.ts"
+import { hostingOf, listedPath, requireAgent, resolveSession } from "./inbound.ts"
 
 test("resolveSession() brings every form of a session's name to one key", async (t) => {
   const opened = await openMethodRoom({ script: () => say("x") })
@@ -31,6 +32,35 @@ test("resolveSession() brings every form of a session's name to one key", async 
   await assert.rejects(key({ sessionKey: "agent:a:x", agentId: "b" }), /does not match/)
   await assert.rejects(key({ sessionKey: "agent:../x:y" }), /Invalid agent id/)
   await assert.rejects(key({ sessionKey: "a\nb" }), /control characters/)
+})
+
+test("an agent command needs operator.admin, is a command, and runs as the default agent", async (t) => {
+  const opened = await openMethodRoom({ script: () => say("x") })
+  t.after(() => opened.close())
+  const { parts } = opened
+  const admin = ["operator.admin"]
+  const agentCommand = ["node", "agent.js"]
+  assert.deepEqual(hostingOf({ agentCommand, ttl: 1.5 }, "main", admin, parts), {
+    agentCommand,
+    hosted: { idleMs: 1500 },
+  })
+  assert.deepEqual(hostingOf({ ttl: 0 }, "codex", ["operator.write"], parts), { hosted: { idleMs: 0 } })
+  assert.deepEqual(hostingOf({}, "main", [], parts), {})
+  const scopes = ["operator.read", "operator.write", "operator.approvals"]
+  assert.throws(
+    () => hostingOf({ agentCommand }, "main", scopes, parts),
+    (error: unknown) => error instanceof PincerError && error.code === "PERMISSION_DENIED",
+  )
+  assert.throws(() => hostingOf({ agentCommand: [] }, "main", admin, parts), /is empty/)
+  assert.throws(() => hostingOf({ agentCommand: ["a", "b\0"] }, "main", admin, parts), /is empty/)
+  assert.throws(() => hostingOf({ agentCommand }, "codex", admin, parts), /runs in sessions of "main", not of "codex"/)
+})
+
+test("an unknown agent is answered with those that are spelled like it, else with those that are configured", async (t) => {
+  const opened = await openMethodRoom({ script: () => say("x") })
+  t.after(() => opened.close())
+  assert.throws(() => requireAgent("mian", opened.parts), /Unknown agent "mian": did you mean main\?/)
+  assert.throws(() => requireAgent("nobody", opened.parts), /Unknown agent "nobody": configured are main/)
 })
 
 const PNG = `${Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1").toString("base64")}`

@@ -181,7 +181,10 @@ export function hostingOf(
         },
       )
     if (!agentCommand[0] || agentCommand.some((word) => word.includes("\0")))
-      throw new PincerError("INVALID_PARAMS", "The agent command is empty: give a program and its arguments")
+      throw new PincerError(
+        "INVALID_PARAMS",
+        "The agent command is empty or holds a NUL character: give a program and its arguments",
+      )
     if (agentId !== parts.config.agents.default)
       throw new PincerError(
         "INVALID_PARAMS",
