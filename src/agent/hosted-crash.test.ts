@@ -53,6 +53,9 @@ for (const [point, nth] of POINTS)
     const events = (await room.log()).map(({ event }) => event)
     assert.equal(events.filter(({ type }) => type === "turn.ended").length, 1)
     assert.deepEqual(await room.ports.books.approvals.pending(), [])
+    const began = events.flatMap((event) => (event.type === "tool.started" ? [event.callId] : []))
+    const ended = events.flatMap((event) => (event.type === "tool.ended" ? [event.callId] : []))
+    assert.deepEqual(ended.toSorted(), began.toSorted())
     const asked = events.filter(({ type }) => type === "approval.requested").length
     const answered = events.filter(({ type }) => type === "approval.resolved").length
     // One that was answered in the very moment of the crash has its answer in the store only.

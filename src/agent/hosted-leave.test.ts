@@ -577,3 +577,28 @@ test("several calls wait side by side, and each gets its own answer", async () =
   assert.deepEqual(got, ["denied", "allowed"])
   await room.close()
 })
+
+test("a link that is swapped between the judgement and the deed leads nowhere", async () => {
+  let code: unknown
+  const room = await openHostedRoom({
+    async play(turn) {
+      code = await turn.readText("place/a.txt", {}).catch((error: PincerError) => error.code)
+    },
+  })
+  mkdirSync(join(room.work, "place"))
+  writeFileSync(join(room.work, "place/a.txt"), "mine")
+  const { rights } = room.ports
+  room.ports.rights = {
+    ...rights,
+    async audit(entry) {
+      if (entry.type === "decision") {
+        rmSync(join(room.work, "place"), { recursive: true })
+        symlinkSync("/etc", join(room.work, "place"))
+      }
+      await rights.audit(entry)
+    },
+  }
+  await room.turn()
+  assert.equal(code, "CONFLICT")
+  await room.close()
+})

@@ -11,6 +11,7 @@ import { HostedHands } from "./hosted-hands.ts"
 import { untilStopped } from "./hosted-hold.ts"
 import type { Holds } from "./hosted-holds.ts"
 import { HostedLeaves } from "./hosted-leave.ts"
+import { endsOfLeftCalls } from "./hosted-left.ts"
 import { HostedRecord, providerOf } from "./hosted-record.ts"
 import type { HostedRoom, HostedStop } from "./hosted-room.ts"
 import { HostedTerminals } from "./hosted-terminals.ts"
@@ -43,6 +44,7 @@ export async function runHosted(input: HostedInput): Promise<LoopResult> {
   if (!harness)
     throw new PincerError("UNAVAILABLE", `Agent "${profile.id}" is an external one, and this gateway hosts none`)
   scope.show(await ports.books.approvals.withdraw(scope.fence, "interrupted"))
+  if (scope.fence.epoch > 1) await scope.record(await endsOfLeftCalls(ports, scope.fence))
   const body = new HostedBody(input, await ports.books.notes.of(scope.fence.sessionKey))
   return body.run(harness)
 }

@@ -9,6 +9,7 @@ import type { Fence } from "../store/store.ts"
 import type { AcceptResult } from "../store/turns.ts"
 import type { Accepted, ActiveTurn, Lanes } from "./agent.ts"
 import { Holds } from "./hosted-holds.ts"
+import { endsOfLeftCalls } from "./hosted-left.ts"
 import { hostedOf } from "./hosted-profile.ts"
 import { resumesHosted } from "./hosted-turn.ts"
 import type { Ports } from "./ports.ts"
@@ -439,7 +440,8 @@ export class TurnLanes implements Lanes {
       (message) => message.turnId === record.turnId && message.role === "assistant",
     )
     const said = text?.content.map((part) => (part.type === "text" ? part.text : "")).join("") ?? ""
-    const envelopes = await books.turns.finish(started.fence, [], { ...outcome, text: said })
+    const left = hostedIn(this.#ports, record) ? await endsOfLeftCalls(this.#ports, record) : []
+    const envelopes = await books.turns.finish(started.fence, left, { ...outcome, text: said })
     for (const envelope of [...started.events, ...envelopes]) publish(envelope)
     job.record = await books.turns.get(record.turnId)
     this.#forget(lane, job, false)
