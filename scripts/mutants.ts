@@ -564,8 +564,8 @@ const mcp: Mutant[] = [
   {
     guard: "MCP: a changed tool is announced",
     file: "src/tools/mcp/server-tools.ts",
-    find: "if (before === undefined || before === fingerprint) continue",
-    replace: "if (before !== fingerprint || before) continue",
+    find: "return before !== undefined && before !== fingerprint",
+    replace: "return before === undefined && before !== undefined",
     test: "src/tools/mcp/servers.test.ts",
     only: "a tool that changes",
   },

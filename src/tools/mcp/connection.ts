@@ -101,7 +101,11 @@ function listen(
   listener: SessionListener,
 ): void {
   const { client, transport } = session
+  let told = false
   client.onclose = () => {
+    // Transports tell their end each time that they are closed.
+    if (told) return
+    told = true
     session.over ??= `It has ended${transport instanceof StdioTransport ? transport.epitaph : ""}`
     listener.over(session)
   }

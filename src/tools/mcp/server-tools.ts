@@ -9,12 +9,23 @@ import { closeSession, listTools, type McpSession, openSession, reasonOf, status
 import { pagesOf } from "./elicitation.ts"
 import { LOST } from "./http-transport.ts"
 import { type ListedTool, readListing } from "./listing.ts"
-import { CALL_MS, CALL_TOTAL_MS, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, type McpPorts, RELIST_MS } from "./ports.ts"
+import {
+  CALL_MS,
+  CALL_TOTAL_MS,
+  FIRST_BACKOFF_MS,
+  MAX_BACKOFF_MS,
+  MAX_TOOLS,
+  type McpPorts,
+  RELIST_MS,
+} from "./ports.ts"
 import { readResult } from "./result.ts"
 import { toolOfServer } from "./tool-of-server.ts"
 import { seenLine } from "./words.ts"
 
 type CallContext = Pick<ToolContext, "signal" | "progress" | "settings">
+
+/** Tools whose fingerprints are kept, also of those that are not offered any more. */
+const MAX_REMEMBERED = 4 * MAX_TOOLS
 
 const anything = z.looseObject({})
 
@@ -129,6 +140,8 @@ export class ServerTools {
       over: (session: McpSession) => {
         if (session !== this.#session) return
         this.#lastWhy = session.over ?? ""
+        // What it leaves behind is waited for when this is closed.
+        this.#end(session)
         if (this.#closed.signal.aborted) return
         this.#ports.log.info({ server: this.#server.name, reason: this.#lastWhy }, "An MCP server ended")
         // An end after a while costs no wait; one after the other does.
@@ -185,17 +198,25 @@ export class ServerTools {
 
   #take(raw: readonly unknown[]): void {
     const { problems, tools } = readListing(raw, this.#label, this.#server.name)
+    this.#tools = tools.map((listed) => toolOfServer(this.#server.name, listed, this.#call))
+    const changed = tools.filter(({ fingerprint, ownName }) => this.#wasOther(ownName, fingerprint))
     for (const problem of problems) this.#tell(problem)
-    for (const { fingerprint, ownName } of tools) {
-      const before = this.#offered.get(ownName)
-      this.#offered.set(ownName, fingerprint)
-      if (before === undefined || before === fingerprint) continue
+    for (const { ownName } of changed) {
       const name = seenLine(ownName, 80)
       this.#tell(
         `The tool "${name}" changed what it says of itself after it was offered: read it again before you allow it`,
       )
     }
-    this.#tools = tools.map((listed) => toolOfServer(this.#server.name, listed, this.#call))
+  }
+
+  /** Whether a tool was offered before and said something else of itself; remembers what it says now. */
+  #wasOther(ownName: string, fingerprint: string): boolean {
+    const before = this.#offered.get(ownName)
+    this.#offered.delete(ownName)
+    this.#offered.set(ownName, fingerprint)
+    // Those that are offered now are the newest, so they stay.
+    if (this.#offered.size > MAX_REMEMBERED) this.#offered.delete(this.#offered.keys().next().value ?? "")
+    return before !== undefined && before !== fingerprint
   }
 
   readonly #call = async (

@@ -318,7 +318,7 @@ test("a tool that changes what it says of itself is announced, is not called as 
   await changed.promise
   assert.match(JSON.stringify(servers.problems), /echo.*changed what it says of itself/)
   await assert.rejects(before.run({ text: "a" }, context()), refusal(/changed what it says of itself/))
-  await until(() => servers.tools.length === 1)
+  assert.equal(servers.tools.length, 1)
   const now = named(servers, "mcp__changes__echo")
   assert.notEqual(now.fingerprint, before.fingerprint)
   assert.equal(words(await now.run({ text: "a" }, context())), "a")
