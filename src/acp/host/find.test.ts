@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname, join, relative as pathBetween } from "node:path"
 import { type TestContext, test } from "node:test"
 import { AgentFinder, type AgentPlaces, findAgent } from "./find.ts"
 import { knownAgent, knownAgents, requireKnownAgent } from "./known-agents.ts"
@@ -62,6 +62,10 @@ test("a file that may not be run, a folder, and a relative entry of PATH are no 
   mkdirSync(join(root, "other/gemini"), { recursive: true })
   const relative = { ...places, path: `${places.path}:${join(root, "other")}:.:` }
   assert.equal((await findAgent(gemini, relative)).type, "missing")
+  // Where whoever starts the gateway happens to stand must not matter.
+  file("there/gemini", "#!/bin/sh\n", 0o755)
+  const there = { ...places, path: pathBetween(process.cwd(), join(root, "there")) }
+  assert.equal((await findAgent(gemini, there)).type, "missing")
 })
 
 test("a package in the prefix of the npm on PATH is found and runs under our Node", async (t) => {
