@@ -6,7 +6,7 @@ import type { After } from "../../protocol/link.ts"
 import { RPC, RpcFailure, RpcPeer } from "../peer.ts"
 import { clientOf, UNKNOWN_CLIENT } from "./client.ts"
 import type { ModelRow } from "./facts.ts"
-import { Lending, lend } from "./lending.ts"
+import { LoanDesk, lend } from "./lending.ts"
 import { type Handler, methodsV1 } from "./methods.ts"
 import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import type { BridgeSettings, GatewayPort } from "./port.ts"
@@ -82,7 +82,7 @@ export class Bridge {
   }
 
   #listen(gateway: GatewayPort): void {
-    const lending = new Lending(this.#room, (lender) => this.#sessions.all().find((one) => one.lender === lender))
+    const lending = new LoanDesk(this.#room, (lender) => this.#sessions.all().find((one) => one.lender === lender))
     const listeners: Record<string, (payload: unknown) => void> = {
       "session.event": (payload) => this.#sessions.onEvent(payload),
       "session.changed": (payload) => this.#sessions.onChanged(payload),

@@ -56,7 +56,7 @@ export async function release(room: Room, session: Bound): Promise<void> {
 }
 
 /** Answers what the gateway asks of this client. */
-export class Lending {
+export class LoanDesk {
   readonly #room: Room
   readonly #open = new Map<string, AbortController>()
   readonly #sessionOf: (lender: string) => Bound | undefined
