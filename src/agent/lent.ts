@@ -13,4 +13,6 @@ export interface Lent {
 }
 
 /** Undefined when the turn's client lends nothing, or is gone. */
-export type Lending = (request: Pick<TurnRequest, "sessionKey" | "lender">) => Promise<Lent | undefined>
+export type Lending = (
+  request: Pick<TurnRequest, "sessionKey" | "lender"> & Partial<Pick<TurnRequest, "turnId">>,
+) => Promise<Lent | undefined>

@@ -34,6 +34,8 @@ import { catchUp } from "./catch-up.ts"
 import { methodTable } from "./dispatch.ts"
 import { openHttpDoor } from "./http/door.ts"
 import { Hub } from "./hub.ts"
+import { Lendings } from "./lending.ts"
+import { serverOpener } from "./lent-servers.ts"
 import { openLog } from "./logging.ts"
 import { methods } from "./methods/index.ts"
 import { openModels } from "./models.ts"
@@ -132,11 +134,15 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(() => sandbox.close())
   for (const { sandbox: name } of [config.agents.defaults, ...Object.values(config.agents.entries)])
     if (name !== undefined) sandbox.profile(name)
+  const settings = toolSettings(config, env, paths.home)
+  const openServers = serverOpener({ clock, log, env: settings.exec.env, version: ownVersion() })
+  const lendings = new Lendings({ clock, log, openServers })
+  undo.add(() => lendings.close())
   const ports: Ports = {
     books: store,
     catalogue: models.catalogue,
     tools,
-    toolSettings: toolSettings(config, env, paths.home),
+    toolSettings: settings,
     agents,
     home: realpathSync(paths.home),
     settings: config.turns,
@@ -151,6 +157,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     publish: (envelope) => hub.publish(envelope),
     canAsk: (sessionKey) => desk.canAsk(sessionKey),
     asked: (approval) => desk.watch(approval),
+    lent: lendings.lent,
     checkpoint: options.checkpoint ?? (() => undefined),
   }
   const lanes = new TurnLanes(ports)
@@ -189,6 +196,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     notices: new SessionNotices(),
     tally,
     lanes,
+    lendings,
     jobs,
     approvals: desk,
     sandbox,

@@ -13,6 +13,7 @@ import type { Sandbox } from "../sandbox/index.ts"
 import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { Hub } from "./hub.ts"
+import type { Lendings } from "./lending.ts"
 import type { Presence } from "./presence.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
 import type { Tally } from "./tally.ts"
@@ -38,6 +39,7 @@ export interface Parts {
   readonly notices: SessionNotices
   readonly tally: Tally
   readonly lanes: Lanes
+  readonly lendings: Lendings
   readonly jobs: JobDesk
   readonly approvals: ApprovalDesk
   readonly sandbox: Sandbox

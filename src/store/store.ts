@@ -78,8 +78,8 @@ export interface Sessions {
 export interface Transcript {
   /** Messages of the session's current transcript that still count, oldest first. `limit`: the newest so many. */
   messages(key: string, options?: { limit?: number }): Promise<Message[]>
-  /** Recorded events after `afterSeq`, oldest first. */
-  events(key: string, options: { afterSeq: number; limit: number }): Promise<RecordedEnvelope[]>
+  /** Recorded events after `afterSeq`, oldest first; of the log with id `log`, also when a reset put it away, else of the current one. */
+  events(key: string, options: { afterSeq: number; limit: number; log?: string }): Promise<RecordedEnvelope[]>
   /** The session with exactly these events, in one write: made when it is not there, else emptied first (its old log is kept aside). */
   restore(
     key: string,

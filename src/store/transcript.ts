@@ -48,12 +48,13 @@ export class TranscriptTable implements Transcript {
     return session ? this.messagesOf(session.id, options.limit) : []
   }
 
-  async events(key: string, options: { afterSeq: number; limit: number }): Promise<RecordedEnvelope[]> {
+  async events(key: string, options: { afterSeq: number; limit: number; log?: string }): Promise<RecordedEnvelope[]> {
     const session = this.#sessions.find(key)
     if (!session) return []
-    return this.#events.all(session.id, options.afterSeq, options.limit).map((row) => ({
+    const sessionId = options.log ?? session.id
+    return this.#events.all(sessionId, options.afterSeq, options.limit).map((row) => ({
       sessionKey: key,
-      sessionId: session.id,
+      sessionId,
       agentId: session.agentId,
       turnId: text(row, "turn_id"),
       seq: int(row, "seq"),

@@ -10,6 +10,7 @@ import { parseWith } from "../../src/base/schema.ts"
 import { configSchema } from "../../src/config/schema.ts"
 import { dispatch, methodTable } from "../../src/gateway/dispatch.ts"
 import { Hub } from "../../src/gateway/hub.ts"
+import { Lendings } from "../../src/gateway/lending.ts"
 import { methods } from "../../src/gateway/methods/index.ts"
 import { type Caller, RawJson } from "../../src/gateway/methods/method.ts"
 import type { Parts } from "../../src/gateway/parts.ts"
@@ -77,6 +78,11 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     notices: new SessionNotices(),
     tally: new Tally(),
     lanes: room.lanes,
+    lendings: new Lendings({
+      clock,
+      log: silentLogger,
+      openServers: async () => ({ tools: [], problems: [], close: async () => undefined }),
+    }),
     jobs,
     approvals: room.desk,
     elevations,

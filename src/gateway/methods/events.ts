@@ -1,6 +1,7 @@
 // The events of the control plane: who hears them and what they carry. features.events, audience checks and the docs follow from
 // this list (protocol §5, §6, §9.6).
 import type { Scope } from "../../protocol/frame.ts"
+import { ASK_KINDS } from "../asks.ts"
 
 export interface EventKind {
   name: string
@@ -100,6 +101,33 @@ export const events: readonly EventKind[] = [
     scope: "operator.read",
     summary: "A session may leave the sandbox for a while, or no more.",
     payload: "the state of `elevated.get`",
+  },
+  {
+    name: "session.event",
+    scope: "operator.read",
+    summary:
+      "Something happened in a session that this connection reads with `session.events`. Recorded events (`seq` is a number) come in order, each once and none left out; live ones may be left out, as a recorded one holds them later.",
+    payload: "{ envelope: { sessionKey, sessionId, agentId, turnId, seq, at, event } }",
+  },
+  {
+    name: "session.changed",
+    scope: "operator.read",
+    summary:
+      "A session is not what it was: settings, names, transcript, or what its turns cost. `deleted`: it is gone. Read what you show anew.",
+    payload: "{ sessionKey, sessionId?, changed: string[], title?, updatedAt?, deleted?: true }",
+  },
+  {
+    name: "client.asked",
+    scope: "operator.write",
+    summary:
+      "To the connection that lends: do something and answer with `client.answer`, within 30 seconds unless it waits for a process or a person. After a lost connection, what still waits is asked again with the same id.",
+    payload: `{ id, lender, sessionKey, turnId?, what: ${ASK_KINDS.map((kind) => `"${kind}"`).join(" | ")}, params }`,
+  },
+  {
+    name: "client.withdrawn",
+    scope: "operator.write",
+    summary: "Nobody waits for the answer to this `client.asked` any more: undo what it began.",
+    payload: "{ id }",
   },
   {
     name: "job.event",

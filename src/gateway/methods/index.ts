@@ -5,6 +5,7 @@ import { approvalMethods } from "./approvals.ts"
 import { askMethods } from "./ask.ts"
 import { auditMethods } from "./audit.ts"
 import { chatMethods } from "./chat.ts"
+import { clientMethods } from "./client.ts"
 import { configMethods } from "./config.ts"
 import { connectionMethods } from "./connect.ts"
 import { elevatedMethods } from "./elevated.ts"
@@ -14,6 +15,7 @@ import { jobMethods } from "./jobs.ts"
 import { logMethods } from "./logs.ts"
 import type { Method } from "./method.ts"
 import { modelMethods } from "./models.ts"
+import { sessionEventMethods } from "./session-events.ts"
 import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
 import { toolMethods } from "./tools.ts"
@@ -27,6 +29,8 @@ export const methods: readonly Method[] = [
   ...sessionMethods,
   ...windowMethods,
   ...turnMethods,
+  ...sessionEventMethods,
+  ...clientMethods,
   ...askMethods,
   ...imSessionMethods,
   ...agentMethods,

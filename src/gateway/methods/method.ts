@@ -20,6 +20,8 @@ export interface Caller {
   ownSession?: string
   /** Sessions that this connection listens to, and how to stop; absent where nothing can be pushed. */
   subscriptions?: Map<string, () => void>
+  /** Sessions whose events this connection reads (session.events), and how to stop; absent where nothing can be pushed. */
+  watched?: Map<string, () => void>
 }
 
 export interface MethodContext {

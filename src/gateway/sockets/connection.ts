@@ -146,7 +146,7 @@ export class Connection implements Peer {
   }
 
   async #letIn(id: string, guest: Welcome): Promise<void> {
-    const caller: Caller = { ...guest.caller, connId: this.connId, signal: this.#controller.signal }
+    const caller: Caller = { ...guest.caller, connId: this.connId, signal: this.#controller.signal, watched: new Map() }
     const hello = await helloOk(this.#door, this.connId, guest)
     // The peer may have gone while the answer was made.
     if (this.#socket.readyState !== this.#socket.OPEN) return

@@ -1,8 +1,7 @@
 // Connections that were lost: for two minutes they go on hearing, so that the client can come back and take up what it missed
 // (protocol §9.7). Only the same caller may, with no fewer rights than it had.
 import type { Clock } from "../../base/clock.ts"
-import { grants, type Scope } from "../../protocol/frame.ts"
-import type { Caller } from "../methods/method.ts"
+import { mayTake } from "../heir.ts"
 import type { Outbox } from "./outbox.ts"
 import { REPLAY } from "./ring.ts"
 
@@ -58,13 +57,4 @@ export class LostConnections {
     this.#lost.delete(connId)
     return { result: { resumed: true, seq: heir.seq }, frames }
   }
-}
-
-/** The same device, or both without one and so with the owner's token; and no right that the heir lacks. */
-export function mayTake(heir: Caller, earlier: Caller): boolean {
-  return (
-    heir.deviceId === earlier.deviceId &&
-    heir.role === earlier.role &&
-    earlier.scopes.every((scope) => grants(heir.scopes, scope as Scope))
-  )
 }

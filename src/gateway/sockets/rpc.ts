@@ -24,7 +24,15 @@ const MAX_IN_FLIGHT = 256
 const SNAPSHOT = 500
 const RELIEF_MS = 50
 /** Calls that wait for an agent: they hold up nobody. */
-const LONG: ReadonlySet<string> = new Set(["ask", "ask_stream", "agent", "agent.wait", "chat.send", "job.subscribe"])
+const LONG: ReadonlySet<string> = new Set([
+  "ask",
+  "ask_stream",
+  "agent",
+  "agent.wait",
+  "chat.send",
+  "job.subscribe",
+  "client.lend",
+])
 
 export interface RpcGuest {
   scopes: Caller["scopes"]
@@ -144,6 +152,7 @@ class RpcConnection {
       signal: this.#controller.signal,
       ownSession: connId,
       subscriptions: new Map(),
+      watched: new Map(),
     }
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary))
     socket.on("pong", () => {
