@@ -376,11 +376,12 @@ test("a question is withdrawn with the call that it belongs to", async () => {
 })
 
 for (const manner of ["stubborn", "parent"])
-  test(`nothing of a server stays when it is closed, nor of what it started (${manner})`, async () => {
+  test(`nothing of a server stays when it is closed, nor of what it started (${manner})`, async (t) => {
     const file = join(folder, manner)
     const servers = await open([fake(manner, file)])
     await until(() => existsSync(file) && readFileSync(file, "utf8").includes(" "))
     const [pid, child] = readFileSync(file, "utf8").split(" ").map(Number)
+    t.after(() => signalGroup(pid!, "SIGKILL"))
     assert.equal(words(await named(servers, `mcp__${manner}__echo`).run({ text: "a" }, context())), "a")
     await servers.close()
     for (const one of [pid!, child!]) await until(() => !runs(one))
