@@ -17,7 +17,7 @@ const byName = (params: Record<string, unknown>) => renamed(params, { path: ["fi
 const compact = method({
   name: "sessions.compact",
   summary:
-    "Has the model summarise the older messages of a session, after what runs in it; the summary stands for them from then on. They stay in the history.",
+    "Has the model summarise the older messages of a session, which stay in the history; waits for what runs in it.",
   scope: "operator.admin",
   normalize: byName,
   params: () =>
