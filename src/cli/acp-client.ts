@@ -6,6 +6,7 @@ import { dirname, join, resolve } from "node:path"
 import { createInterface, type Interface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { asPincerError, PincerError } from "../base/errors.ts"
+import { isObject } from "../base/json.ts"
 import { envValue } from "../config/paths.ts"
 import { Transcript } from "./acp-transcript.ts"
 import type { Cli } from "./cli.ts"
@@ -32,7 +33,7 @@ export interface ClientRoom {
     env: Record<string, string>
     version: string
     heard(update: Record<string, unknown>): void
-    permit(toolCall: Record<string, unknown>, options: unknown): Promise<string | undefined>
+    permit(params: Record<string, unknown>): Promise<string | undefined>
     tap?(direction: "in" | "out", text: string): void
   }): Promise<{
     sessionId: string
@@ -43,7 +44,7 @@ export interface ClientRoom {
     close(): Promise<void>
   }>
   decidePermission(
-    toolCall: Record<string, unknown>,
+    params: Record<string, unknown>,
     scope: { cwd: string; home: string; real(path: string): string },
   ): { type: "allow" | "ask"; tool: string | undefined; class: string; reason?: string }
   chooseOption(options: unknown, allowed: boolean): string | undefined
@@ -67,11 +68,11 @@ export async function runAcpClient(cli: Cli, flags: AcpClientFlags, room: Client
     env: childEnv(cli.env, own ? room.keyNames : []),
     version: cli.version,
     heard: (update) => show.update(update),
-    permit: (toolCall, options) => permit(cli, room, { toolCall, options, cwd, lines, show }),
+    permit: (params) => permit(cli, room, { params, cwd, lines, show }),
     ...(cli.verbose ? { tap: (way, text) => cli.err.line(`${way === "in" ? "<-" : "->"} ${inertLine(text)}`) } : {}),
   })
   try {
-    cli.out.line(`${inertLine(client.agent)}, session ${inertLine(client.sessionId)}. exit or quit leaves.`)
+    show.begin(`${client.agent}, session ${client.sessionId}. exit or quit leaves.`)
     await converse(cli, client, lines, show)
   } finally {
     lines.close()
@@ -154,17 +155,18 @@ function childEnv(env: Cli["env"], without: readonly string[]): Record<string, s
 }
 
 interface Asked {
-  toolCall: Record<string, unknown>
-  options: unknown
+  params: Record<string, unknown>
   cwd: string
   lines: Lines
   show: Transcript
 }
 
 async function permit(cli: Cli, room: ClientRoom, asked: Asked): Promise<string | undefined> {
-  const { cwd, lines, options, show, toolCall } = asked
+  const { cwd, lines, params, show } = asked
+  const { options } = params
+  const toolCall = isObject(params["toolCall"]) ? params["toolCall"] : {}
   const home = envValue(cli.env, "HOME") ?? homedir()
-  const decision = room.decidePermission(toolCall, { cwd, home, real: realPlace })
+  const decision = room.decidePermission(params, { cwd, home, real: realPlace })
   const title = stringOf(toolCall["title"]) ?? stringOf(toolCall["toolCallId"]) ?? "a call without a title"
   if (decision.type === "allow") {
     show.line(`[permission] ${title}: allowed, ${decision.class}`)

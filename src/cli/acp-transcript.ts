@@ -7,9 +7,19 @@ import { stringOf } from "./turn.ts"
 export class Transcript {
   readonly #out: Screen
   #open: "text" | "thought" | undefined
+  /** What came before the first line: agents tell of a session before its id has arrived. */
+  #early: Record<string, unknown>[] | undefined = []
 
   constructor(out: Screen) {
     this.#out = out
+  }
+
+  /** The first line; what came before it follows. */
+  begin(text: string): void {
+    const early = this.#early ?? []
+    this.#early = undefined
+    this.line(text)
+    for (const update of early) this.update(update)
   }
 
   /** A line of its own, after whatever text stands there. */
@@ -20,6 +30,10 @@ export class Transcript {
 
   /** One `update` of session/update, as it came. */
   update(update: Record<string, unknown>): void {
+    if (this.#early) {
+      this.#early.push(update)
+      return
+    }
     const kind = update["sessionUpdate"]
     const text = textOf(update["content"])
     if (text !== undefined && kind === "agent_message_chunk") this.#text("text", text)

@@ -19,8 +19,8 @@ export interface ClientOptions {
   version: string
   /** One `update` of session/update, as it came. */
   heard(update: Record<string, unknown>): void
-  /** The id of the chosen option; undefined: cancelled. Never throws. */
-  permit(toolCall: Record<string, unknown>, options: unknown): Promise<string | undefined>
+  /** `params` of session/request_permission. The id of the chosen option; undefined: cancelled. Never throws. */
+  permit(params: Record<string, unknown>): Promise<string | undefined>
   /** Told every message of both directions. */
   tap?(direction: "in" | "out", text: string): void
 }
@@ -99,8 +99,7 @@ function connect(child: ChildProcess, options: ClientOptions): RpcPeer {
       async onRequest({ method, params }) {
         if (method !== "session/request_permission")
           throw new RpcFailure(RPC.methodNotFound, `${method} is not offered by this client`)
-        const toolCall = isObject(params["toolCall"]) ? params["toolCall"] : {}
-        const optionId = await options.permit(toolCall, params["options"])
+        const optionId = await options.permit(params)
         return { outcome: optionId === undefined ? { outcome: "cancelled" } : { outcome: "selected", optionId } }
       },
       onNotification(method, params) {

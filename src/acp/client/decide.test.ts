@@ -8,7 +8,7 @@ const scope: ClientScope = {
   real: (path) => (path.startsWith("/work/link") ? path.replace("/work/link", "/etc") : path),
 }
 const said = (toolCall: Record<string, unknown>) => {
-  const { type, class: kind } = decidePermission(toolCall, scope)
+  const { type, class: kind } = decidePermission({ toolCall }, scope)
   return `${type} ${kind}`
 }
 
@@ -56,6 +56,15 @@ test("names that contradict each other are of no known tool", () => {
     { _meta: 7, rawInput: [], title: null },
   ]
   for (const call of cases) assert.equal(said(call), "ask unknown", JSON.stringify(call))
+})
+
+test("what the request says beside the call counts as a name, too", () => {
+  const toolCall = { title: "Read the file", rawInput: { path: "a" } }
+  const decided = (params: Record<string, unknown>) => decidePermission(params, scope).type
+  assert.equal(decided({ toolCall, _meta: { tool: "Read" } }), "allow")
+  assert.equal(decided({ toolCall, _meta: { tool: "Bash" } }), "ask")
+  assert.equal(decided({ toolCall: { ...toolCall, _meta: { toolName: "read" } }, _meta: { tool: "Bash" } }), "ask")
+  assert.equal(decided({}), "ask")
 })
 
 test("the kind that an agent gives is not looked at", () => {

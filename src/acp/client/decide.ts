@@ -47,9 +47,10 @@ const NAME = /^[a-z0-9._-]{1,128}$/
 const NAME_KEYS = ["tool", "toolName", "tool_name", "name"]
 const PATH_KEYS = ["path", "file_path", "filePath", "file", "uri"]
 
-/** `toolCall` as session/request_permission carries it; nothing in it is believed. */
-export function decidePermission(toolCall: Record<string, unknown>, scope: ClientScope): ClientDecision {
-  const tool = nameOf(toolCall)
+/** `params` of session/request_permission; nothing in them is believed. */
+export function decidePermission(params: Record<string, unknown>, scope: ClientScope): ClientDecision {
+  const toolCall = isObject(params["toolCall"]) ? params["toolCall"] : {}
+  const tool = nameOf(toolCall, params["_meta"])
   if (tool === undefined)
     return { type: "ask", tool, class: "unknown", reason: "which tool it is cannot be told for certain" }
   const kind = classOf(tool)
@@ -92,9 +93,11 @@ function classOf(tool: string): ToolClass {
   return "other"
 }
 
-/** The one name on which _meta, raw input and title agree, as far as each has one; lower case. */
-function nameOf({ _meta, rawInput, title }: Record<string, unknown>): string | undefined {
-  const given = [firstName(_meta), firstName(rawInput), titleName(title)].filter((name) => name !== undefined)
+/** The one name on which _meta of call and request, raw input and title agree, as far as each has one; lower case. */
+function nameOf({ _meta, rawInput, title }: Record<string, unknown>, requestMeta: unknown): string | undefined {
+  const given = [firstName(_meta), firstName(requestMeta), firstName(rawInput), titleName(title)].filter(
+    (name) => name !== undefined,
+  )
   const [first] = given
   if (first === undefined || !NAME.test(first)) return undefined
   return given.every((name) => name === first) ? first : undefined
