@@ -50,20 +50,22 @@ function bytesOf(entry: Attachment, name: string): { data: string; declared: str
       "INVALID_PARAMS",
       `Attachment "${name}" names a URL: nothing is fetched, send its bytes as base64`,
     )
-  const data = url ? given.slice(url[0].length) : given
-  if (data.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(data))
-    throw new PincerError("INVALID_PARAMS", `Attachment "${name}" is not valid base64`)
-  const size = (data.length / 4) * 3 - (data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0)
-  if (size > MAX_ATTACHMENT_BYTES)
-    throw new PincerError(
-      "TOO_LARGE",
-      `Attachment "${name}" has ${size} bytes: at most ${MAX_ATTACHMENT_BYTES} are accepted`,
-    )
+  const data = checkedData(url ? given.slice(url[0].length) : given, `Attachment "${name}"`)
   return { data, declared: url?.[1] || undefined }
 }
 
+/** The same base64. Throws INVALID_PARAMS when it is none, TOO_LARGE above 5 MB. */
+export function checkedData(data: string, what: string): string {
+  if (data.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(data))
+    throw new PincerError("INVALID_PARAMS", `${what} is not valid base64`)
+  const size = (data.length / 4) * 3 - (data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0)
+  if (size > MAX_ATTACHMENT_BYTES)
+    throw new PincerError("TOO_LARGE", `${what} has ${size} bytes: at most ${MAX_ATTACHMENT_BYTES} are accepted`)
+  return data
+}
+
 /** The type that the first bytes tell, or undefined. */
-function sniff(base64: string): string | undefined {
+export function sniff(base64: string): string | undefined {
   const head = Buffer.from(base64.slice(0, 64), "base64")
   const ascii = head.toString("latin1")
   if (ascii.startsWith("\x89PNG\r\n\x1a\n")) return "image/png"

@@ -3,7 +3,7 @@
 
 import { unreachable } from "../base/errors.ts"
 import { cut } from "../base/text.ts"
-import { type Message, type Part, type ToolResultPart, textOf, type Usage } from "../protocol/message.ts"
+import type { Message, Part, ToolResultPart, Usage } from "../protocol/message.ts"
 
 export type HistoryMessage = Record<string, unknown> & { role: string; timestamp: number }
 
@@ -131,10 +131,48 @@ export function shortened(message: HistoryMessage, maxChars: number): HistoryMes
   return { ...message, content }
 }
 
-/** Role and plain text, for previews. Nothing for messages without text. */
+/** Text, with a word for whatever else stands between it, as plain text can show a message. */
+export function shownText(content: readonly Part[]): string {
+  let shown = ""
+  let wasText = true
+  for (const part of content) {
+    const words = wordsFor(part)
+    if (words === "") continue
+    // Words of a message join as they are; a link stands within a sentence.
+    const joins = shown === "" || (wasText && part.type === "link") || (wasText && part.type === "text")
+    shown += joins ? words : `\n${words}`
+    wasText = part.type === "text" || part.type === "link"
+  }
+  return shown
+}
+
+function wordsFor(part: Part): string {
+  switch (part.type) {
+    case "text":
+      return part.text
+    case "link":
+      return `[${part.title ?? (part.name || part.uri)}](${part.uri})`
+    case "resource":
+      return `[resource: ${part.uri}]`
+    case "audio":
+      return "[audio]"
+    case "image":
+      return "[image]"
+    case "file":
+      return `[file: ${part.name}]`
+    case "thinking":
+    case "tool.call":
+    case "tool.result":
+      return ""
+    default:
+      return unreachable(part)
+  }
+}
+
+/** Role and plain text, for previews. Nothing for messages with nothing to show. */
 export function previewItem(message: Message, maxChars: number): { role: string; text: string } | undefined {
   if (message.synthetic || message.role === "tool") return undefined
-  const text = textOf(message.content).trim()
+  const text = shownText(message.content).trim()
   if (text === "") return undefined
   return { role: message.role, text: text.length > maxChars ? `${cut(text, maxChars - 1)}…` : text }
 }

@@ -123,11 +123,13 @@ export interface TurnInput {
   agentCommand?: string[]
   /** How long an external agent is kept after it, seconds; 0 for ever. */
   ttl?: number
+  /** Id under which this very connection lends its editor to the session. */
+  lender?: string
 }
 
 /**
  * The turn to submit. Throws NOT_FOUND for an unknown agent or model, INVALID_PARAMS for a relative working directory: all
- * before anything is accepted.
+ * before anything is accepted. Also INVALID_PARAMS for a lender that is not lent by this connection to this session.
  */
 export function turnRequest(session: SessionName, said: TurnInput, caller: Caller, parts: Parts): TurnRequest {
   const agent = requireAgent(session.agentId, parts)
@@ -144,6 +146,12 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
     ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),
   }
   checkPermissions(said.permissions, session.agentId, origin, caller.scopes, parts)
+  if (said.lender !== undefined && !parts.lendings.holds(said.lender, session.key, caller.connId))
+    throw new PincerError(
+      "INVALID_PARAMS",
+      `This connection lends nothing to ${session.key} under "${said.lender}": call client.lend first`,
+      { details: { code: "NOT_LENT", lender: said.lender } },
+    )
   return {
     turnId: said.idempotencyKey ?? uuid(parts.clock.now()),
     sessionKey: session.key,
@@ -158,6 +166,7 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
     ...(said.timeoutMs ? { limits: { maxTimeMs: said.timeoutMs } } : {}),
     ...(said.permissions ? { permissions: said.permissions } : {}),
     ...hosting,
+    ...(said.lender === undefined ? {} : { lender: said.lender }),
     queue: said.abortPrevious ? "interrupt" : "enqueue",
     origin,
   }

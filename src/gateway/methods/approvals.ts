@@ -23,6 +23,8 @@ const row = () =>
       .looseObject({ type: z.string(), message: z.string() })
       .nullable()
       .describe("Of kind question: a form with its schema, or a page to visit"),
+    turnId: z.string().describe("The turn that asks, as runId; empty for what belongs to none"),
+    callId: z.string(),
     elevated: z.string().describe("Elevated level of the session now"),
     createdAtMs: z.number(),
     expiresAtMs: z.number(),

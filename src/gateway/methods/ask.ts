@@ -11,6 +11,7 @@ import type { Parts } from "../parts.ts"
 import { type AskParams, askParams, normalizeAsk } from "../rpc/ask-options.ts"
 import { agentOf, sessionId } from "../rpc/session-view.ts"
 import { TurnStream } from "../rpc/stream.ts"
+import { saidParts } from "../said-parts.ts"
 import { type Method, type MethodContext, method } from "./method.ts"
 
 const READERS = new Set(["Read", "LS", "Glob", "Grep"])
@@ -27,19 +28,21 @@ export async function namedOrOwn(session: string | undefined, { caller, parts }:
 
 async function requestOf(params: AskParams, context: MethodContext): Promise<TurnRequest> {
   const { caller, parts } = context
-  if (params.content.trim() === "") throw new PincerError("INVALID_PARAMS", "Missing required param: content")
+  if (params.content.trim() === "" && params.parts === undefined)
+    throw new PincerError("INVALID_PARAMS", "Missing required param: content")
   const name = await namedOrOwn(params.session, context)
   const row = await parts.store.sessions.get(name.key)
   const agentId = params.agent?.trim() || (row ? agentOf(row) : name.agentId)
   requireAgent(agentId, parts)
   const said = {
-    input: [{ type: "text" as const, text: params.content }],
+    input: params.parts ? saidParts(params.parts) : [{ type: "text" as const, text: params.content }],
     idempotencyKey: params.idempotencyKey,
     model: params.model,
     cwd: params.cwd,
     permissions: params.permissions,
     agentCommand: params.agentCommand,
     ttl: params.ttl,
+    lender: params.lender,
     timeoutMs: params.timeout === undefined ? undefined : Math.round(params.timeout * 1000),
   }
   const request = turnRequest({ ...name, agentId }, said, caller, parts)

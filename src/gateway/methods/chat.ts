@@ -2,6 +2,7 @@
 // simple one, or when `wait` is set (protocol §9.5). The idempotency key is the run id.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
+import type { Part } from "../../protocol/message.ts"
 import type { Permissions } from "../../protocol/permission.ts"
 import type { SessionName } from "../../protocol/session.ts"
 import type { Sampling, TurnRecord } from "../../protocol/turn.ts"
@@ -11,8 +12,19 @@ import { historyMessages, newestWithin, shortened } from "../history.ts"
 import { namesSession, resolveSession, type SessionParams, type TurnInput, turnRequest } from "../inbound.ts"
 import { completion, failureOf, unfinished } from "../outcome.ts"
 import type { Parts } from "../parts.ts"
+import { content, type SaidParts, saidParts } from "../said-parts.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
-import { agentCommand, count, idempotencyKey, permissions, renamed, sessionFields, thinking, ttl } from "./params.ts"
+import {
+  agentCommand,
+  count,
+  idempotencyKey,
+  lender,
+  permissions,
+  renamed,
+  sessionFields,
+  thinking,
+  ttl,
+} from "./params.ts"
 
 const MAX_MESSAGE = 500_000
 const HISTORY_BYTES = 6 * 1024 * 1024
@@ -38,6 +50,7 @@ const sendFields = () => ({
   permissions: permissions(),
   agentCommand: agentCommand(),
   ttl: ttl(),
+  lender: lender(),
   wait: z.boolean().optional().describe("One response at the end of the turn (always so in the simple dialect)"),
 })
 
@@ -77,11 +90,13 @@ function normalize(params: Record<string, unknown>, caller: Caller): Record<stri
  */
 export function sanitized(text: string, markup: boolean): string {
   const plain = text.replaceAll("\0", "")
-  if (!markup) return plain.trim()
-  return plain
+  return (markup ? withoutMarkup(plain) : plain).trim()
+}
+
+function withoutMarkup(text: string): string {
+  return text
     .replace(/<script\b[^>]*>[\s\S]*?(?:<\/script\s*>|$)/gi, "[script removed]")
     .replace(/<!--[\s\S]*?(?:-->|$)/g, "")
-    .trim()
 }
 
 interface Asked extends SessionParams {
@@ -98,6 +113,7 @@ interface Asked extends SessionParams {
   permissions?: Permissions
   agentCommand?: string[]
   ttl?: number
+  lender?: string
   wait?: boolean
 }
 
@@ -127,6 +143,7 @@ async function run(
       permissions: asked.permissions,
       agentCommand: asked.agentCommand,
       ttl: asked.ttl,
+      lender: asked.lender,
       sampling: Object.keys(sampling).length === 0 ? undefined : sampling,
     },
     caller,
@@ -159,6 +176,17 @@ function acknowledged(record: TurnRecord, duplicate: boolean) {
   return failure ? { runId, status: "error", summary: failure.message } : { runId, status: "ok" }
 }
 
+function saysPlainly(params: { message: string; attachments?: readonly unknown[] | undefined }): boolean {
+  return params.message !== "" || (params.attachments?.length ?? 0) > 0
+}
+
+/** The parts of a message, with what the caller's dialect promises about its text. */
+function saidIn(given: SaidParts, caller: Caller): Part[] {
+  const parts = saidParts(given)
+  if (caller.dialect !== "py") return parts
+  return parts.map((part) => (part.type === "text" ? { ...part, text: withoutMarkup(part.text) } : part))
+}
+
 const send = method({
   name: "chat.send",
   summary:
@@ -171,19 +199,29 @@ const send = method({
         ...sendFields(),
         message: message().default(""),
         attachments: attachments(),
+        content: content(),
         queueMode: z.string().optional(),
       })
-      .refine((p) => p.message !== "" || (p.attachments?.length ?? 0) > 0, {
+      .refine((p) => p.content !== undefined || saysPlainly(p), {
         path: ["message"],
         error: "message or attachment required",
+      })
+      .refine((p) => p.content === undefined || !saysPlainly(p), {
+        path: ["content"],
+        error: "stands instead of message and attachments: leave them out",
       }),
   result: sendResult,
   async run(params, context) {
     const session = await resolveSession(params, context.parts)
-    if (params.message.toLowerCase() === STOP) return stop(session, context)
-    const abortPrevious = params.abortPrevious ?? params.queueMode === "interrupt"
     const text = params.message === "" ? [] : [{ type: "text" as const, text: params.message }]
-    const input = [...text, ...attachmentParts(params.attachments)]
+    const input =
+      params.content === undefined
+        ? [...text, ...attachmentParts(params.attachments)]
+        : saidIn(params.content, context.caller)
+    const [only] = input
+    if (input.length === 1 && only?.type === "text" && only.text.trim().toLowerCase() === STOP)
+      return stop(session, context)
+    const abortPrevious = params.abortPrevious ?? params.queueMode === "interrupt"
     return run(session, { ...params, abortPrevious }, { input }, context)
   },
 })

@@ -41,6 +41,12 @@ export const agentCommand = () =>
     .describe("Program and arguments of an external agent that runs this turn: a list, or text with quotes")
 export const ttl = () =>
   z.number().min(0).optional().describe("Seconds that an external agent is kept after its last turn; 0 for ever")
+export const lender = () =>
+  z
+    .string()
+    .max(100)
+    .optional()
+    .describe("What this connection lends (client.lend) to the session may be used in the turn")
 export const thinking = () => z.enum(THINKING).optional()
 
 /** Takes the snake_case spelling of every key whose camelCase one is absent, and drops nulls: an absent value, here. */

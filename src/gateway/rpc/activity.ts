@@ -2,7 +2,8 @@
 // projection of the recorded events, so the same log always gives the same numbers and a subscriber can go on from one.
 
 import type { RecordedEnvelope } from "../../protocol/event.ts"
-import { type Message, textOf } from "../../protocol/message.ts"
+import type { Message } from "../../protocol/message.ts"
+import { shownText } from "../history.ts"
 import { type StreamEvent, TurnStream } from "./stream.ts"
 
 export interface Activity {
@@ -46,7 +47,7 @@ export class ActivityLog {
       made.push({ id: this.#count, ...base(), ...activity })
     }
     if (event.type === "message.added" && isPrompt(event.message)) {
-      const prompt = textOf(event.message.content)
+      const prompt = shownText(event.message.content)
       this.#prompted(prompt)
       push({ type: "prompt", prompt })
       return made

@@ -2,7 +2,8 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { PERMISSION_MODES, type Permissions, PRESETS } from "../../protocol/permission.ts"
-import { agentCommand, permissions, renamed, ttl } from "../methods/params.ts"
+import { agentCommand, lender, permissions, renamed, ttl } from "../methods/params.ts"
+import { content } from "../said-parts.ts"
 
 const MAX_PROMPT = 500_000
 
@@ -23,6 +24,8 @@ export const askParams = () =>
     timeout: z.number().min(0).optional().describe("Seconds; 0 for the configured limit"),
     agentCommand: agentCommand(),
     ttl: ttl(),
+    parts: content().describe("What is said when it is more than text: content may be this list, too"),
+    lender: lender(),
     idempotencyKey: z.string().min(1).max(256).optional(),
   })
 export type AskParams = z.infer<ReturnType<typeof askParams>>
@@ -34,6 +37,10 @@ export function normalizeAsk(params: Record<string, unknown>): Record<string, un
     session: ["sessionId", "sessionKey"],
     agent: ["agentName", "agentId"],
   })
+  if (Array.isArray(out["content"])) {
+    out["parts"] = out["content"]
+    out["content"] = ""
+  }
   out["permissions"] = permissionsOf(out)
   for (const name of ["maxTurns", "promptRetries", "timeout", "ttl"])
     if (typeof out[name] === "string" && /^\d+$/.test(out[name])) out[name] = Number(out[name])
