@@ -1,4 +1,7 @@
 // A trial of an external agent, as callers see it: what fails is an answer, too, because finding that out is what they came for.
+import { mkdtemp, realpath, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import type { AgentReport } from "../acp/host/host-ports.ts"
 import type { HostedProfile } from "../agent/agent.ts"
 import { asPincerError, PincerError } from "../base/errors.ts"
@@ -23,17 +26,19 @@ export interface AgentProbe {
 /** Throws NOT_FOUND for an unknown agent, INVALID_PARAMS for one of ours. */
 export async function probeAgent(
   agentId: string,
-  signal: AbortSignal,
-  parts: Pick<Parts, "agents" | "config" | "probeAgent">,
+  parts: Pick<Parts, "agents" | "config" | "host">,
 ): Promise<AgentProbe> {
   const agent = requireAgent(agentId, parts)
   if (!agent.hosted)
     throw new PincerError("INVALID_PARAMS", `"${agentId}" runs on a model: try it with "pincer models probe"`)
-  if (!parts.probeAgent) throw new PincerError("NOT_IMPLEMENTED", "This gateway runs no external agents")
+  if (!parts.host) throw new PincerError("NOT_IMPLEMENTED", "This gateway runs no external agents")
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "pincer-agent-")))
   try {
-    return shown(agentId, await parts.probeAgent(agent, signal), agent.hosted)
+    return shown(agentId, await parts.host.probe(agent, folder), agent.hosted)
   } catch (error) {
     return { agentId, ok: false, error: asPincerError(error).message }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
 }
 

@@ -50,8 +50,8 @@ export interface Parts {
   readonly agents: ReadonlyMap<string, AgentProfile>
   /** Where external agents are on this machine. */
   readonly finder: Pick<AgentFinder, "find" | "require">
-  /** Starts an external agent, opens a session in an empty folder, and ends it. Absent where none can be hosted. */
-  readonly probeAgent?: (agent: AgentProfile, signal: AbortSignal) => Promise<AgentReport>
+  /** Runs external agents. Absent where none can be hosted. */
+  readonly host?: { probe(agent: AgentProfile, cwd: string): Promise<AgentReport> }
   /** The shared secret, or undefined when authentication is off. Compared in constant time only (gateway/auth.ts). */
   readonly token: string | undefined
 }

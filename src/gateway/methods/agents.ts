@@ -191,7 +191,7 @@ const probe = method({
       startMs: z.number().optional().describe("From the start to the answer of initialize"),
       sessionMs: z.number().optional().describe("From there to a session"),
     }),
-  run: ({ agentId }, { caller, parts }) => probeAgent(agentId, caller.signal, parts),
+  run: ({ agentId }, { parts }) => probeAgent(agentId, parts),
 })
 
 export const agentMethods: readonly Method[] = [list, agent, wait, probe]
