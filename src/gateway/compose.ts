@@ -45,6 +45,7 @@ import { Presence } from "./presence.ts"
 import { openRights } from "./rights.ts"
 import { SessionNotices } from "./rpc/notices.ts"
 import { startServer } from "./server.ts"
+import { announceChanges } from "./session-changes.ts"
 import { shownStore } from "./shown.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
@@ -214,6 +215,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   desk.canAsk = () => control.canAsk()
   elevations.onChanged = (sessionKey, elevation) =>
     control.broadcast("elevated.changed", elevatedRow(sessionKey, elevation))
+  const tellChange = (payload: string) => {
+    control.broadcastText("session.changed", payload)
+    rpc.broadcast("session.changed", payload)
+  }
+  undo.add(announceChanges(parts, tellChange))
   await lanes.start()
   await desk.start()
   await elevations.start()

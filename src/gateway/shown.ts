@@ -57,6 +57,7 @@ function shownTranscript(transcript: Transcript, redactor: Redactor): Transcript
     events: async (key, options) =>
       (await transcript.events(key, options)).map((envelope) => shownEnvelope(envelope, redactor)),
     restore: (...given) => transcript.restore(...given),
+    fork: (...given) => transcript.fork(...given),
     bytes: (ids) => transcript.bytes(ids),
   }
 }

@@ -51,7 +51,7 @@ export function openStore(
   const db = new Database(options)
   const words = new WordTable(db, redactor)
   const sessions = new SessionTable(db, clock, words)
-  const transcript = new TranscriptTable(db, sessions, words)
+  const transcript = new TranscriptTable(db, clock, sessions, words)
   const usage = new UsageTable(db)
   const grants = new GrantTable(db, clock)
   const turns = new TurnTable(db, clock, sessions, transcript, usage)

@@ -128,6 +128,10 @@ export class SessionTable implements Sessions {
       where.push("EXISTS (SELECT 1 FROM json_each(tags) WHERE value=?)")
       values.push(filter.tag)
     }
+    if (filter.cwd !== undefined) {
+      where.push("(cwd=? OR (cwd IS NULL AND agent_id IN (SELECT value FROM json_each(?))))")
+      values.push(filter.cwd.path, JSON.stringify(filter.cwd.agentIds))
+    }
     if (filter.archived !== undefined) where.push(`archived_at IS ${filter.archived ? "NOT " : ""}NULL`)
     if (filter.updatedAfter !== undefined) {
       where.push("updated_at>?")
@@ -155,10 +159,11 @@ export class SessionTable implements Sessions {
   }
 
   patch(key: string, fields: SessionPatch): Promise<SessionRow> {
-    return this.#db.write(() => this.#patchNow(key, fields))
+    return this.#db.write(() => this.patchNow(key, fields))
   }
 
-  #patchNow(key: string, fields: SessionPatch): SessionRow {
+  /** Within a write. */
+  patchNow(key: string, fields: SessionPatch): SessionRow {
     const now = this.#require(key)
     const label = fields.label === undefined ? now.label : fields.label
     if (label !== null && label !== now.label && this.#byLabel.get(label) !== undefined)
@@ -183,11 +188,16 @@ export class SessionTable implements Sessions {
     return decodeSession(this.#reset.get(uuid(at), at, key)!)
   }
 
+  /** Within a write. Throws NOT_FOUND. */
+  requireNow(key: string): SessionRow {
+    return this.#require(key)
+  }
+
   /** Within a write: the session, empty, with these fields. */
   renewNow(key: string, agentId: string, fields: SessionPatch): SessionRow {
     this.ensureNow(key, agentId, {})
     this.#resetNow(key)
-    return this.#patchNow(key, fields)
+    return this.patchNow(key, fields)
   }
 
   delete(key: string): Promise<boolean> {

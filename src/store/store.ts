@@ -46,6 +46,8 @@ export interface SessionFilter {
   search?: string
   label?: string
   tag?: string
+  /** Working in this folder: by its own setting, or as one of `agentIds` does. */
+  cwd?: { path: string; agentIds: readonly string[] }
   /** Only archived ones, or only others; absent: all. */
   archived?: boolean
   updatedAfter?: number
@@ -87,6 +89,11 @@ export interface Transcript {
     entries: readonly { turnId: string; at: number; event: RecordedEvent }[],
     fields: SessionPatch,
   ): Promise<SessionRow>
+  /**
+   * A new session with the transcript, names and settings of another, in one write; what it was allowed for a while is not taken along.
+   * A turn that runs is taken as far as it is recorded. Throws NOT_FOUND, ALREADY_EXISTS.
+   */
+  fork(key: string, newKey: string, agentId: string, fields?: Pick<SessionPatch, "cwd">): Promise<SessionRow>
   /** Bytes that the recorded events of these session ids take, for listings. Ids without events are left out. */
   bytes(sessionIds: readonly string[]): Promise<Map<string, number>>
 }

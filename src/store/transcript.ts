@@ -1,19 +1,26 @@
 // The append-only, numbered event log of each session, and the conversation that follows from it. Appending happens only inside
 // a write, together with what it tells about; numbers run from 1 without holes within one session id.
 
+import type { Clock } from "../base/clock.ts"
+import { PincerError } from "../base/errors.ts"
+import { uuid } from "../base/id.ts"
 import { excerpt } from "../base/text.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import { type Message, NO_USAGE, textOf } from "../protocol/message.ts"
-import type { Database } from "./database.ts"
+import type { Database, Row } from "./database.ts"
+import { Fork } from "./fork.ts"
 import { int, json, text } from "./row.ts"
 import type { SessionTable } from "./sessions.ts"
 import type { SessionPatch, SessionRow, Transcript } from "./store.ts"
 import type { WordTable } from "./words.ts"
 
 const TITLE_CHARS = 80
+/** Events read at a time where many are. */
+const PAGE = 500
 
 export class TranscriptTable implements Transcript {
   readonly #db: Database
+  readonly #clock: Clock
   readonly #sessions: SessionTable
   readonly #words: WordTable
   readonly #insert
@@ -23,8 +30,9 @@ export class TranscriptTable implements Transcript {
   readonly #count
   readonly #bytes
 
-  constructor(db: Database, sessions: SessionTable, words: WordTable) {
+  constructor(db: Database, clock: Clock, sessions: SessionTable, words: WordTable) {
     this.#db = db
+    this.#clock = clock
     this.#sessions = sessions
     this.#words = words
     this.#insert = db.statement("INSERT INTO events (session_id,seq,turn_id,at,type,data) VALUES (?,?,?,?,?,?)")
@@ -51,16 +59,8 @@ export class TranscriptTable implements Transcript {
   async events(key: string, options: { afterSeq: number; limit: number; log?: string }): Promise<RecordedEnvelope[]> {
     const session = this.#sessions.find(key)
     if (!session) return []
-    const sessionId = options.log ?? session.id
-    return this.#events.all(sessionId, options.afterSeq, options.limit).map((row) => ({
-      sessionKey: key,
-      sessionId,
-      agentId: session.agentId,
-      turnId: text(row, "turn_id"),
-      seq: int(row, "seq"),
-      at: int(row, "at"),
-      event: json<RecordedEvent>(row, "data"),
-    }))
+    const log = { ...session, id: options.log ?? session.id }
+    return this.#events.all(log.id, options.afterSeq, options.limit).map((row) => envelopeOf(row, log))
   }
 
   async bytes(sessionIds: readonly string[]): Promise<Map<string, number>> {
@@ -82,6 +82,24 @@ export class TranscriptTable implements Transcript {
       const session = this.#sessions.renewNow(key, agentId, fields)
       for (const { turnId, at, event } of entries) this.append(session, turnId, at, [event])
       return this.#sessions.find(key)!
+    })
+  }
+
+  fork(key: string, newKey: string, agentId: string, fields: Pick<SessionPatch, "cwd"> = {}): Promise<SessionRow> {
+    return this.#db.write(() => {
+      const source = this.#sessions.requireNow(key)
+      if (this.#sessions.find(newKey))
+        throw new PincerError("ALREADY_EXISTS", `Session "${newKey}" is there already: give another key`)
+      const { cwd, model, name, settings, tags } = source
+      const session = this.#sessions.renewNow(newKey, agentId, { cwd, model, name, settings, tags, ...fields })
+      const fork = new Fork(newKey, () => uuid(this.#clock.now()))
+      for (let seq = 0; seq < source.lastSeq; seq += PAGE)
+        for (const row of this.#events.all(source.id, seq, PAGE)) {
+          const { turnId, at, event } = fork.add(envelopeOf(row, source))
+          this.append(session, turnId, at, [event])
+        }
+      for (const { turnId, at, event } of fork.rest(this.#clock.now())) this.append(session, turnId, at, [event])
+      return this.#sessions.patchNow(newKey, {})
     })
   }
 
@@ -145,5 +163,17 @@ export class TranscriptTable implements Transcript {
       session.key,
     )
     return envelopes
+  }
+}
+
+function envelopeOf(row: Row, { agentId, id, key }: Pick<SessionRow, "agentId" | "id" | "key">): RecordedEnvelope {
+  return {
+    sessionKey: key,
+    sessionId: id,
+    agentId,
+    turnId: text(row, "turn_id"),
+    seq: int(row, "seq"),
+    at: int(row, "at"),
+    event: json<RecordedEvent>(row, "data"),
   }
 }

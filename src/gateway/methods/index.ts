@@ -9,6 +9,7 @@ import { clientMethods } from "./client.ts"
 import { configMethods } from "./config.ts"
 import { connectionMethods } from "./connect.ts"
 import { elevatedMethods } from "./elevated.ts"
+import { forkMethods } from "./fork.ts"
 import { healthMethods } from "./health.ts"
 import { imSessionMethods } from "./im-sessions.ts"
 import { jobMethods } from "./jobs.ts"
@@ -27,6 +28,7 @@ export const methods: readonly Method[] = [
   ...healthMethods,
   ...chatMethods,
   ...sessionMethods,
+  ...forkMethods,
   ...windowMethods,
   ...turnMethods,
   ...sessionEventMethods,

@@ -3,12 +3,12 @@ import { stat } from "node:fs/promises"
 import { isAbsolute } from "node:path"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
-import { resolvePermissions } from "../../policy/permissions.ts"
 import { ELEVATED_LEVELS, type Elevation } from "../../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
 import { historyMessages, previewItem } from "../history.ts"
 import {
+  checkPermissions,
   listedPath,
   namesSession,
   requireAgent,
@@ -25,7 +25,7 @@ import { count, permissions, renamed, sessionFields, THINKING } from "./params.t
 const byName = (params: Record<string, unknown>) => renamed(params, { path: ["file"] })
 const named = () => z.object(sessionFields()).refine(namesSession, { path: ["key"], error: "key or path is required" })
 
-const row = () =>
+export const row = () =>
   z.looseObject({
     key: z.string(),
     kind: z.enum(["direct", "group"]),
@@ -96,6 +96,7 @@ export function sessionRow(session: SessionRow, parts: Parts): Record<string, un
     ...modelOf(session, parts),
     ...(session.model === null ? {} : { modelOverride: session.model }),
     ...(session.cwd === null ? {} : { cwd: session.cwd }),
+    workDir: session.cwd ?? parts.agents.get(session.agentId)?.workspace ?? null,
     ...shownSettings(session),
     file: `${session.id}.jsonl`,
     path: listedPath(session),
@@ -126,6 +127,7 @@ const list = method({
         .optional()
         .describe("Part of key, label, name, tags or title, or words that one message holds"),
       tag: z.string().optional(),
+      cwd: z.string().optional().describe("Absolute path of the folder that its tools work in"),
       archived: z.boolean().optional().describe("Only those that were put away, or only others; absent: all"),
       includeDerivedTitles: z.boolean().optional(),
       includeLastMessage: z.boolean().optional(),
@@ -151,6 +153,7 @@ const list = method({
       label: params.label,
       search: params.search,
       tag: params.tag,
+      cwd: params.cwd === undefined ? undefined : { path: params.cwd, agentIds: agentsIn(params.cwd, parts) },
       archived: params.archived,
       updatedAfter: activeMinutes === undefined ? undefined : now - activeMinutes * 60_000,
       limit,
@@ -188,6 +191,11 @@ const list = method({
     }
   },
 })
+
+/** The agents whose sessions work in a folder unless they say otherwise. */
+function agentsIn(folder: string, parts: Parts): string[] {
+  return [...parts.agents.values()].filter(({ workspace }) => workspace === folder).map(({ id }) => id)
+}
 
 async function lastMessage(key: string, parts: Parts) {
   const messages = await parts.store.transcript.messages(key, { limit: 5 })
@@ -296,7 +304,9 @@ const remove = method({
       throw new PincerError("INVALID_PARAMS", `Cannot delete the main session (${name.key}): reset it instead`)
     await parts.lanes.cancel({ sessionKey: name.key, queued: true })
     await endLeave(name.key, "the session was deleted", caller, parts)
-    return { ok: true, key: name.key, deleted: await parts.store.sessions.delete(name.key), archived: [] }
+    const deleted = await parts.store.sessions.delete(name.key)
+    if (deleted) parts.notices.tell({ type: "deleted", key: name.key })
+    return { ok: true, key: name.key, deleted, archived: [] }
   },
 })
 
@@ -321,7 +331,9 @@ const reset = method({
     const { key } = await requireSession(params, parts)
     await parts.lanes.cancel({ sessionKey: key, queued: true })
     await endLeave(key, "the session was reset", caller, parts)
-    return { ok: true, key, reset: true, entry: sessionRow(await parts.store.sessions.reset(key), parts) }
+    const entry = await parts.store.sessions.reset(key)
+    parts.notices.tell({ type: "updated", key, changed: ["reset"] })
+    return { ok: true, key, reset: true, entry: sessionRow(entry, parts) }
   },
 })
 
@@ -335,6 +347,9 @@ const SETTINGS = {
   groupActivation: ["mention", "always"],
 } as const
 
+/** What sessions.patch changes, as session.changed names it. */
+const CHANGEABLE = ["label", "name", "model", "cwd", "elevatedLevel", "permissions", ...Object.keys(SETTINGS)]
+
 const settingFields = () =>
   Object.fromEntries(Object.entries(SETTINGS).map(([name, values]) => [name, z.enum(values).nullable().optional()]))
 
@@ -347,6 +362,14 @@ const patch = method({
       .object({
         ...sessionFields(),
         label: z.string().trim().min(1).max(64).nullable().optional(),
+        name: z
+          .string()
+          .trim()
+          .min(1)
+          .max(200)
+          .nullable()
+          .optional()
+          .describe("Title that people give it; need not be unique"),
         model: z.string().min(1).nullable().optional(),
         cwd: z.string().min(1).nullable().optional(),
         elevatedLevel: z.enum(ELEVATED_LEVELS).nullable().optional().describe("The same as elevated.set; null is off"),
@@ -380,14 +403,20 @@ const patch = method({
     }
     if (params.permissions === null) delete settings[SESSION_PERMISSIONS]
     else if (params.permissions) {
-      resolvePermissions([{ source: "session", permissions: params.permissions }])
+      checkPermissions(params.permissions, name.agentId, { door: "control" }, caller.scopes, parts)
       settings[SESSION_PERMISSIONS] = JSON.stringify(params.permissions)
     }
     const patched = await parts.store.sessions.patch(name.key, {
       settings,
       ...(label === undefined ? {} : { label }),
+      ...(params.name === undefined ? {} : { name: params.name }),
       ...(model === undefined ? {} : { model }),
       ...(cwd === undefined ? {} : { cwd }),
+    })
+    parts.notices.tell({
+      type: "updated",
+      key: name.key,
+      changed: CHANGEABLE.filter((one) => Reflect.get(params, one) !== undefined),
     })
     const resolved = modelOf(patched, parts)
     const entry = { ...sessionRow(patched, parts), ...elevatedFields(await parts.elevations.of(name.key)) }
@@ -401,7 +430,7 @@ function modelName(name: string, parts: Parts): string {
   return `${ref.provider}/${ref.model}`
 }
 
-async function requireDirectory(path: string): Promise<void> {
+export async function requireDirectory(path: string): Promise<void> {
   if (!isAbsolute(path)) throw new PincerError("INVALID_PARAMS", `cwd "${path}" is relative: give an absolute path`)
   const found = await stat(path).catch((error: unknown) => {
     throw new PincerError("INVALID_PARAMS", `cwd "${path}" cannot be read: name a folder that exists`, { cause: error })

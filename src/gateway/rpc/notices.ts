@@ -1,6 +1,8 @@
 // Changes of sessions that are no turn events (renamed, tagged, deleted), for whoever lists sessions.
 
-export type SessionNotice = { type: "updated"; key: string } | { type: "deleted"; key: string }
+export type SessionNotice =
+  /** `changed`: what of it, in words of sessions.patch, or "created", "reset"; absent: its settings. */
+  { type: "updated"; key: string; changed?: readonly string[] } | { type: "deleted"; key: string }
 
 export class SessionNotices {
   readonly #listeners = new Set<(notice: SessionNotice) => void>()

@@ -109,7 +109,11 @@ export class ControlDoor implements Door {
 
   /** Tells every connection that may read. */
   broadcast(event: string, payload: unknown): void {
-    const text = JSON.stringify(payload)
+    this.broadcastText(event, JSON.stringify(payload))
+  }
+
+  /** The same with a payload that is JSON text. */
+  broadcastText(event: string, text: string): void {
     for (const outbox of this.#outboxes()) if (outbox.reads) outbox.event(event, text)
   }
 

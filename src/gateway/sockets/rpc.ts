@@ -111,6 +111,11 @@ export class RpcDoor {
     for (const connection of this.#open) connection.notify(method, params)
   }
 
+  /** Tells every connection that may read; `params` is JSON text. */
+  broadcast(method: string, params: string): void {
+    for (const connection of this.#open) if (connection.reads) connection.notify(method, params)
+  }
+
   close(): void {
     for (const stop of this.#stops) stop()
     for (const connection of this.#open) connection.drop(1012, "service restart")
@@ -168,6 +173,10 @@ class RpcConnection {
 
   get approves(): boolean {
     return grants(this.#caller.scopes, "operator.approvals")
+  }
+
+  get reads(): boolean {
+    return grants(this.#caller.scopes, "operator.read")
   }
 
   async greet(): Promise<void> {
