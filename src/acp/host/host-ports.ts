@@ -49,7 +49,7 @@ export interface HostPorts {
   /** Where the processes that run now are written down, so that the next life ends those that were left over. */
   leftovers?: { read(): Promise<string | undefined>; write(text: string): Promise<void> }
   /** Every frame in both directions, as it goes over the wire. */
-  tap?(direction: "in" | "out", text: string): void
+  tap?(frame: { direction: "in" | "out"; text: string; agentId: string; pid: number }): void
 }
 
 export interface AuthMethod {
