@@ -29,6 +29,8 @@ export class Follower {
   /** Logs that have begun since, oldest first. */
   #next: string[] = []
   readonly #known = new Set<string>()
+  /** Earlier logs, and up to where they were told. */
+  readonly #ends = new Map<string, number>()
   /** What was read from the log as done: messages, calls, turns. */
   readonly #over = new Set<string>()
   /** An event with a hole before it, for which the log was read again. */
@@ -127,8 +129,12 @@ export class Follower {
   #tellOne(envelope: TurnEnvelope): Promise<void> | undefined {
     const { seq, sessionId } = envelope
     if (seq === null) return this.#isOver(envelope) ? undefined : this.#ports.emit(envelope)
-    // A latecomer of a log that has been told of: it stands where it came.
-    if (sessionId !== this.#log) return this.#ports.emit(envelope)
+    // Of a log that has been read to its end: told unless it was read, too; a latecomer stands where it came.
+    if (sessionId !== this.#log) {
+      if (seq <= (this.#ends.get(sessionId) ?? 0)) return undefined
+      this.#ends.set(sessionId, seq)
+      return this.#ports.emit(envelope)
+    }
     if (seq <= this.#seq) return undefined
     if (seq > this.#seq + 1 && this.#soughtIn !== envelope) {
       this.#soughtIn = envelope
@@ -174,6 +180,8 @@ export class Follower {
       if (this.#stopped) return
       const next = this.#next.shift()
       if (next === undefined) return
+      if (this.#log !== undefined) this.#ends.set(this.#log, this.#seq)
+      if (this.#ends.size > MAX_LOGS) this.#ends.delete(this.#ends.keys().next().value!)
       this.#log = next
       this.#seq = 0
     }
