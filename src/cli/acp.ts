@@ -151,7 +151,7 @@ async function opened(
   target: { url: string; token: string | undefined },
   close: () => Promise<void> = async () => undefined,
 ): Promise<OpenLink> {
-  const client = await openClient(cli, target, { reconnect: PATIENT })
+  const client = await openClient(cli, target, { reconnect: PATIENT, caps: ["approvals"] })
   return {
     client,
     close: async () => {

@@ -11,7 +11,7 @@ import { type Handler, methodsV1 } from "./methods.ts"
 import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import type { BridgeSettings, GatewayPort } from "./port.ts"
 import { stopOwn } from "./prompting.ts"
-import type { Room } from "./room.ts"
+import type { Bound, Room } from "./room.ts"
 import { Sessions } from "./sessions.ts"
 import { voiceV1 } from "./voice.ts"
 
@@ -52,7 +52,17 @@ export class Bridge {
       },
       after,
     )
-    const room = { peer, gateway, settings, after, log, now, client: UNKNOWN_CLIENT, models: () => this.#listed() }
+    const room = {
+      peer,
+      gateway,
+      settings,
+      after,
+      log,
+      now,
+      client: UNKNOWN_CLIENT,
+      models: () => this.#listed(),
+      makeEar: (session: Bound) => this.#sessions.makeEar(session),
+    }
     this.#peer = peer
     this.#room = Object.assign(room, { voice: voiceV1(room as unknown as Room) })
     this.#sessions = new Sessions(this.#room)

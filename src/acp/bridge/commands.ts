@@ -108,7 +108,7 @@ async function status(room: Room, session: Bound): Promise<string> {
 async function patched(room: Room, session: Bound, change: Fields): Promise<void> {
   const before = session.state
   await session.patch(change)
-  room.voice.facts(session, before, session.state)
+  await room.voice.facts(session, before, session.state)
 }
 
 async function model(room: Room, session: Bound, name: string): Promise<string> {

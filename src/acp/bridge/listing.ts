@@ -53,36 +53,23 @@ export async function listSessions(
   const from = cursor === undefined || cursor === null ? undefined : decodeCursor(cursor)
   if (from && from.cwd !== filter) throw invalid("cursor belongs to a list of another cwd: leave it out to begin anew")
   const size = pageSize(params)
-  const homes = await workspaces(gateway)
-  const sessions: SessionInfo[] = []
-  let offset = from?.offset ?? 0
-  for (;;) {
-    const page = fieldsOf(await gateway.request("sessions.list", { limit: PAGE, offset, archived: false }))
-    for (const row of rowsOf(page["sessions"])) {
-      offset += 1
-      const info = infoOf(row, homes)
-      if (filter !== undefined && info.cwd !== filter) continue
-      sessions.push(info)
-      if (sessions.length === size) break
-    }
-    const more = offset < Number(page["totalCount"] ?? 0) && offset <= MAX_OFFSET
-    if (!more) return { sessions }
-    if (sessions.length === size)
-      return { sessions, nextCursor: encodeCursor({ v: 1, offset, ...(filter === undefined ? {} : { cwd: filter }) }) }
+  const offset = from?.offset ?? 0
+  const wanted = { limit: size, offset, archived: false, ...(filter === undefined ? {} : { cwd: filter }) }
+  const page = fieldsOf(await gateway.request("sessions.list", wanted))
+  const sessions = rowsOf(page["sessions"]).map(infoOf)
+  const next = page["nextOffset"]
+  if (typeof next !== "number" || next > MAX_OFFSET) return { sessions }
+  return {
+    sessions,
+    nextCursor: encodeCursor({ v: 1, offset: next, ...(filter === undefined ? {} : { cwd: filter }) }),
   }
 }
 
-async function workspaces(gateway: GatewayPort): Promise<ReadonlyMap<string, string>> {
-  const rows = rowsOf(fieldsOf(await gateway.request("agents.list"))["agents"])
-  return new Map(rows.map((row) => [String(row["id"]), textOf(row["workspace"]) ?? "/"]))
-}
-
-/** A session that has no folder of its own works in its agent's. */
-function infoOf(row: Fields, homes: ReadonlyMap<string, string>): SessionInfo {
+function infoOf(row: Fields): SessionInfo {
   const updatedAt = row["updatedAt"]
   return {
     sessionId: String(row["key"]),
-    cwd: textOf(row["cwd"]) ?? homes.get(String(row["agentId"])) ?? "/",
+    cwd: textOf(row["workDir"]) ?? textOf(row["cwd"]) ?? "/",
     title: textOf(row["displayName"]) ?? null,
     ...(typeof updatedAt === "number" ? { updatedAt: new Date(updatedAt).toISOString() } : {}),
     _meta: { sessionKey: String(row["key"]), kind: String(row["kind"]), messages: row["messageCount"] ?? 0 },

@@ -1,6 +1,7 @@
 // How a session comes to be bound: new, loaded with its history, taken up without it, or forked from another.
 
 import { PincerError } from "../../base/errors.ts"
+import { uuid } from "../../base/id.ts"
 import { RPC, RpcFailure } from "../peer.ts"
 import { modesOf, optionsOf } from "./facts.ts"
 import { lend } from "./lending.ts"
@@ -29,9 +30,10 @@ export async function openNew(room: Room, sessions: Sessions, params: Fields): P
   const target = await targetOf(params, undefined, room.settings, room.gateway)
   if (target.reset) await emptied(room, target.key)
   const session = sessions.bind(target.key, target.key, place)
-  const problems = await settled(room, sessions, session, servers, () => session.listen())
+  const problems = await settled(room, sessions, session, servers, async () => undefined)
+  const facts = await factsOf(room, session)
   tellAfterwards(room, session, problems)
-  return { sessionId: session.id, ...(await factsOf(room, session)) }
+  return { sessionId: session.id, ...facts }
 }
 
 export async function openKnown(room: Room, sessions: Sessions, params: Fields, replay: boolean): Promise<Fields> {
@@ -43,20 +45,20 @@ export async function openKnown(room: Room, sessions: Sessions, params: Fields, 
   const key = await knownKey(room, sessions, id, target.key)
   if (target.reset) await emptied(room, key)
   const session = sessions.bind(id, key, place)
-  const told: string[] = []
   const problems = await settled(room, sessions, session, servers, async () => {
     await session.readState()
-    if (replay) await session.replay()
-    else await session.listen()
+    if (!replay) return
+    await room.makeEar(session)
+    await session.replay()
   })
-  told.push(...problems)
-  if (!replay) tellAfterwards(room, session, told)
+  const facts = await factsOf(room, session)
+  if (!replay) tellAfterwards(room, session, problems)
   else {
     room.voice.commands(session)
-    for (const text of told) room.voice.say(session, text)
-    room.voice.facts(session, undefined, session.state)
+    for (const text of problems) room.voice.say(session, text)
+    await room.voice.facts(session, undefined, session.state)
   }
-  return factsOf(room, session)
+  return facts
 }
 
 /** The gateway's key of a session that the client names. Throws -32002. */
@@ -111,7 +113,7 @@ function tellAfterwards(room: Room, session: Bound, problems: readonly string[])
   afterwards(room, () => {
     room.voice.commands(session)
     for (const text of problems) room.voice.say(session, text)
-    room.voice.facts(session, { ...session.state, title: null, updatedAt: null }, session.state)
+    return room.voice.facts(session, { ...session.state, title: null, updatedAt: null }, session.state)
   })
 }
 
@@ -121,11 +123,14 @@ export async function openFork(room: Room, sessions: Sessions, params: Fields): 
   const place = placeOf(params)
   const servers = serversOf(params["mcpServers"])
   const from = await knownKey(room, sessions, id, sessions.find(id)?.key ?? id)
-  const forked = fieldsOf(await room.gateway.request("sessions.fork", { key: from }))
-  const key = forked["key"] ?? forked["sessionKey"]
+  const forked = fieldsOf(
+    await room.gateway.request("sessions.fork", { key: from, newKey: `acp:${uuid()}`, cwd: place.cwd }),
+  )
+  const { key } = forked
   if (typeof key !== "string") throw new RpcFailure(RPC.internal, "The gateway did not say what the fork is called")
   const session = sessions.bind(key, key, place)
-  const problems = await settled(room, sessions, session, servers, () => session.listen())
+  const problems = await settled(room, sessions, session, servers, async () => undefined)
+  const facts = await factsOf(room, session)
   tellAfterwards(room, session, problems)
-  return { sessionId: session.id, ...(await factsOf(room, session)) }
+  return { sessionId: session.id, ...facts }
 }

@@ -116,6 +116,8 @@ export async function runPrompt(room: Room, session: Bound, params: Fields, sign
   signal.addEventListener("abort", withdraw, { once: true })
   try {
     await earlier
+    await room.makeEar(session)
+    await session.listen()
     if (signal.aborted) await prompt.cancel()
     const end = await prompt.run(said)
     if (end.type === "failed") throw end.error

@@ -45,6 +45,10 @@ export interface Bound {
   servers: McpServer[]
   readonly state: SessionState
   readonly prompts: Map<string, RunningPrompt>
+  readonly listens: boolean
+  /** Hears of it from now on; `rest` ends that. */
+  listen(): Promise<void>
+  rest(): Promise<void>
   /** Reads the session's facts anew; `refresh` tells what changed of them. */
   readState(): Promise<void>
   refresh(): Promise<void>
@@ -66,7 +70,7 @@ export interface Voice {
   /** Words of the bridge itself. */
   say(session: Bound, text: string): void
   /** What of a session's facts changed; all of them when nothing was known before. */
-  facts(session: Bound, before: SessionState | undefined, now: SessionState): void
+  facts(session: Bound, before: SessionState | undefined, now: SessionState): Promise<void>
   commands(session: Bound): void
   /** The chosen option; undefined when the client put it off. Rejects when the client cannot ask. */
   askLeave(
@@ -87,4 +91,6 @@ export interface Room {
   client: ClientFacts
   voice: Voice
   models(): Promise<ModelRow[]>
+  /** The session is about to be heard: of too many that are, the one that rests longest is heard no more. */
+  makeEar(session: Bound): Promise<void>
 }

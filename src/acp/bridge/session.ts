@@ -8,7 +8,7 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import { standing } from "../translate/history.ts"
 import { SessionFold } from "../translate/shown.ts"
 import { type SessionState, stateOf } from "./facts.ts"
-import { type Fields, fieldsOf, rowsOf } from "./params.ts"
+import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import { relayApproval } from "./permission.ts"
 import type { Bound, Place, Room, RunningPrompt } from "./room.ts"
 
@@ -40,6 +40,7 @@ export class BoundSession implements Bound {
   /** Turns of others that were on their way when it was loaded: half a turn is not shown. */
   readonly #followed = new Set<string>()
   #stateKnown = false
+  #listens = false
 
   constructor(room: Room, id: string, key: string, place: Place) {
     this.#room = room
@@ -49,15 +50,36 @@ export class BoundSession implements Bound {
     this.usedAt = room.now()
   }
 
-  /** Listens from now on. */
+  /** Whether the gateway tells this connection of it. */
+  get listens(): boolean {
+    return this.#listens
+  }
+
+  /** Listens from now on, unless it does. */
   async listen(): Promise<void> {
-    const answer = fieldsOf(await this.#room.gateway.request("session.events", { sessionKey: this.key }))
-    this.#transcript = typeof answer["sessionId"] === "string" ? answer["sessionId"] : undefined
-    this.#lastSeq = Number(answer["lastSeq"] ?? 0)
+    if (this.#listens) return
+    this.#listens = true
+    try {
+      const answer = fieldsOf(await this.#room.gateway.request("session.events", { sessionKey: this.key }))
+      this.#transcript = textOf(answer["sessionId"])
+      this.#lastSeq = Number(answer["lastSeq"] ?? 0)
+    } catch (error) {
+      this.#listens = false
+      throw error
+    }
+  }
+
+  /** Lets go of it: one connection may listen to so many only. */
+  async rest(): Promise<void> {
+    if (!this.#listens) return
+    this.#listens = false
+    this.#followed.clear()
+    await this.#room.gateway.request("session.events.stop", { sessionKey: this.key })
   }
 
   /** Tells everything that is recorded, then listens. Throws TIMEOUT. */
   async replay(): Promise<void> {
+    this.#listens = true
     const replay: Replay = { buffer: [], until: undefined, done: Promise.withResolvers() }
     this.#replay = replay
     this.#fold = new SessionFold()
@@ -89,11 +111,11 @@ export class BoundSession implements Bound {
 
   /** The connection came back: goes on after what was heard last. */
   async relisten(): Promise<void> {
-    const answer = fieldsOf(
-      await this.#room.gateway.request("session.events", { sessionKey: this.key, after: this.#lastSeq }),
-    )
-    const transcript = answer["sessionId"]
-    if (this.#transcript === undefined || transcript === this.#transcript) return
+    if (!this.#listens) return
+    const known = this.#transcript
+    const after = { after: this.#lastSeq, ...(known === undefined ? {} : { afterSessionId: known }) }
+    const answer = fieldsOf(await this.#room.gateway.request("session.events", { sessionKey: this.key, ...after }))
+    if (known === undefined || answer["sessionId"] === known) return
     // It was emptied meanwhile, which stops what ran in it.
     for (const prompt of this.prompts.values()) prompt.settle({ type: "canceled" })
   }
@@ -143,7 +165,7 @@ export class BoundSession implements Bound {
     const before = this.#stateKnown ? this.state : undefined
     this.state = now
     this.#stateKnown = true
-    this.#room.voice.facts(this, before, now)
+    await this.#room.voice.facts(this, before, now)
   }
 
   /** The same without telling: the answer that is about to be given holds them. */

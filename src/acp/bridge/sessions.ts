@@ -12,6 +12,8 @@ import { BoundSession } from "./session.ts"
 const OPENINGS = 120
 const OPENINGS_MS = 10_000
 const MAX_SESSIONS = 5_000
+/** One connection may listen to a thousand. */
+const MAX_HEARD = 900
 const IDLE_MS = 24 * 60 * 60 * 1000
 
 export function unknownSession(id: unknown): RpcFailure {
@@ -89,14 +91,20 @@ export class Sessions {
       throw new PincerError("UNAVAILABLE", `At most ${maxSessions} sessions may be bound at once: close one`)
   }
 
+  async makeEar(session: Bound): Promise<void> {
+    const heard = this.all().filter((one) => one.listens)
+    if (session.listens || heard.length < MAX_HEARD) return
+    const resting = heard.filter((one) => one.prompts.size === 0).sort((a, b) => a.usedAt - b.usedAt)[0]
+    await resting?.rest()
+  }
+
   /** Unbinds without waiting: what runs was canceled before. */
   forget(session: Bound): void {
     if (this.#byId.get(session.id) === session) this.#byId.delete(session.id)
-    const { gateway, log } = this.#room
+    const { log } = this.#room
     const quiet = (error: unknown) => log.debug({ err: error, sessionKey: session.key }, "A session was not let go")
     release(this.#room, session).catch(quiet)
-    if (!this.all().some(({ key }) => key === session.key))
-      gateway.request("session.events.stop", { sessionKey: session.key }).catch(quiet)
+    if (!this.all().some(({ key }) => key === session.key)) session.rest().catch(quiet)
   }
 
   /** Event `session.event`. */

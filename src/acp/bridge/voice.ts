@@ -34,7 +34,7 @@ export function voiceV1(room: Room): Voice {
       tell(session, { sessionUpdate: "agent_message_chunk", messageId: randomUUID(), content: { type: "text", text } })
     },
     facts(session, before, now) {
-      void tellFacts(room, session, before, now, (update) => tell(session, update))
+      return tellFacts(room, session, before, now, (update) => tell(session, update))
     },
     commands(session) {
       tell(session, { sessionUpdate: "available_commands_update", availableCommands: promptCommands(session) })
