@@ -47,6 +47,7 @@ import { SessionNotices } from "./rpc/notices.ts"
 import { startServer } from "./server.ts"
 import { announceChanges } from "./session-changes.ts"
 import { shownStore } from "./shown.ts"
+import { AcpDoor } from "./sockets/acp.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
 import { Tally } from "./tally.ts"
@@ -212,12 +213,14 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const table = methodTable(methods)
   const control = new ControlDoor(parts, auth, table)
   const rpc = new RpcDoor(parts, table)
-  desk.canAsk = () => control.canAsk()
+  const acp = new AcpDoor(parts, table, version)
+  desk.canAsk = () => control.canAsk() || acp.canAsk()
   elevations.onChanged = (sessionKey, elevation) =>
     control.broadcast("elevated.changed", elevatedRow(sessionKey, elevation))
   const tellChange = (payload: string) => {
     control.broadcastText("session.changed", payload)
     rpc.broadcast("session.changed", payload)
+    acp.broadcastText("session.changed", payload)
   }
   undo.add(announceChanges(parts, tellChange))
   await lanes.start()
@@ -225,7 +228,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   await elevations.start()
   await jobs.start()
   undo.add(() => jobs.stop())
-  const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc })
+  const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc, acp })
   undo.add(() => server.close())
   const port = server.addresses[0]!.port
   const host = config.gateway.host.includes(":") ? `[${config.gateway.host}]` : config.gateway.host

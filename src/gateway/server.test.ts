@@ -9,6 +9,7 @@ import { PincerError } from "../base/errors.ts"
 import { configSchema } from "../config/schema.ts"
 import { openAuth } from "./auth.ts"
 import { type Server, type ServerOptions, startServer } from "./server.ts"
+import { AcpDoor } from "./sockets/acp.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
 
@@ -28,7 +29,8 @@ async function open(
     response.end("ok")
   }
   const rpc = new RpcDoor(parts, new Map())
-  const server = await startServer({ parts, auth, http: answer, control, rpc, ...more })
+  const acp = new AcpDoor(parts, new Map(), "0.0.0")
+  const server = await startServer({ parts, auth, http: answer, control, rpc, acp, ...more })
   let closed = false
   const stop = async () => {
     if (!closed) await server.close()

@@ -7,6 +7,7 @@ import { WebSocketServer } from "ws"
 import { asPincerError, ERROR_TABLE, PincerError } from "../base/errors.ts"
 import type { Auth } from "./auth.ts"
 import type { Parts } from "./parts.ts"
+import { type AcpDoor, CONNECTION_HEADER, newConnectionId } from "./sockets/acp.ts"
 import type { ControlDoor } from "./sockets/control.ts"
 import { MAX_PAYLOAD, MAX_PENDING_PAYLOAD } from "./sockets/door.ts"
 import type { RpcDoor, RpcGuest } from "./sockets/rpc.ts"
@@ -17,6 +18,7 @@ export interface ServerOptions {
   http: (request: http.IncomingMessage, response: http.ServerResponse) => void
   control: ControlDoor
   rpc: RpcDoor
+  acp: AcpDoor
   /** For tests of slow peers; ms. */
   deadlines?: { headersMs: number; requestMs: number; checkMs: number }
 }
@@ -69,6 +71,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
       options.control.close()
       options.rpc.close()
+      options.acp.close()
       sockets.close()
       known.close()
       for (const server of servers) server.closeIdleConnections()
@@ -109,6 +112,13 @@ function createServer(options: ServerOptions, sockets: WebSocketServer, known: W
       refuseUpgrade(socket, refusal)
       return
     }
+    if (/^\/acp\/?(?:\?|$)/.test(request.url ?? "")) {
+      acpGuest(request, options).then(
+        (guest) => takeAcp(request, socket, head, guest, options.acp),
+        (error: unknown) => refuseUpgrade(socket, asPincerError(error)),
+      )
+      return
+    }
     const takeControl = () => sockets.handleUpgrade(request, socket, head, (ws) => control.accept(ws, request))
     if (!/^\/ws\/?(?:\?|$)/.test(request.url ?? "")) {
       takeControl()
@@ -129,6 +139,23 @@ function createServer(options: ServerOptions, sockets: WebSocketServer, known: W
     )
   })
   return server
+}
+
+/** Each connection is told its id with the upgrade, so it has a server of its own for that moment. */
+function takeAcp(request: http.IncomingMessage, socket: Duplex, head: Buffer, guest: RpcGuest, door: AcpDoor): void {
+  const connId = newConnectionId()
+  const server = new WebSocketServer({ ...SOCKETS, maxPayload: MAX_PAYLOAD })
+  server.on("headers", (headers) => headers.push(`${CONNECTION_HEADER}: ${connId}`))
+  server.handleUpgrade(request, socket, head, (ws) => door.accept(ws, request, guest, connId))
+}
+
+/** Who wants ACP at /acp. Throws AUTH_REQUIRED without the right token. */
+async function acpGuest(request: http.IncomingMessage, { acp, auth }: ServerOptions): Promise<RpcGuest> {
+  const query = new URL(request.url ?? "/", "http://gateway").searchParams.get("token")
+  if (acp.full) throw new PincerError("UNAVAILABLE", "Too many connections: close one", { retryAfterMs: 1_000 })
+  const identity = await auth.bearer(request, query ?? undefined)
+  if (!identity.ok) throw identity.error
+  return { scopes: identity.scopes, ...(identity.subject === "owner" ? {} : { deviceId: identity.subject }) }
 }
 
 /**

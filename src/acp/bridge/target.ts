@@ -5,7 +5,7 @@ import { parseSessionKey } from "../../protocol/session.ts"
 import { type Fields, fieldsOf, textOf } from "./params.ts"
 import type { BridgeSettings, GatewayPort } from "./port.ts"
 
-export interface Target {
+export interface SessionTarget {
   key: string
   /** Its transcript is to be emptied before its first use. */
   reset: boolean
@@ -37,7 +37,7 @@ export async function targetOf(
   given: string | undefined,
   settings: BridgeSettings,
   gateway: GatewayPort,
-): Promise<Target> {
+): Promise<SessionTarget> {
   const wish = wishOf(params)
   const reset = wish.reset ?? (given === undefined ? (settings.resetSession ?? false) : false)
   const mustExist = wish.requireExisting ?? settings.requireExisting ?? false
