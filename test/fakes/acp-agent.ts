@@ -548,7 +548,7 @@ const commands: Record<string, (run: Run, rest: string) => unknown> = {
   askhang: async (run) => {
     const outcome = await permission(run, "h", "")
     say(run, `[${outcome}]`)
-    await hang(run.session)
+    if (!run.session.cancelled) await hang(run.session)
   },
   die: (_run, rest) => {
     process.stderr.write("fatal: out of cheese\n")
