@@ -17,13 +17,13 @@ const FRAME_BYTES = 64 * 1024
 
 const THINKING = ["off", "minimal", "low", "medium", "high", "xhigh"]
 
-export interface Said {
+export interface SaidPrompt {
   params: Fields
   parts: SpokenPart[]
 }
 
 /** Everything that chat.send is told but the run's id. Throws INVALID_PARAMS. */
-export function saidOf(room: Room, session: Bound, params: Fields): Said {
+export function saidOf(room: Room, session: Bound, params: Fields): SaidPrompt {
   const parts = partsOf(params["prompt"])
   if (parts.length === 0) throw invalid("prompt is empty: say something")
   checkSizes(parts, room.gateway.maxRequestBytes)

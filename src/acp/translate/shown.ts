@@ -11,10 +11,10 @@ import { kindOf, locationsOf } from "./kind.ts"
 export type Shown =
   /** More of a message. `first`: nothing of it was shown before. */
   | { type: "said"; who: "user" | "agent" | "thought"; messageId: string; part: Part; first: boolean }
-  /** A call was seen for the first time, or more is known of it. `view`: what changed; `whole`: all that is known. */
-  | { type: "call"; callId: string; name: string; first: boolean; view: ToolView; whole: ToolView }
+  /** A call was seen for the first time, or more is known of it. `view`: what changed; `whole`: all that is known; `output`: shown before. */
+  | { type: "call"; callId: string; name: string; first: boolean; view: ToolView; whole: ToolView; output: string }
   /** Output of a running call so far, and the part of it that is new; undefined when the text began anew. */
-  | { type: "output"; callId: string; text: string; added: string | undefined }
+  | { type: "output"; callId: string; text: string; added: string | undefined; whole: ToolView }
   /** All plans of the session after one of them changed. */
   | { type: "plan"; planId: string; plan: Plan | null; all: Plan[] }
   | { type: "usage"; used: number; size: number; costUsd: number | null }
@@ -163,7 +163,8 @@ export class SessionFold {
     call.view = changedView(call.view, change)
     if (name !== "") call.name = name
     this.#calls.set(callId, call)
-    return [{ type: "call", callId, name: call.name, first: known === undefined, view, whole: call.view }]
+    const { output } = call
+    return [{ type: "call", callId, name: call.name, first: known === undefined, view, whole: call.view, output }]
   }
 
   #callEnded(
@@ -174,7 +175,9 @@ export class SessionFold {
     const ownContent = Array.isArray(view?.content) || (before?.ownContent ?? false) || hasRich(before?.view)
     const rawOutput = view?.rawOutput ?? (isRecord(details) ? { text, ...details } : { text })
     const shown = this.#call(turnId, callId, name, {
-      ...(ownContent || text === "" ? {} : { content: [{ type: "content", part: { type: "text", text } }] }),
+      ...(ownContent || (text === "" && !before?.output)
+        ? {}
+        : { content: text === "" ? [] : [{ type: "content", part: { type: "text", text } }] }),
       ...view,
       rawOutput,
       status: view?.status === "canceled" ? "canceled" : isError ? "failed" : "completed",
@@ -190,7 +193,7 @@ export class SessionFold {
     if (!call || text === call.output) return []
     const added = text.startsWith(call.output) ? text.slice(call.output.length) : undefined
     call.output = text
-    return [{ type: "output", callId, text, added }]
+    return [{ type: "output", callId, text, added, whole: call.view }]
   }
 
   #asked(

@@ -31,7 +31,7 @@ export function updatesOf(shown: Shown, viewing: Viewing): SessionUpdate[] {
     case "call":
       return [callOf(shown, viewing)]
     case "output":
-      return viewing.tools === "off" ? [] : [outputOf(shown)]
+      return viewing.tools === "off" ? [] : [outputOf(shown, viewing)]
     case "plan":
       return [{ sessionUpdate: "plan", entries: shown.all.flatMap(entriesOf) }]
     case "usage":
@@ -69,12 +69,10 @@ const STATUS: Readonly<Record<ToolStatus, ToolCallStatus>> = {
   canceled: "failed",
 }
 
-function callOf(
-  { callId, first, name, view, whole }: Extract<Shown, { type: "call" }>,
-  viewing: Viewing,
-): SessionUpdate {
+function callOf(shown: Extract<Shown, { type: "call" }>, viewing: Viewing): SessionUpdate {
+  const { callId, first, name, view } = shown
   const fields = callFields(view, viewing)
-  const meta = terminalMeta(view, whole, viewing)
+  const meta = terminalMeta(shown, viewing)
   const rest = { ...fields, ...(meta ? { _meta: meta } : {}) }
   if (!first) return { sessionUpdate: "tool_call_update", toolCallId: callId, ...rest }
   const title = view.title ?? (name === "" ? callId : name)
@@ -125,26 +123,38 @@ function terminalOf(content: Extract<ToolContent, { type: "terminal" }>, viewing
   return output === "" ? embedded : [...embedded, { type: "content", content: { type: "text", text: output } }]
 }
 
-/** How agents tell of terminals of their own (acp.md §6): what it is, what it wrote, how it ended. */
-function terminalMeta(view: ToolView, whole: ToolView, viewing: Viewing): Record<string, unknown> | undefined {
-  if (viewing.replay || viewing.tools === "off") return undefined
+function ownTerminal(whole: ToolView) {
   const terminal = whole.content?.find((one) => one.type === "terminal")
-  if (terminal?.owner !== "agent" || view.content === undefined) return undefined
-  const { terminalId: terminal_id, cwd, output, exitCode, signal } = terminal
+  return terminal?.owner === "agent" ? terminal : undefined
+}
+
+/** How agents tell of terminals of their own (acp.md §6): what it is, what more it wrote, how it ended. */
+function terminalMeta(
+  { output: shown, view, whole }: Extract<Shown, { type: "call" }>,
+  viewing: Viewing,
+): Record<string, unknown> | undefined {
+  if (viewing.replay || viewing.tools === "off" || view.content === undefined) return undefined
+  const terminal = ownTerminal(whole)
+  if (!terminal) return undefined
+  const { terminalId: terminal_id, cwd, output = "", exitCode, signal } = terminal
   const ended = exitCode !== undefined || signal !== undefined
+  const data = output.startsWith(shown) ? output.slice(shown.length) : ""
   return {
     terminal_info: { terminal_id, ...(cwd === undefined ? {} : { cwd }) },
-    ...(output === undefined || output === "" ? {} : { terminal_output: { terminal_id, data: output } }),
+    ...(data === "" ? {} : { terminal_output: { terminal_id, data } }),
     ...(ended ? { terminal_exit: { terminal_id, exit_code: exitCode ?? null, signal: signal ?? null } } : {}),
   }
 }
 
-function outputOf({ callId, text, added }: Extract<Shown, { type: "output" }>): SessionUpdate {
+function outputOf({ callId, text, added, whole }: Extract<Shown, { type: "output" }>, viewing: Viewing): SessionUpdate {
+  const terminal = ownTerminal(whole)
+  const told = terminal && added !== undefined
   return {
     sessionUpdate: "tool_call_update",
     toolCallId: callId,
-    content: [{ type: "content", content: { type: "text", text } }],
-    ...(added === undefined ? {} : { _meta: { terminal_output: { terminal_id: callId, data: added } } }),
+    // A client that shows the terminal itself has the text there.
+    ...(told && viewing.terminals ? {} : { content: [{ type: "content", content: { type: "text", text } }] }),
+    _meta: told ? { terminal_output: { terminal_id: terminal.terminalId, data: added } } : { partial: true },
   }
 }
 
