@@ -16,6 +16,5 @@ const room = hostRoom({
 })
 const heard = room.start("say here;hang", { flags, agent: { env: () => ({ ORPHAN_MARK: mark }) } })
 await heard.until((event) => event.type === "text")
-while (!existsSync(file) || readFileSync(file, "utf8") === "") await new Promise((resolve) => setTimeout(resolve, 5))
 process.stdout.write("ready\n")
 setInterval(() => undefined, 60_000)

@@ -106,9 +106,11 @@ export class AgentLink {
       await this.#process.end("now")
       throw this.#ended
     }
-    void this.#leftovers.add(this.#process.pid, mark)
+    // Written down before it is used: otherwise nobody would find it after a crash of ours.
+    const written = this.#leftovers.add(this.#process.pid, mark)
     try {
       this.#facts = await this.#shakeHands()
+      await written
     } catch (error) {
       const failure = this.#startFailure(error)
       await this.end(failure, "now")

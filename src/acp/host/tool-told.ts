@@ -91,7 +91,14 @@ function locationsOf(value: unknown, version: 1 | 2, content: ToolContent[] | nu
 }
 
 function pathsOf(content: readonly ToolContent[]): string[] {
-  return content.flatMap((one) => (one.type === "diff" ? [one.path] : []))
+  const paths = content.flatMap((one) => {
+    if (one.type === "diff") return [one.path]
+    const changes = one.type === "other" && one.value["type"] === "diff" ? one.value["changes"] : undefined
+    return (Array.isArray(changes) ? changes : []).flatMap((change) =>
+      isObject(change) ? [change["oldPath"], change["path"]].filter((path) => typeof path === "string") : [],
+    )
+  })
+  return [...new Set(paths)].slice(0, MAX_LOCATIONS)
 }
 
 function contentOf(callId: string, value: unknown, telling: Telling): ToolContent[] | null | undefined {
