@@ -10,7 +10,7 @@ const MAX_ANSWER_CHARS = 100_000
 
 /** Throws INVALID_PARAMS when this decision, or what it answers, is none that was asked for. */
 export function checkAnswered({ answer, decision, id, kind, question }: Approval): void {
-  if (kind !== "question") {
+  if (kind !== "question" && !(kind === "workflow" && question)) {
     if (answer === undefined) return
     throw new PincerError("INVALID_PARAMS", `Approval ${id} asks no question: leave "answer" out`)
   }

@@ -6,6 +6,7 @@ import { uuid } from "../base/id.ts"
 import type { Logger } from "../base/log.ts"
 import type { Approval, ApprovalDecision, ApprovalKind, RuleOffer } from "../protocol/approval.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
+import type { Placement, TaintMark } from "../protocol/decision.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
 import type { UserQuestion } from "../protocol/question.ts"
 import type { Answer, ApprovalTable } from "../store/approvals.ts"
@@ -81,8 +82,13 @@ export interface Asking {
   /** What "allow-always" would write. */
   offer?: RuleOffer
   cwd?: string
-  /** Of kind "question". */
+  /** Of kind "question", or what a workflow asks a person for. */
   question?: UserQuestion
+  placement?: Placement
+  argv?: string[][]
+  taint?: readonly TaintMark[]
+  /** Minted when absent. */
+  id?: string
   timeoutMs: number
 }
 
@@ -102,6 +108,8 @@ export class Desk implements ApprovalDesk {
   readonly #timers = new Map<string, () => void>()
   readonly #within = new Map<ApprovalKind, (approval: Approval) => void>()
   readonly #after = new Map<ApprovalKind, (approval: Approval) => void>()
+  /** Kinds whose servers are told every decision, not only what is allowed. */
+  readonly #every = new Set<ApprovalKind>()
   canAsk: (sessionKey: string) => boolean = () => false
   /** Told every decision about a turn's call; the lanes go on with the turn. */
   onResolved: (approval: Approval) => void = () => undefined
@@ -125,19 +133,25 @@ export class Desk implements ApprovalDesk {
 
   /**
    * Who carries out what approvals of this kind allow: `within` runs in the commit of the answer and may refuse it by throwing,
-   * `after` once it is on disk.
+   * `after` once it is on disk. With `every` both are told of refusals and of what nobody answered, too.
    */
-  serve(kind: ApprovalKind, within: (approval: Approval) => void, after: (approval: Approval) => void): void {
+  serve(
+    kind: ApprovalKind,
+    within: (approval: Approval) => void,
+    after: (approval: Approval) => void,
+    every = false,
+  ): void {
     this.#within.set(kind, within)
     this.#after.set(kind, after)
+    if (every) this.#every.add(kind)
   }
 
   /** Asks for something that no turn waits for. */
   async ask(question: Asking): Promise<Approval> {
-    const { timeoutMs, cwd = "", ...rest } = question
+    const { timeoutMs, cwd = "", id, ...rest } = question
     const now = this.#clock.now()
     const approval: Approval = {
-      id: uuid(now),
+      id: id ?? uuid(now),
       turnId: "",
       callId: "",
       cwd,
@@ -192,6 +206,11 @@ export class Desk implements ApprovalDesk {
       if (kind === undefined || one.kind === kind) await this.#tryTo(one.id, "canceled", by)
   }
 
+  /** Withdraws one approval, unless it was decided. Never throws. */
+  cancel(id: string, by: string): Promise<void> {
+    return this.#tryTo(id, "canceled", by)
+  }
+
   /** Sets the timers of what an earlier life asked. */
   async start(): Promise<void> {
     for (const approval of await this.#table.pending()) this.watch(approval)
@@ -233,15 +252,19 @@ export class Desk implements ApprovalDesk {
     const also = (approval: Approval) => {
       checkAnswered(approval)
       this.audit?.append(this.#entry(approval, answer.decision, door))
-      if (allows(answer.decision)) this.#within.get(approval.kind)?.(approval)
+      if (this.#isTold(approval)) this.#within.get(approval.kind)?.(approval)
     }
     const approval = await this.#table.resolve(id, { ...answer, also })
     this.forget(id)
     if (approval.turnId === "") {
       this.#show(approval, "approval.resolved")
-      if (allows(answer.decision)) this.#after.get(approval.kind)?.(approval)
+      if (this.#isTold(approval)) this.#after.get(approval.kind)?.(approval)
     } else this.onResolved(approval)
     return approval
+  }
+
+  #isTold({ decision, kind }: Approval): boolean {
+    return this.#every.has(kind) || (decision !== null && allows(decision))
   }
 
   #show(approval: Approval, type: "approval.requested" | "approval.resolved"): void {

@@ -19,6 +19,8 @@ export interface RunOptions {
   graceMs?: number
   /** Told of output as it comes (decoded, not capped). */
   onOutput?: (text: string) => void
+  /** Told of the bytes of each stream as they come, instead of all that: nothing is decoded, kept or capped then. */
+  take?: (from: "stdout" | "stderr", bytes: Buffer) => void
 }
 
 export interface RunResult {
@@ -141,7 +143,7 @@ export async function runProgram(file: string, args: readonly string[], options:
   const child = await startProgram(file, args, options)
   child.stdin.end(options.stdin ?? "")
   const output = new CappedText(options.maxChars)
-  const closed = collect(child, output, options.onOutput)
+  const closed = options.take ? handOn(child, options.take) : collect(child, output, options.onOutput)
   const exited = new Promise<void>((resolve) => {
     child.once("exit", (code, killedBy) => {
       result.exitCode = code
@@ -242,6 +244,21 @@ function collect(child: ChildProcess, output: CappedText, onOutput?: (text: stri
           take(decoder.end())
           resolve()
         })
+      }),
+  )
+  return Promise.all(streams).then(() => undefined)
+}
+
+/** Resolves when both outputs are closed. */
+function handOn(child: ChildProcess, take: NonNullable<RunOptions["take"]>): Promise<void> {
+  const streams = (["stdout", "stderr"] as const).map(
+    (from) =>
+      new Promise<void>((resolve) => {
+        const stream = child[from]
+        stream?.on("data", (bytes: Buffer) => take(from, bytes))
+        stream?.on("error", () => resolve())
+        stream?.once("close", resolve)
+        if (!stream) resolve()
       }),
   )
   return Promise.all(streams).then(() => undefined)

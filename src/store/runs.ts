@@ -69,6 +69,11 @@ const COLUMNS = "id,title,file,status,attempt,holder,cwd,started_by,started_at,e
 /** Owner of the outcomes that are found by idempotency key. */
 const KEYED = "workflow keys"
 
+/** Begins the keys of values that go with their run; no key of a command looks like it. */
+export function runStatePrefix(runId: string): string {
+  return `run/${runId}/`
+}
+
 export class RunFenced extends Error {
   override readonly name = "RunFenced"
 }
@@ -95,6 +100,7 @@ export class RunTable {
   readonly #gatesOf
   readonly #getState
   readonly #setState
+  readonly #dropState
 
   constructor(db: Database, clock: Clock, steps: StepTable) {
     this.#db = db
@@ -129,6 +135,7 @@ export class RunTable {
     this.#gatesOf = db.statement("SELECT * FROM gates WHERE run_id=? ORDER BY created_at")
     this.#getState = db.statement("SELECT value FROM workflow_state WHERE key=?")
     this.#setState = db.statement("INSERT OR REPLACE INTO workflow_state (key,value,updated_at) VALUES (?,?,?)")
+    this.#dropState = db.statement("DELETE FROM workflow_state WHERE substr(key,1,length(?1))=?1")
   }
 
   /** Writes a run down as running in `holder`. */
@@ -289,17 +296,25 @@ export class RunTable {
     answer: Record<string, unknown>,
     check: (gate: GateRow) => void,
   ): Promise<GateRow> {
-    return this.#db.write(() => {
-      const row = this.#gate.get(idOrToken)
-      if (!row) throw new PincerError("NOT_FOUND", "Resume state not found: this token or id is unknown")
-      const gate = decodeGate(row)
-      const now = this.#clock.now()
-      if (gate.status !== "waiting") throw new PincerError("CONFLICT", `This gate was ${gate.status} before`)
-      if (gate.expiresAt !== null && now >= gate.expiresAt) throw new PincerError("CONFLICT", "This gate has expired")
-      check(gate)
-      this.#setGate.run(status, JSON.stringify(answer), now, gate.id)
-      return { ...gate, status, answer, answeredAt: now }
-    })
+    return this.#db.write(() => this.answerNow(idOrToken, status, answer, check))
+  }
+
+  /** The same within a write that somebody else began. */
+  answerNow(
+    idOrToken: string,
+    status: "answered" | "canceled",
+    answer: Record<string, unknown>,
+    check: (gate: GateRow) => void,
+  ): GateRow {
+    const row = this.#gate.get(idOrToken)
+    if (!row) throw new PincerError("NOT_FOUND", "Resume state not found: this token or id is unknown")
+    const gate = decodeGate(row)
+    const now = this.#clock.now()
+    if (gate.status !== "waiting") throw new PincerError("CONFLICT", `This gate was ${gate.status} before`)
+    if (gate.expiresAt !== null && now >= gate.expiresAt) throw new PincerError("CONFLICT", "This gate has expired")
+    check(gate)
+    this.#setGate.run(status, JSON.stringify(answer), now, gate.id)
+    return { ...gate, status, answer, answeredAt: now }
   }
 
   /** Gates whose time is over; each is told once. */
@@ -384,6 +399,7 @@ export class RunTable {
   delete(runId: string): Promise<boolean> {
     return this.#db.write(() => {
       this.#steps.clearNow(runId)
+      this.#dropState.run(runStatePrefix(runId))
       return this.#delete.map((statement) => statement.run(runId)).at(-1) === 1
     })
   }

@@ -113,6 +113,8 @@ export interface CommandContext {
   gate(request: GateRequest): Promise<GateAnswer>
   /** An answer of a model, typed when a schema is given. */
   model(request: ModelAsk): Promise<ModelAnswer>
+  /** What a model cost that the command asked by itself, not through `model`. */
+  charge(spent: { model: string; inputTokens: number; outputTokens: number }): Promise<void>
   /** One tool of the house by name. */
   tool(name: string, args: Record<string, unknown>): Promise<unknown>
   /** One turn of an agent. */
@@ -148,11 +150,17 @@ export interface ModelAsk {
   maxRetries: number
 }
 
+export interface ModelUsage {
+  inputTokens: number
+  outputTokens: number
+  costUsd: number | null
+}
+
 export interface ModelAnswer {
   text: string
   data: unknown
   model: string
-  usage?: { inputTokens: number; outputTokens: number; costUsd: number | null }
+  usage?: ModelUsage
   attempts: number
 }
 

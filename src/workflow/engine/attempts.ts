@@ -6,6 +6,7 @@ import type { RetryDefinition, StepDefinition } from "../definition.ts"
 import { UnreadableText } from "../failure.ts"
 import type { StepResult } from "../language/reference.ts"
 import { expand } from "../language/template.ts"
+import { charge, chargesOf, checkCost } from "./cost.ts"
 import { effectOf } from "./effects.ts"
 import { askWhatHappened } from "./gate-step.ts"
 import { ended, type Frame, type RunContext, stopIfTold } from "./run-context.ts"
@@ -55,7 +56,9 @@ export async function withAttempts(
       const result = await inTime(run, step, (signal) => body(run, step, path, frame, { signal, idempotencyKey: key }))
       checkOutput(step, result)
       run.ports.checkpoint("step.acted")
+      await charge(run, chargesOf(step, result, frame), frame.env)
       await run.log.settle(path, effect, result, [ended(path, step.kind, "completed", clock.now() - startedAt)], key)
+      await checkCost(run)
       return result
     } catch (error) {
       // A gate inside: nothing of this step is under way any more, and it goes on from there.

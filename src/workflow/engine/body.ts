@@ -9,6 +9,7 @@ import type { StepResult } from "../language/reference.ts"
 import { expand, expandArguments, shellQuoted } from "../language/template.ts"
 import { argumentsOf } from "./arguments.ts"
 import type { Attempt } from "./attempts.ts"
+import { charge } from "./cost.ts"
 import { runLoop, runParallel } from "./many.ts"
 import { runPipelineText } from "./pipeline-step.ts"
 import { addressOf, type Frame, type RunContext } from "./run-context.ts"
@@ -176,6 +177,7 @@ async function agentTurn(
   const input = step.stdin === undefined ? undefined : textOf(inputOf(step.stdin, frame))
   const said = input === undefined ? expand(message, frame) : `${expand(message, frame)}\n\n${input}`
   const answer = await run.ports.agent({ ...rest, message: said, maxRetries }, addressOf(run, path), attempt.signal)
+  if (answer.usage) await charge(run, [answer.usage], frame.env)
   if (answer.data !== undefined) return { id: step.id, stdout: answer.text, json: answer.data }
   return outputOf(step.id, answer.text, step.output?.mode)
 }

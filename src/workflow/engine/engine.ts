@@ -14,6 +14,10 @@ export interface StartRun {
   agentId: string
   /** Identity rules of approvals for gates that say none themselves. */
   identity: { initiatedBy?: string; requiredApprover?: string; requireDifferentApprover?: boolean }
+  /** Kept with the run and handed to the ports with every step: what they need to know of who started it. Plain JSON. */
+  caller?: Readonly<Record<string, unknown>>
+  /** Told once the run is on disk. */
+  begun?(runId: string): void
   /** Text for people: what `json` and `table` print, warnings. Never part of the envelope. */
   print(text: string): void
   warn(text: string): void

@@ -2,6 +2,7 @@
 import type { CommandContext, GateAnswer, PipelineStage } from "../command.ts"
 import { parsePipeline } from "../language/grammar.ts"
 import type { StepResult } from "../language/reference.ts"
+import { charge } from "./cost.ts"
 import { answerAt } from "./gate-step.ts"
 import { runPipeline } from "./pipeline.ts"
 import { addressOf, type RunContext } from "./run-context.ts"
@@ -90,9 +91,18 @@ function contextOf(
     fetch: (request) => ports.fetch(request, address, signal),
     state: { get: (key) => ports.runs.getState(key), set: (key, value) => ports.runs.setState(key, value) },
     gate: (request): Promise<GateAnswer> => answerAt(run, `${path}:${asked++}`, request),
-    model: (request) => ports.model(request, address, signal),
+    model: async (request) => {
+      const answer = await ports.model(request, address, signal)
+      if (answer.usage) await charge(run, [{ ...answer.usage, model: answer.model }], env)
+      return answer
+    },
+    charge: (spent) => charge(run, [spent], env),
     tool: (name, args) => ports.tool(name, args, address, signal),
-    agent: (request) => ports.agent(request, address, signal),
+    agent: async (request) => {
+      const { usage, ...answer } = await ports.agent(request, address, signal)
+      if (usage) await charge(run, [usage], env)
+      return answer
+    },
     commands: () => ports.commands,
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts"
 import type { Logger } from "../../base/log.ts"
 import type { RunEvent } from "../../protocol/workflow.ts"
 import type { Holder, RunTable } from "../../store/runs.ts"
-import type { AgentAsk, Command, ModelAnswer, ModelAsk, ProgramResult, ProgramRun } from "../command.ts"
+import type { AgentAsk, Command, ModelAnswer, ModelAsk, ModelUsage, ProgramResult, ProgramRun } from "../command.ts"
 
 /** Which step something is done for: decisions and audit lines name it. */
 export interface StepAddress {
@@ -14,6 +14,8 @@ export interface StepAddress {
   title: string
   startedBy: string
   agentId: string
+  /** As StartRun.caller gave it. */
+  caller?: Readonly<Record<string, unknown>>
 }
 
 export interface EnginePorts {
@@ -46,7 +48,9 @@ export interface EnginePorts {
     request: AgentAsk,
     address: StepAddress,
     signal: AbortSignal,
-  ): Promise<{ text: string; runId: string; data?: unknown }>
+  ): Promise<{ text: string; runId: string; data?: unknown; usage?: ModelUsage & { model: string } }>
+  /** US dollars for tokens of a model; null: nobody knows. Absent: nobody can be asked. */
+  price?(of: { model: string; inputTokens: number; outputTokens: number }): Promise<number | null>
   /** Told every fact once it is on disk. */
   publish(event: RunEvent): void
   /** Told each named point between two facts: where crash tests kill the process. */

@@ -18,6 +18,7 @@ export interface RunContext {
   startedBy: string
   agentId: string
   identity: StartRun["identity"]
+  caller: StartRun["caller"]
   commands: ReadonlyMap<string, Command>
   signal: AbortSignal
   print(text: string): void
@@ -51,8 +52,8 @@ export interface Frame {
 }
 
 export function addressOf(run: RunContext, path: string): StepAddress {
-  const { agentId, fence, startedBy, title } = run
-  return { runId: fence.runId, path, title, startedBy, agentId }
+  const { agentId, caller, fence, startedBy, title } = run
+  return { runId: fence.runId, path, title, startedBy, agentId, ...(caller ? { caller } : {}) }
 }
 
 /** The journal of a run as its steps use it. Outcomes of steps that only read need not be waited for: the next intent is behind them. */

@@ -8,6 +8,7 @@ import { envelopeError, UnreadableText } from "../failure.ts"
 import { parsePipeline } from "../language/grammar.ts"
 import { argumentsOf } from "./arguments.ts"
 import { ownPlace } from "./body.ts"
+import { recallCost } from "./cost.ts"
 import type { Engine, GateReply, GoOn, StartRun } from "./engine.ts"
 import { envelopeOf } from "./envelope.ts"
 import { answerOf, checkToken, type RunKind } from "./gates.ts"
@@ -29,6 +30,7 @@ interface Kept {
   source: { type: "pipeline"; text: string } | { type: "workflow" }
   agentId: string
   identity: StartRun["identity"]
+  caller?: StartRun["caller"]
 }
 
 export class WorkflowEngine implements Engine {
@@ -53,6 +55,7 @@ export class WorkflowEngine implements Engine {
       source: source.type === "pipeline" ? source : { type: "workflow" },
       agentId: run.agentId,
       identity: run.identity,
+      ...(run.caller ? { caller: run.caller } : {}),
     }
     const fence = await this.#ports.runs.create(
       {
@@ -67,6 +70,8 @@ export class WorkflowEngine implements Engine {
       },
       this.#ports.holder,
     )
+    await this.#tellBegin(fence)
+    run.begun?.(runId)
     return this.#attempt(fence, run)
   }
 
@@ -128,7 +133,14 @@ export class WorkflowEngine implements Engine {
     const fence = await runs.take(runId, holder, from, isAlive)
     if (forget !== undefined) await runs.forgetFrom(fence, forget)
     if (from.includes("failed")) await this.#forgetAftermath(fence)
+    await this.#tellBegin(fence)
     return this.#attempt(fence, how)
+  }
+
+  /** The write that began an attempt told it to nobody yet. */
+  async #tellBegin({ runId, epoch }: RunFence): Promise<void> {
+    const events = await this.#ports.runs.events(runId, 0, -1)
+    this.#publish(events.filter((event) => event.type === "run.started" && event.attempt === epoch))
   }
 
   /** What runs at the end runs at each end. */
@@ -183,6 +195,7 @@ export class WorkflowEngine implements Engine {
       startedBy: stored.record.startedBy,
       agentId: kept.agentId,
       identity: kept.identity,
+      caller: kept.caller,
       commands: commandTable(this.#ports.commands),
       signal,
       print: how.print,
@@ -202,6 +215,7 @@ export class WorkflowEngine implements Engine {
       last: { result: undefined },
     }
     try {
+      await recallCost(run)
       const output = definition ? await this.#workflow(run, definition, base) : await this.#pipeline(run, kept, base)
       await run.log.flush()
       return await this.#end(fence, { status: "completed", output })
