@@ -27,6 +27,7 @@ import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
+import { openAgentHost } from "./agent-host.ts"
 import { suggestion } from "./agents.ts"
 import { elevatedRow } from "./approval-rows.ts"
 import { openAuth } from "./auth.ts"
@@ -136,6 +137,9 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(() => sandbox.close())
   for (const { sandbox: name } of [config.agents.defaults, ...Object.values(config.agents.entries)])
     if (name !== undefined) sandbox.profile(name)
+  const hosting = { clock, log, redactor, env, home: paths.home, config, sandbox, books: store, finder }
+  const agentHost = openAgentHost({ ...hosting, version: ownVersion() })
+  undo.add(() => agentHost.close())
   const settings = toolSettings(config, env, paths.home)
   const openServers = serverOpener({ clock, log, env: settings.exec.env, version: ownVersion() })
   const lendings = new Lendings({ clock, log, openServers })
@@ -160,6 +164,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     canAsk: (sessionKey) => desk.canAsk(sessionKey),
     asked: (approval) => desk.watch(approval),
     lent: lendings.lent,
+    harness: agentHost,
     checkpoint: options.checkpoint ?? (() => undefined),
   }
   const lanes = new TurnLanes(ports)
@@ -207,6 +212,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     tools,
     agents,
     finder,
+    host: agentHost,
     token: token.token,
   }
   const auth = openAuth(parts)
