@@ -7,6 +7,7 @@ import { LineReader } from "../base/lines.ts"
 import type { Logger } from "../base/log.ts"
 import { expandPath } from "../config/paths.ts"
 import { readRegularFile } from "../config/regular-file.ts"
+import type { SocketConstructor } from "../protocol/client.ts"
 import { GatewayLink, type OpenLink } from "./acp-link.ts"
 import type { Cli } from "./cli.ts"
 import { findGateway, gatewayUrl, openClient, PATIENT } from "./connect.ts"
@@ -151,7 +152,13 @@ async function opened(
   target: { url: string; token: string | undefined },
   close: () => Promise<void> = async () => undefined,
 ): Promise<OpenLink> {
-  const client = await openClient(cli, target, { reconnect: PATIENT, caps: ["approvals"] })
+  // Lighter than the global one, and an editor keeps this process for hours.
+  const { WebSocket } = await import("ws")
+  const client = await openClient(cli, target, {
+    reconnect: PATIENT,
+    caps: ["approvals"],
+    WebSocket,
+  })
   return {
     client,
     close: async () => {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs"
 import { PincerError } from "../base/errors.ts"
 import { runningGateway } from "../config/gateway-file.ts"
 import { type Env, envValue, expandPath, resolvePaths } from "../config/paths.ts"
-import { connectGateway, type GatewayClient, type Reconnect } from "../protocol/client.ts"
+import { connectGateway, type GatewayClient, type Reconnect, type SocketConstructor } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
 
 export interface Target {
@@ -30,6 +30,8 @@ export interface ReachOptions {
   caps?: readonly string[]
   reconnect?: Reconnect
   connectTimeoutMs?: number
+  /** Default: the global WebSocket. */
+  WebSocket?: SocketConstructor
 }
 
 /** Losses are survived for about a minute: a restart takes a few seconds. */
@@ -95,6 +97,7 @@ function open(
     caps: options.caps ?? [],
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     ...(options.reconnect ? { reconnect: options.reconnect } : {}),
+    ...(options.WebSocket ? { WebSocket: options.WebSocket } : {}),
   })
 }
 
