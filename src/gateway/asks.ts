@@ -54,7 +54,7 @@ export interface Ear {
 }
 
 /** Who is asked. */
-export interface Asked {
+export interface AskedClient {
   /** The lender's id. */
   readonly id: string
   readonly sessionKey: string
@@ -76,7 +76,7 @@ export interface Said {
 }
 
 interface Open {
-  readonly asked: Asked
+  readonly asked: AskedClient
   readonly what: AskKind
   /** The event's payload. */
   readonly payload: string
@@ -92,7 +92,7 @@ export class Asks {
   }
 
   /** Throws UNAVAILABLE when the client is gone, TIMEOUT, ABORTED by the signal, RATE_LIMITED, or what the client says went wrong. */
-  ask<K extends AskKind>(asked: Asked, what: K, params: unknown, options: AskOptions = {}): Promise<AnswerTo<K>> {
+  ask<K extends AskKind>(asked: AskedClient, what: K, params: unknown, options: AskOptions = {}): Promise<AnswerTo<K>> {
     const { signal, turnId } = options
     const { id: lender, sessionKey } = asked
     if (signal?.aborted) return Promise.reject(stopped(what))
@@ -157,7 +157,7 @@ export class Asks {
   }
 
   /** The connection is gone: what waits for the client's own work goes on waiting, everything else fails. */
-  lose(asked: Asked): void {
+  lose(asked: AskedClient): void {
     asked.ear = undefined
     this.#each(asked, (open) => {
       if (!WAITING.has(open.what)) open.end({ error: lost(open.what) })
@@ -165,20 +165,20 @@ export class Asks {
   }
 
   /** The client is there again, maybe through another connection: it is told what it has not answered. */
-  found(asked: Asked, ear: Ear): void {
+  found(asked: AskedClient, ear: Ear): void {
     asked.ear = ear
     this.#each(asked, ({ payload }) => ear.emit("client.asked", payload))
   }
 
   /** Nothing is lent any more. */
-  end(asked: Asked): void {
+  end(asked: AskedClient): void {
     this.#each(asked, (open, id) => {
       open.end({ error: lost(open.what) })
       asked.ear?.emit("client.withdrawn", JSON.stringify({ id }))
     })
   }
 
-  #each(asked: Asked, run: (open: Open, id: string) => void): void {
+  #each(asked: AskedClient, run: (open: Open, id: string) => void): void {
     for (const id of [...asked.open]) {
       const open = this.#open.get(id)
       if (open) run(open, id)

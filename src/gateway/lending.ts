@@ -9,7 +9,7 @@ import type { Logger } from "../base/log.ts"
 import type { McpServer } from "../protocol/mcp-server.ts"
 import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import type { Tool } from "../tools/tool.ts"
-import { type Asked, type AskOptions, Asks, type Ear, type Said } from "./asks.ts"
+import { type AskedClient, type AskOptions, Asks, type Ear, type Said } from "./asks.ts"
 import { type ClientRights, mayTake } from "./heir.ts"
 import { type EditorOffer, lentEditor, type Root } from "./lent-editor.ts"
 
@@ -64,7 +64,7 @@ interface Servers {
   readonly opened: Promise<LentServers>
 }
 
-class Lender implements Asked {
+class Lender implements AskedClient {
   readonly id: string
   readonly open = new Set<string>()
   ear: Ear | undefined
