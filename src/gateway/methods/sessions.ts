@@ -40,10 +40,15 @@ export const row = () =>
     hasActiveRun: z.boolean(),
   })
 
-/** Which model a session talks to now. */
+/** Which model a session talks to now. An external agent has models of its own, under names that only it knows. */
 function modelOf(session: SessionRow, parts: Parts) {
+  const profile = parts.agents.get(session.agentId)
+  if (profile?.hosted) {
+    const { known = session.agentId } = profile.hosted
+    return { modelProvider: `acp:${known}`, model: session.model ?? profile.model ?? "default", contextTokens: null }
+  }
   const chosen = parts.catalogue.chosen()
-  const name = session.model ?? parts.agents.get(session.agentId)?.model
+  const name = session.model ?? profile?.model
   const slash = name?.indexOf("/") ?? -1
   const ref =
     name === undefined
@@ -392,7 +397,7 @@ const patch = method({
     requireAgent(name.agentId, parts)
     const { label, cwd, elevatedLevel } = params
     if (typeof cwd === "string") await requireDirectory(cwd)
-    const model = typeof params.model === "string" ? modelName(params.model, parts) : params.model
+    const model = typeof params.model === "string" ? modelName(params.model, name.agentId, parts) : params.model
     const session = await parts.store.sessions.ensure(name.key, name.agentId)
     if (elevatedLevel !== undefined) await setElevated(name, { level: elevatedLevel ?? "off" }, caller, parts)
     const settings = { ...session.settings }
@@ -424,8 +429,9 @@ const patch = method({
   },
 })
 
-/** `provider/model` of a name that the catalogue knows. Throws NOT_FOUND. */
-function modelName(name: string, parts: Parts): string {
+/** `provider/model` of a name that the catalogue knows. Throws NOT_FOUND. What an external agent knows is looked up by it. */
+function modelName(name: string, agentId: string, parts: Parts): string {
+  if (parts.agents.get(agentId)?.hosted) return name
   const ref = parts.catalogue.resolve(name)
   return `${ref.provider}/${ref.model}`
 }
