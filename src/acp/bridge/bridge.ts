@@ -8,12 +8,14 @@ import { clientOf, UNKNOWN_CLIENT } from "./client.ts"
 import type { ModelRow } from "./facts.ts"
 import { LoanDesk, lend } from "./lending.ts"
 import { type Handler, methodsV1 } from "./methods.ts"
+import { methodsV2 } from "./methods-v2.ts"
 import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import type { BridgeSettings, GatewayPort } from "./port.ts"
 import { stopOwn } from "./prompting.ts"
 import type { Bound, Room } from "./room.ts"
 import { Sessions } from "./sessions.ts"
 import { voiceV1 } from "./voice.ts"
+import { voiceV2 } from "./voice-v2.ts"
 
 export interface BridgeOptions {
   gateway: GatewayPort
@@ -26,6 +28,8 @@ export interface BridgeOptions {
 }
 
 const AUTH_METHOD = "gateway"
+const AUTH_NAME = "Pincer gateway"
+const AUTH_ABOUT = "Uses the token that this program was started with, or the one of this machine's gateway"
 const GRACE_MS = 60_000
 /** How long the models that were listed last are the ones there are. */
 const MODELS_MS = 30_000
@@ -112,8 +116,10 @@ export class Bridge {
         case "initialize":
           return this.#initialize(params)
         case "authenticate":
+        case "auth/login":
           return await this.#authenticate(params)
         case "logout":
+        case "auth/logout":
           return await this.#logout()
         default:
       }
@@ -134,6 +140,30 @@ export class Bridge {
     if (typeof protocolVersion !== "number" || !Number.isInteger(protocolVersion))
       throw new RpcFailure(RPC.invalidParams, "protocolVersion is required: a whole number")
     this.#room.client = clientOf(params)
+    const isSecond = protocolVersion >= 2 && this.#room.settings.offerV2 === true
+    this.#room.voice = isSecond ? voiceV2(this.#room) : voiceV1(this.#room)
+    this.#handlers = isSecond ? methodsV2(this.#room, this.#sessions) : methodsV1(this.#room, this.#sessions)
+    return isSecond ? this.#greetingV2() : this.#greetingV1()
+  }
+
+  #greetingV2(): Fields {
+    return {
+      protocolVersion: 2,
+      info: { name: "pincer", title: "Pincer", version: this.#room.settings.version },
+      capabilities: {
+        session: {
+          prompt: { image: {}, audio: {}, embeddedContext: {} },
+          mcp: { stdio: {}, http: {} },
+          delete: {},
+          additionalDirectories: {},
+        },
+        auth: {},
+      },
+      authMethods: [{ type: "agent", methodId: AUTH_METHOD, name: AUTH_NAME, description: AUTH_ABOUT }],
+    }
+  }
+
+  #greetingV1(): Fields {
     const session = { list: {}, resume: {}, close: {}, delete: {}, additionalDirectories: {}, fork: {} }
     return {
       protocolVersion: 1,
@@ -145,13 +175,7 @@ export class Bridge {
         sessionCapabilities: session,
         auth: { logout: {} },
       },
-      authMethods: [
-        {
-          id: AUTH_METHOD,
-          name: "Pincer gateway",
-          description: "Uses the token that this program was started with, or the one of this machine's gateway",
-        },
-      ],
+      authMethods: [{ id: AUTH_METHOD, name: AUTH_NAME, description: AUTH_ABOUT }],
     }
   }
 

@@ -30,7 +30,7 @@ export async function openNew(room: Room, sessions: Sessions, params: Fields): P
   const target = await targetOf(params, undefined, room.settings, room.gateway)
   if (target.reset) await emptied(room, target.key)
   const session = sessions.bind(target.key, target.key, place)
-  const problems = await settled(room, sessions, session, servers, async () => undefined)
+  const problems = await settled(room, sessions, session, servers, () => watch(room, session))
   const facts = await factsOf(room, session)
   tellAfterwards(room, session, problems)
   return { sessionId: session.id, ...facts }
@@ -47,7 +47,10 @@ export async function openKnown(room: Room, sessions: Sessions, params: Fields, 
   const session = sessions.bind(id, key, place)
   const problems = await settled(room, sessions, session, servers, async () => {
     await session.readState()
-    if (!replay) return
+    if (!replay) {
+      await watch(room, session)
+      return
+    }
     await room.makeEar(session)
     await session.replay()
   })
@@ -83,6 +86,13 @@ async function emptied(room: Room, key: string): Promise<void> {
     // There is nothing to forget yet.
     if (!(error instanceof PincerError) || error.code !== "NOT_FOUND") throw error
   }
+}
+
+/** Who sees the turns of others hears of them from the beginning. */
+async function watch(room: Room, session: Bound): Promise<void> {
+  if (!room.voice.watchesAll) return
+  await room.makeEar(session)
+  await session.listen()
 }
 
 /** Lends and listens; a session that could not be opened is not bound. Returns the problems of its MCP servers. */
@@ -129,7 +139,7 @@ export async function openFork(room: Room, sessions: Sessions, params: Fields): 
   const { key } = forked
   if (typeof key !== "string") throw new RpcFailure(RPC.internal, "The gateway did not say what the fork is called")
   const session = sessions.bind(key, key, place)
-  const problems = await settled(room, sessions, session, servers, async () => undefined)
+  const problems = await settled(room, sessions, session, servers, () => watch(room, session))
   const facts = await factsOf(room, session)
   tellAfterwards(room, session, problems)
   return { sessionId: session.id, ...facts }

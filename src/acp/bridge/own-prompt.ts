@@ -19,6 +19,7 @@ export class OwnPrompt implements RunningPrompt {
   readonly #session: Bound
   readonly #end = Promise.withResolvers<PromptEnd>()
   readonly #open = new Map<string, AbortController>()
+  readonly #accepted = Promise.withResolvers<Error | "accepted" | "canceled">()
   #sent: Promise<unknown> | undefined
   #canceled = false
   #over = false
@@ -33,13 +34,24 @@ export class OwnPrompt implements RunningPrompt {
     return this.#canceled
   }
 
+  /** What the gateway said to it, before it runs. Never rejects. */
+  get accepted(): Promise<Error | "accepted" | "canceled"> {
+    return this.#accepted.promise
+  }
+
   /** Sends it and waits for its end. */
   async run(said: Fields): Promise<PromptEnd> {
     if (!this.#canceled) {
       this.#sent = this.#send(said)
       this.#sent.then(
-        (answer) => this.#acknowledged(fieldsOf(answer)),
-        (error: unknown) => this.settle({ type: "failed", error }),
+        (answer) => {
+          this.#accepted.resolve("accepted")
+          this.#acknowledged(fieldsOf(answer))
+        },
+        (error: unknown) => {
+          this.#accepted.resolve(error instanceof Error ? error : new Error(String(error)))
+          this.settle({ type: "failed", error })
+        },
       )
     }
     return this.#end.promise
@@ -110,6 +122,7 @@ export class OwnPrompt implements RunningPrompt {
     this.#stopTimer?.()
     for (const id of [...this.#open.keys()]) this.withdraw(id)
     this.#session.prompts.delete(this.turnId)
+    this.#accepted.resolve("canceled")
     this.#end.resolve(this.#canceled ? { type: "canceled" } : end)
   }
 

@@ -65,6 +65,8 @@ export interface PermissionChoice {
 
 /** One version of ACP, as far as it concerns what is told. */
 export interface Voice {
+  /** Turns of others are shown, too. */
+  readonly watchesAll: boolean
   /** `replay`: it is told again; `mine`: this client said what began the turn. */
   show(session: Bound, shown: Shown, how: { replay: boolean; mine: boolean }): void
   /** Words of the bridge itself. */

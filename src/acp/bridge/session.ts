@@ -6,7 +6,7 @@ import { isObject } from "../../base/json.ts"
 import type { RecordedEnvelope, TurnEnvelope } from "../../protocol/event.ts"
 import type { McpServer } from "../../protocol/mcp-server.ts"
 import { standing } from "../translate/history.ts"
-import { SessionFold } from "../translate/shown.ts"
+import { SessionFold, type Shown } from "../translate/shown.ts"
 import { type SessionState, stateOf } from "./facts.ts"
 import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import { relayApproval } from "./permission.ts"
@@ -144,7 +144,8 @@ export class BoundSession implements Bound {
   #happened(envelope: TurnEnvelope): void {
     const { event, turnId } = envelope
     const prompt = this.prompts.get(turnId)
-    if (prompt || this.#followed.has(turnId)) this.#show(envelope, false)
+    const { voice } = this.#room
+    if (prompt || voice.watchesAll || this.#followed.has(turnId)) this.#show(envelope, false)
     if (prompt && (event.type === "approval.requested" || event.type === "approval.resolved"))
       relayApproval(this.#room, this, prompt, event)
     if (event.type !== "turn.ended") return
@@ -156,7 +157,8 @@ export class BoundSession implements Bound {
     // Thoughts that are shown when they are complete are taken from the recorded message alone.
     if (envelope.event.type === "thinking.delta" && this.state.reasoning !== "stream") return
     const mine = this.prompts.has(envelope.turnId)
-    for (const shown of this.#fold.apply(envelope)) this.#room.voice.show(this, shown, { replay, mine })
+    for (const shown of this.#fold.apply(envelope))
+      this.#room.voice.show(this, named(shown, envelope), { replay, mine })
   }
 
   /** Reads the session's facts anew and tells what changed of them. */
@@ -202,4 +204,9 @@ export class BoundSession implements Bound {
     if (isObject(entry)) this.state = stateOf(entry)
     this.#stateKnown = true
   }
+}
+
+/** What a user said goes by the name of its turn: whoever said it knows that name before it is recorded. */
+function named(shown: Shown, { turnId }: TurnEnvelope): Shown {
+  return shown.type === "said" && shown.who === "user" ? { ...shown, messageId: turnId } : shown
 }

@@ -27,6 +27,7 @@ export function voiceV1(room: Room): Voice {
   const tell = (session: Bound, update: SessionUpdate) =>
     room.peer.notify("session/update", { sessionId: session.id, update })
   return {
+    watchesAll: false,
     show(session, shown, { replay, mine }) {
       for (const update of updatesOf(shown, viewingOf(room, session, replay, mine))) tell(session, update)
     },
