@@ -9,7 +9,7 @@ import { PincerError } from "../base/errors.ts"
 
 export interface WebRequest {
   url: string
-  method?: "GET" | "POST"
+  method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
   /** Sent to the first origin only. */
   headers?: Record<string, string>
   body?: string
@@ -93,10 +93,15 @@ function redirectTarget(location: string, from: URL): URL {
 
 function redirected(request: WebRequest, status: number, sameOrigin: boolean): WebRequest {
   const kept = status === 307 || status === 308
-  if (!kept) return { ...request, method: "GET", body: undefined, headers: undefined }
+  if (!kept) {
+    const method = request.method === "HEAD" ? "HEAD" : "GET"
+    return { ...request, method, body: undefined, headers: undefined }
+  }
   // A body or header may hold a key that was meant for the first origin.
-  if (sameOrigin || request.method !== "POST") return sameOrigin ? request : { ...request, headers: undefined }
-  throw new PincerError("UNAVAILABLE", `${new URL(request.url).host} redirects a POST to another server`, {
+  const { method = "GET" } = request
+  if (sameOrigin || method === "GET" || method === "HEAD")
+    return sameOrigin ? request : { ...request, headers: undefined }
+  throw new PincerError("UNAVAILABLE", `${new URL(request.url).host} redirects a ${method} to another server`, {
     retryable: false,
   })
 }

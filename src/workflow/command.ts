@@ -101,6 +101,8 @@ export interface CommandContext {
   /** Warnings, retries: never part of the result. */
   warn(text: string): void
   run(program: ProgramRun): Promise<ProgramResult>
+  /** A text file; whether it may be read is decided by whoever handed the context in. */
+  readText(path: string): Promise<string>
   fetch(request: {
     url: string
     method: string

@@ -1,6 +1,7 @@
 // An engine of workflows on a store of its own, with programs that really run and everything else made up: what tests of the engine need.
 import { spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Clock, systemClock } from "../../src/base/clock.ts"
@@ -50,6 +51,7 @@ export function openWorkflowRoom(
     spillFolder: join(folder, "spill"),
     commands: options.commands ?? [],
     run: (program, _address, signal) => runForReal(program, signal),
+    readText: (path) => readFile(path, "utf8"),
     fetch: () => Promise.reject(new Error("No network in this test")),
     model: () => Promise.reject(new Error("No model in this test")),
     tool: () => Promise.reject(new Error("No tools in this test")),

@@ -18,6 +18,8 @@ const MAX_DEPTH = 8
 export interface CheckWith {
   commands: ReadonlyMap<string, Command>
   cwd: string
+  /** Whether the file of a sub-workflow may be looked at; default: every one. Those that may not are judged when they are run. */
+  mayRead?: (real: string) => boolean
 }
 
 /** Problems of reading and of checking, in the order of the file. */
@@ -293,6 +295,7 @@ class Checker {
     let text: string
     try {
       real = realpathSync(file)
+      if (this.#how.mayRead?.(real) === false) return
       text = readFileSync(real, "utf8")
     } catch {
       this.#note("error", "no-file", `Step ${step.id}: there is no workflow file ${file}`, pointer)

@@ -1,6 +1,4 @@
 // template: one text for each item.
-import { readFile } from "node:fs/promises"
-import { resolve } from "node:path"
 import { PincerError } from "../../base/errors.ts"
 import type { Command, CommandContext, StageArgs } from "../command.ts"
 import { fill } from "../language/item-template.ts"
@@ -29,7 +27,7 @@ export const template: Command = {
   },
 }
 
-async function templateOf(args: StageArgs, { cwd }: CommandContext): Promise<string> {
+async function templateOf(args: StageArgs, context: CommandContext): Promise<string> {
   const text = textArg(args, "text")
   if (text !== undefined) return text
   const file = textArg(args, "file")
@@ -38,7 +36,7 @@ async function templateOf(args: StageArgs, { cwd }: CommandContext): Promise<str
     throw new PincerError("INVALID_PARAMS", "template needs --text, --file, or words")
   }
   try {
-    const content = await readFile(resolve(cwd, file), "utf8")
+    const content = await context.readText(file)
     if (content.length > MAX_BYTES)
       throw new PincerError("TOO_LARGE", `template --file ${file} has more than ${MAX_BYTES} characters`)
     return content

@@ -1,5 +1,5 @@
 // What a step does, by its kind.
-import { readFile, realpath } from "node:fs/promises"
+import { realpath } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { PincerError } from "../../base/errors.ts"
 import type { ProgramResult, ProgramRun } from "../command.ts"
@@ -117,7 +117,7 @@ async function subWorkflow(
   const file = resolve(frame.file === undefined ? frame.cwd : dirname(frame.file), given)
   const key = `${path}!file`
   const known = await run.log.known<{ real: string; text: string }>(key)
-  const { real, text } = known ?? (await readSub(step, file))
+  const { real, text } = known ?? (await readSub(run, step, file, path, attempt.signal))
   if (!known) await run.log.settle(key, "read", { real, text }, [])
   if (frame.files.includes(real))
     throw new PincerError("INVALID_PARAMS", `Workflow step ${step.id}: ${given} is already running around it`)
@@ -153,10 +153,16 @@ export function ownPlace(
   }
 }
 
-async function readSub(step: StepDefinition, file: string): Promise<{ real: string; text: string }> {
+async function readSub(
+  run: RunContext,
+  step: StepDefinition,
+  file: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<{ real: string; text: string }> {
   try {
     const real = await realpath(file)
-    const text = await readFile(real, "utf8")
+    const text = await run.ports.readText(real, addressOf(run, path), signal)
     if (text.length > MAX_FILE) throw new PincerError("TOO_LARGE", `${file} has more than ${MAX_FILE} characters`)
     return { real, text }
   } catch (error) {

@@ -1,4 +1,5 @@
 // A pipeline within a run: its stages before a gate are not done again, since the gate's items are in the journal.
+import { resolve } from "node:path"
 import type { CommandContext, GateAnswer, PipelineStage } from "../command.ts"
 import { parsePipeline } from "../language/grammar.ts"
 import type { StepResult } from "../language/reference.ts"
@@ -88,6 +89,7 @@ function contextOf(
     print,
     warn: (text) => run.warn(`${stage.name}: ${text}`),
     run: (program) => ports.run(program, address, signal, run.warn),
+    readText: (path) => ports.readText(resolve(cwd, path), address, signal),
     fetch: (request) => ports.fetch(request, address, signal),
     state: { get: (key) => ports.runs.getState(key), set: (key, value) => ports.runs.setState(key, value) },
     gate: (request): Promise<GateAnswer> => answerAt(run, `${path}:${asked++}`, request),

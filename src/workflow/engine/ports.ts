@@ -37,6 +37,8 @@ export interface EnginePorts {
     signal: AbortSignal,
     warn: (text: string) => void,
   ): Promise<ProgramResult>
+  /** A text file by its absolute path. Judged like any other reading; what may not be read is refused (PERMISSION_DENIED). */
+  readText(path: string, address: StepAddress, signal: AbortSignal): Promise<string>
   fetch(
     request: { url: string; method: string; headers: Record<string, string>; body?: string },
     address: StepAddress,
