@@ -56,7 +56,7 @@ export interface HostRoom extends AsyncDisposable {
   profile(options?: TurnOptions): AgentProfile
 }
 
-export function hostRoom(ports: Partial<HostPorts> = {}): HostRoom {
+export function hostRoom(ports: { [K in keyof HostPorts]?: HostPorts[K] | undefined } = {}): HostRoom {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "acp-host-")))
   const checks = new Map<number, FrameCheck>()
   const problems: unknown[] = []
@@ -76,7 +76,7 @@ export function hostRoom(ports: Partial<HostPorts> = {}): HostRoom {
       if (direction === "out") problems.push(error)
     }
   }
-  const host = openHost({
+  const told: HostPorts = {
     clock: systemClock,
     log: silentLogger,
     version: "0.0.0-test",
@@ -90,7 +90,9 @@ export function hostRoom(ports: Partial<HostPorts> = {}): HostRoom {
     },
     tap,
     ...ports,
-  })
+  }
+  if (ports.aside === undefined && "aside" in ports) delete told.aside
+  const host = openHost(told)
 
   const profile = ({ agent, flags = [], profile: more }: TurnOptions = {}): AgentProfile => ({
     ...{ id: "fake", name: "Fake", model: undefined, fallbacks: [], workspace: folder, systemPrompt: undefined },

@@ -231,6 +231,7 @@ export class AgentLink {
     const session = new HostSession(id, key, this.facts.protocol, {
       aside: (one, event) => {
         if (one.key !== "") this.#ports.aside?.(one.key, event)
+        return one.key === "" || this.#ports.aside !== undefined
       },
       child: (one, childId) => {
         if (this.#children.size < MAX_CHILDREN && !this.sessions.has(childId)) this.#children.set(childId, one)

@@ -1,5 +1,6 @@
 // One session of an agent within its process: its updates become events for the turn that runs, or go aside when none does.
 import type { HostedEvent, HostedTurn } from "../../agent/harness.ts"
+import type { SessionFacts } from "../../protocol/session-facts.ts"
 import { SessionBook, type Update } from "./session-book.ts"
 import { ToolMemory } from "./tool-memory.ts"
 import { translateV1 } from "./translate-v1.ts"
@@ -17,7 +18,8 @@ export interface TurnEar {
 }
 
 export interface SessionListener {
-  aside(session: HostSession, event: HostedEvent): void
+  /** False when nobody takes it. */
+  aside(session: HostSession, event: HostedEvent): boolean
   /** The agent has begun a session below this one. */
   child(session: HostSession, childId: string): void
 }
@@ -32,6 +34,8 @@ export class HostSession {
   readonly #memory = new ToolMemory()
   readonly #told = new ToldMessages()
   #ear: TurnEar | undefined
+  /** What it said of the session while nobody listened: titles come after the end of a turn. */
+  #late: SessionFacts | undefined
   /** What was said before is said again: only what holds now is heard. */
   replaying = false
 
@@ -48,6 +52,9 @@ export class HostSession {
 
   attach(ear: TurnEar): void {
     this.#ear = ear
+    const late = this.#late
+    this.#late = undefined
+    if (late) ear.hear({ type: "facts", facts: late })
   }
 
   detach(ear: TurnEar): void {
@@ -83,6 +90,7 @@ export class HostSession {
   tell(event: HostedEvent): void {
     if (this.replaying && event.type !== "facts" && event.type !== "context") return
     if (this.#ear) this.#ear.hear(event)
-    else this.#listener.aside(this, event)
+    else if (!this.#listener.aside(this, event) && event.type === "facts")
+      this.#late = { ...this.#late, ...event.facts }
   }
 }

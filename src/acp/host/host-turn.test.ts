@@ -238,6 +238,14 @@ test("what is said after the end goes aside", async () => {
   assert.deepEqual(room.aside, [{ key: "agent:fake:one", event: { type: "facts", facts: { title: "Late" } } }])
 })
 
+test("where nobody takes what is said aside, the next turn hears the facts of it", async () => {
+  await using room = hostRoom({ aside: undefined })
+  await room.run("late;say x")
+  while (!room.frames.some((one) => one.includes('"Late"'))) await new Promise((resolve) => setTimeout(resolve, 5))
+  const { heard } = await room.run("say y")
+  assert.deepEqual(heard.events[0], { type: "facts", facts: { title: "Late" } })
+})
+
 test("what comes before the answer of session/new is heard, what is for somebody else is not", async () => {
   await using room = hostRoom()
   const { heard } = await room.run("say x", { flags: ["--early"] })

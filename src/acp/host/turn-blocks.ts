@@ -5,7 +5,7 @@ import { preambleOf, unheard } from "./preamble.ts"
 import { type Block, promptOf, textBlock } from "./prompt.ts"
 import type { Opened } from "./session-open.ts"
 
-export interface Told {
+export interface TurnWords {
   blocks: Block[]
   reduced: string[]
   /** There is something earlier that it does not remember. */
@@ -17,7 +17,7 @@ export interface Told {
 const GO_ON = "Go on with the last request: you were interrupted while you worked on it."
 
 /** Throws INVALID_PARAMS when there is nothing to say. */
-export function turnBlocks(turn: HostedTurn, { instructed, memory }: Opened, abilities: AgentAbilities): Told {
+export function turnBlocks(turn: HostedTurn, { instructed, memory }: Opened, abilities: AgentAbilities): TurnWords {
   const { profile, request } = turn
   const missing = unheard(turn.messages, request.turnId, memory?.lastTurn || undefined)
   const { blocks, reduced } = promptOf(partsOf(turn, memory?.lastTurn === request.turnId), abilities)
