@@ -8,12 +8,19 @@ import type { AuditEntry } from "../protocol/audit.ts"
 import type { Placement } from "../protocol/decision.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
-import { type Confined, errorResult, type Program, type Tool, type ToolResult } from "../tools/tool.ts"
+import {
+  type CallingTurn,
+  type Confined,
+  errorResult,
+  type Program,
+  type Tool,
+  type ToolResult,
+} from "../tools/tool.ts"
 import { type Known, leaveFor } from "./leave.ts"
 import { whoOf } from "./rights.ts"
-import { type CallRoom, type Judged, judge, type SceneRoom } from "./scene.ts"
+import { type CallRoom, type Judged, judge, type SceneRoom, wantingOf } from "./scene.ts"
 import { TurnAbort } from "./scope.ts"
-import { taintOfCall } from "./taint.ts"
+import { taintOf, taintOfCall } from "./taint.ts"
 import { tell } from "./tell.ts"
 
 const PROGRESS_MS = 200
@@ -143,7 +150,8 @@ async function act(room: CallRoom, call: ToolCallPart, key: string, judged: Judg
     {
       before: [{ type: "tool.started", callId: call.callId, name: tool.name, args: redactor.value(args), title }],
       after: (result) => {
-        told = tell(room, call, tool.name, result, clock.now() - startedAt, taint)
+        const marks = [...taint, ...(result.taint ?? [])]
+        told = tell(room, call, tool.name, result, clock.now() - startedAt, marks)
         return [told.ended, { type: "message.added", message: told.message }]
       },
     },
@@ -182,6 +190,7 @@ async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signa
         scope.live({ type: "tool.updated", callId: call.callId, name: tool.name, output: ports.redactor.text(output) })
       },
       settings: ports.toolSettings,
+      turn: turnOf(room),
     })
     if (tool.class === "control" && JSON.stringify([...notes]) !== before)
       await ports.books.notes.save(scope.fence.sessionKey, notes)
@@ -195,6 +204,14 @@ async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signa
       ports.redactor.text(`${tool.name} failed: ${error instanceof Error ? error.message : String(error)}`),
     )
   }
+}
+
+function turnOf(room: CallRoom): CallingTurn {
+  const { agentId, origin, permissions } = room.request
+  const { model, provider } = wantingOf(room)
+  const { sessionKey, turnId } = room.scope.fence
+  const taint = taintOf(room.messages)
+  return { turnId, sessionKey, agentId, origin, ...(permissions ? { permissions } : {}), taint, provider, model }
 }
 
 /** Where policy placed the call, and nowhere else. */

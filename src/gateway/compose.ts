@@ -27,6 +27,7 @@ import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
+import type { EnginePorts } from "../workflow/engine/ports.ts"
 import { openAgentHost } from "./agent-host.ts"
 import { suggestion } from "./agents.ts"
 import { elevatedRow } from "./approval-rows.ts"
@@ -52,6 +53,8 @@ import { AcpDoor } from "./sockets/acp.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
 import { Tally } from "./tally.ts"
+import { workflowTool } from "./workflows/tool.ts"
+import { Workflows } from "./workflows/workflows.ts"
 
 export interface GatewayOptions {
   env: Env
@@ -61,6 +64,8 @@ export interface GatewayOptions {
   clock?: Clock
   /** Told each point between two facts: where crash tests kill the process. */
   checkpoint?: (point: Checkpoint) => void
+  /** The same within runs of workflows. */
+  workflowCheckpoint?: EnginePorts["checkpoint"]
 }
 
 export interface Gateway {
@@ -147,7 +152,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const ports: Ports = {
     books: store,
     catalogue: models.catalogue,
-    tools,
+    tools: [...tools, workflowTool(() => workflows)],
     toolSettings: settings,
     agents,
     home: realpathSync(paths.home),
@@ -167,7 +172,14 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     harness: agentHost,
     checkpoint: options.checkpoint ?? (() => undefined),
   }
-  const lanes = new TurnLanes(ports)
+  const lanes: TurnLanes = new TurnLanes(ports)
+  const workflows: Workflows = new Workflows({
+    ports,
+    lanes: () => lanes,
+    desk,
+    checkpoint: options.workflowCheckpoint,
+  })
+  undo.add(() => workflows.close())
   desk.onResolved = (approval) => lanes.settle(approval)
   const { allowHosts } = config.jobs.callback
   const jobPorts = { books: store, lanes, settings: config.jobs, clock, log, redactor }
@@ -205,11 +217,12 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     lanes,
     lendings,
     jobs,
+    workflows,
     approvals: desk,
     sandbox,
     elevations,
     catalogue: models.catalogue,
-    tools,
+    tools: ports.tools,
     agents,
     finder,
     host: agentHost,
@@ -233,6 +246,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   await desk.start()
   await elevations.start()
   await jobs.start()
+  await workflows.start()
   undo.add(() => jobs.stop())
   const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc, acp })
   undo.add(() => server.close())
@@ -256,6 +270,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     async close(graceMs = config.gateway.drainMs) {
       log.info({ ...lanes.counts() }, "The gateway is stopping")
       jobs.stop()
+      await workflows.close()
       await lanes.drain(graceMs)
       await undo.run()
     },

@@ -17,6 +17,7 @@ import type { Lendings } from "./lending.ts"
 import type { Presence } from "./presence.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
 import type { Tally } from "./tally.ts"
+import type { Workflows } from "./workflows/workflows.ts"
 
 export interface Parts {
   readonly version: string
@@ -41,6 +42,8 @@ export interface Parts {
   readonly lanes: Lanes
   readonly lendings: Lendings
   readonly jobs: JobDesk
+  /** Absent in rooms of tests that run none. */
+  readonly workflows?: Workflows
   readonly approvals: ApprovalDesk
   readonly sandbox: Sandbox
   readonly elevations: Elevations

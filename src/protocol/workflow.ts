@@ -12,6 +12,11 @@ export const RUN_STATUSES = [
 ] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
 
+/** Nothing more happens, unless somebody has it tried again. */
+export function isFinalRun(status: RunStatus): boolean {
+  return status === "completed" || status === "failed" || status === "canceled"
+}
+
 export const STEP_STATUSES = [
   "pending",
   "running",

@@ -296,15 +296,19 @@ export class RunTable {
     answer: Record<string, unknown>,
     check: (gate: GateRow) => void,
   ): Promise<GateRow> {
-    return this.#db.write(() => this.answerNow(idOrToken, status, answer, check))
+    return this.#db.write(() =>
+      this.answerNow(idOrToken, status, (gate) => {
+        check(gate)
+        return answer
+      }),
+    )
   }
 
-  /** The same within a write that somebody else began. */
+  /** The same within a write that somebody else began. `answer` may refuse by throwing. */
   answerNow(
     idOrToken: string,
     status: "answered" | "canceled",
-    answer: Record<string, unknown>,
-    check: (gate: GateRow) => void,
+    answer: (gate: GateRow) => Record<string, unknown>,
   ): GateRow {
     const row = this.#gate.get(idOrToken)
     if (!row) throw new PincerError("NOT_FOUND", "Resume state not found: this token or id is unknown")
@@ -312,9 +316,9 @@ export class RunTable {
     const now = this.#clock.now()
     if (gate.status !== "waiting") throw new PincerError("CONFLICT", `This gate was ${gate.status} before`)
     if (gate.expiresAt !== null && now >= gate.expiresAt) throw new PincerError("CONFLICT", "This gate has expired")
-    check(gate)
-    this.#setGate.run(status, JSON.stringify(answer), now, gate.id)
-    return { ...gate, status, answer, answeredAt: now }
+    const given = answer(gate)
+    this.#setGate.run(status, JSON.stringify(given), now, gate.id)
+    return { ...gate, status, answer: given, answeredAt: now }
   }
 
   /** Gates whose time is over; each is told once. */

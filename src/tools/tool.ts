@@ -4,7 +4,10 @@ import type { z } from "zod"
 import type { Clock } from "../base/clock.ts"
 import type { CommandFacts } from "../policy/command.ts"
 import type { ToolClass } from "../policy/scene.ts"
+import type { TaintMark } from "../protocol/decision.ts"
 import type { ToolResultPart } from "../protocol/message.ts"
+import type { Permissions } from "../protocol/permission.ts"
+import type { Origin } from "../protocol/turn.ts"
 import type { Confined, Program } from "../sandbox/sandbox.ts"
 
 /** What a tool starts, and what is started instead of it where policy placed the call. */
@@ -39,6 +42,22 @@ export interface ToolContext {
   /** Live output for display, at most a few times a second; not part of the result. */
   progress(output: string): void
   settings: ToolSettings
+  /** The turn that called; absent where something else did. */
+  turn?: CallingTurn
+}
+
+/** For tools that start work of their own in the name of a turn: it may do no more than the turn. */
+export interface CallingTurn {
+  turnId: string
+  sessionKey: string
+  agentId: string
+  origin: Origin
+  permissions?: Permissions
+  /** What the conversation has read from outside. */
+  taint: readonly TaintMark[]
+  /** Which service and model wanted the call. */
+  provider?: string
+  model?: string
 }
 
 /** The configuration slice of this room. */
@@ -55,6 +74,8 @@ export interface ToolResult {
   isError: boolean
   /** For people and programs that watch: a diff, an exit code, a list. JSON-able, at most a few KB. */
   details?: Record<string, unknown>
+  /** Text from outside that came in with it, beyond what the call itself says that it touches. */
+  taint?: readonly TaintMark[]
 }
 
 export interface Tool<Args = Record<string, unknown>> {

@@ -130,6 +130,19 @@ export const events: readonly EventKind[] = [
     payload: "{ id }",
   },
   {
+    name: "workflow.event",
+    scope: "operator.read",
+    summary:
+      "Something happened in a run that this connection watches with `workflow.watch`: each recorded fact once, in order.",
+    payload: "{ event: { runId, seq, at, type, … } }",
+  },
+  {
+    name: "workflow.done",
+    scope: "operator.read",
+    summary: "The run that this connection watches has ended, or was removed.",
+    payload: "{ runId, status }",
+  },
+  {
     name: "job.event",
     scope: "operator.read",
     summary:

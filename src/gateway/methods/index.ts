@@ -23,6 +23,8 @@ import { toolMethods } from "./tools.ts"
 import { turnMethods } from "./turns.ts"
 import { usageMethods } from "./usage.ts"
 import { windowMethods } from "./window.ts"
+import { workflowWatchMethods } from "./workflow-watch.ts"
+import { workflowRunMethods } from "./workflows.ts"
 
 export const methods: readonly Method[] = [
   ...healthMethods,
@@ -46,6 +48,8 @@ export const methods: readonly Method[] = [
   ...auditMethods,
   ...elevatedMethods,
   ...jobMethods,
+  ...workflowRunMethods,
+  ...workflowWatchMethods,
 ]
 
 /** Every name that a connection may call, sorted: what features.methods announces. */

@@ -83,6 +83,12 @@ export class StepRooms {
     await this.#ports.books.runs.setState(keyOf(address.runId), memory.marks)
   }
 
+  /** What a run has read from outside. */
+  async marksOf(runId: string): Promise<TaintMark[]> {
+    const kept = this.#memory.get(runId)?.marks ?? (await this.#ports.books.runs.getState(keyOf(runId)))
+    return (kept as TaintMark[] | undefined) ?? []
+  }
+
   async #memoryOf(runId: string, { taint }: RunCaller): Promise<RunMemory> {
     const known = this.#memory.get(runId)
     if (known) return known
