@@ -89,7 +89,12 @@ export async function serveAcp(cli: Cli, flags: AcpFlags, room: () => Promise<Br
 type Served = InstanceType<BridgeRoom["Bridge"]>
 
 function untilOver(cli: Cli, link: GatewayLink, bridge: Served): Promise<number> {
-  return new Promise((resolve) => {
+  return new Promise((done) => {
+    let over = false
+    const resolve = (code: number) => {
+      over = true
+      done(code)
+    }
     const reader = new LineReader(MAX_LINE_BYTES, {
       line: (text) => bridge.receive(text),
       tooLong: (bytes) => bridge.refuseTooLong(bytes),
@@ -102,6 +107,7 @@ function untilOver(cli: Cli, link: GatewayLink, bridge: Served): Promise<number>
     process.stdin.once("error", () => resolve(0))
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve(0))
     link.opened.catch((error: unknown) => {
+      if (over) return
       const refusal = asPincerError(error)
       cli.err.line(`pincer acp: ${inert(refusal.message)}`)
       // Requests that wait for it are refused first.
