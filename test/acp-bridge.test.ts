@@ -157,6 +157,45 @@ test("session/load tells all of it again: words, thoughts, calls and results", a
     assert.equal(other.of(kind).length, 1, kind)
 })
 
+test("images, sound and blobs come back as they were said", async (t) => {
+  const { fake, house, open } = await openRoom(t)
+  const editor = await open()
+  const sessionId = await openSession(editor, house)
+  fake.script({ text: "Nice." })
+  const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+  const prompt = [
+    { type: "text", text: "look" },
+    { type: "image", data: png, mimeType: "image/png" },
+    { type: "audio", data: "UklGRg==", mimeType: "audio/wav" },
+    { type: "resource", resource: { uri: "file:///a.bin", mimeType: "application/x-thing", blob: "AAEC" } },
+    { type: "resource_link", uri: "file:///b.txt", name: "b.txt", title: "B", size: 3 },
+  ]
+  await editor.request("session/prompt", { sessionId, prompt })
+  const other = await open()
+  await other.request("session/load", { sessionId, cwd: house.work, mcpServers: [] })
+  assert.deepEqual(
+    other.of("user_message_chunk").map(({ content }) => content),
+    prompt,
+  )
+})
+
+test("what is asked for in _meta reaches the turn; where a prompt came from is told on request", async (t) => {
+  const { fake, house, open } = await openRoom(t)
+  const editor = await open({ settings: { provenance: "meta+receipt" } })
+  const sessionId = await openSession(editor, house)
+  const { _meta } = await say(editor, sessionId, "hi", {
+    _meta: { thinking: "high", timeoutMs: 60_000, deliver: true },
+  })
+  const turn = await house.parts.store.turns.get((_meta as { runId: string }).runId)
+  assert.equal(turn?.request.sampling?.thinking, "high")
+  assert.equal(turn?.request.limits?.maxTimeMs, 60_000)
+  assert.equal(turn?.request.cwd, house.work)
+  const asked = JSON.stringify(fake.requests.at(-1)!.body)
+  assert.match(asked, /came over ACP from test-editor 1\.0/)
+  assert.match(asked, /Where this came from/)
+  await assert.rejects(say(editor, sessionId, "hi", { _meta: { thinking: "fierce" } }), { code: -32602 })
+})
+
 test("resume tells nothing again; unknown sessions are not found; a relative folder is refused", async (t) => {
   const { house, open } = await openRoom(t)
   const editor = await open()
