@@ -13,7 +13,7 @@ import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import type { BridgeSettings, GatewayPort } from "./port.ts"
 import { stopOwn } from "./prompting.ts"
 import type { Bound, Room } from "./room.ts"
-import { Sessions } from "./sessions.ts"
+import { BoundSessions } from "./sessions.ts"
 import { voiceV1 } from "./voice.ts"
 import { voiceV2 } from "./voice-v2.ts"
 
@@ -37,7 +37,7 @@ const MODELS_MS = 30_000
 export class Bridge {
   readonly #room: Room
   readonly #peer: RpcPeer
-  readonly #sessions: Sessions
+  readonly #sessions: BoundSessions
   readonly #stops: (() => void)[] = []
   #handlers: Record<string, Handler>
   #loggedOut = false
@@ -69,7 +69,7 @@ export class Bridge {
     }
     this.#peer = peer
     this.#room = Object.assign(room, { voice: voiceV1(room as unknown as Room) })
-    this.#sessions = new Sessions(this.#room)
+    this.#sessions = new BoundSessions(this.#room)
     this.#handlers = methodsV1(this.#room, this.#sessions)
     this.#listen(gateway)
   }

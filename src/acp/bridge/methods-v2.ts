@@ -11,10 +11,10 @@ import { OwnPrompt } from "./own-prompt.ts"
 import { type Fields, fieldsOf, invalid } from "./params.ts"
 import { saidOf, stopOwn } from "./prompting.ts"
 import type { Bound, Room } from "./room.ts"
-import type { Sessions } from "./sessions.ts"
+import type { BoundSessions } from "./sessions.ts"
 import { commandsV2, optionsV2 } from "./voice-v2.ts"
 
-export function methodsV2(room: Room, sessions: Sessions): Record<string, Handler> {
+export function methodsV2(room: Room, sessions: BoundSessions): Record<string, Handler> {
   return {
     "session/new": async (params) => {
       const made = await openNew(room, sessions, withoutSse(params))

@@ -6,11 +6,11 @@ import { afterwards, openFork, openKnown, openNew } from "./opening.ts"
 import { type Fields, requireText } from "./params.ts"
 import { runPrompt, stopOwn } from "./prompting.ts"
 import type { Bound, Room } from "./room.ts"
-import type { Sessions } from "./sessions.ts"
+import type { BoundSessions } from "./sessions.ts"
 
 export type Handler = (params: Fields, signal: AbortSignal) => Promise<unknown>
 
-export function methodsV1(room: Room, sessions: Sessions): Record<string, Handler> {
+export function methodsV1(room: Room, sessions: BoundSessions): Record<string, Handler> {
   return {
     "session/new": (params) => openNew(room, sessions, params),
     "session/load": (params) => openKnown(room, sessions, params, true),
@@ -26,7 +26,7 @@ export function methodsV1(room: Room, sessions: Sessions): Record<string, Handle
   }
 }
 
-export async function close(sessions: Sessions, params: Fields): Promise<Fields> {
+export async function close(sessions: BoundSessions, params: Fields): Promise<Fields> {
   const session = sessions.require(params["sessionId"])
   await stopOwn(session)
   sessions.forget(session)
@@ -34,7 +34,7 @@ export async function close(sessions: Sessions, params: Fields): Promise<Fields>
 }
 
 /** Deleting what is gone already is no error. */
-export async function remove(room: Room, sessions: Sessions, params: Fields): Promise<Fields> {
+export async function remove(room: Room, sessions: BoundSessions, params: Fields): Promise<Fields> {
   const id = requireText(params, "sessionId")
   const session = sessions.find(id)
   if (session) {
@@ -55,7 +55,7 @@ async function change(room: Room, session: Bound, patch: Fields): Promise<void> 
   afterwards(room, () => room.voice.facts(session, before, session.state))
 }
 
-async function setMode(room: Room, sessions: Sessions, params: Fields): Promise<Fields> {
+async function setMode(room: Room, sessions: BoundSessions, params: Fields): Promise<Fields> {
   const session = sessions.require(params["sessionId"])
   const { modeId } = params
   // Older clients send an empty one to say nothing.
@@ -63,13 +63,13 @@ async function setMode(room: Room, sessions: Sessions, params: Fields): Promise<
   return {}
 }
 
-async function setModel(room: Room, sessions: Sessions, params: Fields): Promise<Fields> {
+async function setModel(room: Room, sessions: BoundSessions, params: Fields): Promise<Fields> {
   const session = sessions.require(params["sessionId"])
   await change(room, session, patchOf("model", params["modelId"], session.state))
   return {}
 }
 
-export async function setOption(room: Room, sessions: Sessions, params: Fields): Promise<Fields> {
+export async function setOption(room: Room, sessions: BoundSessions, params: Fields): Promise<Fields> {
   const session = sessions.require(params["sessionId"])
   const patch = patchOf(requireText(params, "configId"), params["value"], session.state)
   await change(room, session, patch)

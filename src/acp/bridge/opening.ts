@@ -6,11 +6,11 @@ import { RPC, RpcFailure } from "../peer.ts"
 import { modesOf, optionsOf } from "./facts.ts"
 import { lend } from "./lending.ts"
 import { directoriesOf, type Fields, fieldsOf, requireCwd, requireText, serversOf } from "./params.ts"
-import type { Bound, Place, Room } from "./room.ts"
-import { type Sessions, unknownSession } from "./sessions.ts"
+import type { Bound, Room, WorkPlace } from "./room.ts"
+import { type BoundSessions, unknownSession } from "./sessions.ts"
 import { targetOf } from "./target.ts"
 
-function placeOf(params: Fields): Place {
+function placeOf(params: Fields): WorkPlace {
   return { cwd: requireCwd(params), roots: directoriesOf(params["additionalDirectories"]) }
 }
 
@@ -23,7 +23,7 @@ export function afterwards(room: Room, then: () => void | Promise<void>): void {
   })
 }
 
-export async function openNew(room: Room, sessions: Sessions, params: Fields): Promise<Fields> {
+export async function openNew(room: Room, sessions: BoundSessions, params: Fields): Promise<Fields> {
   sessions.checkRate()
   const place = placeOf(params)
   const servers = serversOf(params["mcpServers"])
@@ -36,7 +36,7 @@ export async function openNew(room: Room, sessions: Sessions, params: Fields): P
   return { sessionId: session.id, ...facts }
 }
 
-export async function openKnown(room: Room, sessions: Sessions, params: Fields, replay: boolean): Promise<Fields> {
+export async function openKnown(room: Room, sessions: BoundSessions, params: Fields, replay: boolean): Promise<Fields> {
   sessions.checkRate()
   const id = requireText(params, "sessionId")
   const place = placeOf(params)
@@ -65,7 +65,7 @@ export async function openKnown(room: Room, sessions: Sessions, params: Fields, 
 }
 
 /** The gateway's key of a session that the client names. Throws -32002. */
-async function knownKey(room: Room, sessions: Sessions, id: string, key: string): Promise<string> {
+async function knownKey(room: Room, sessions: BoundSessions, id: string, key: string): Promise<string> {
   try {
     const found = fieldsOf(await room.gateway.request("sessions.resolve", { key }))
     return String(found["key"])
@@ -98,7 +98,7 @@ async function watch(room: Room, session: Bound): Promise<void> {
 /** Lends and listens; a session that could not be opened is not bound. Returns the problems of its MCP servers. */
 async function settled(
   room: Room,
-  sessions: Sessions,
+  sessions: BoundSessions,
   session: Bound,
   servers: ReturnType<typeof serversOf>,
   listen: () => Promise<void>,
@@ -127,7 +127,7 @@ function tellAfterwards(room: Room, session: Bound, problems: readonly string[])
   })
 }
 
-export async function openFork(room: Room, sessions: Sessions, params: Fields): Promise<Fields> {
+export async function openFork(room: Room, sessions: BoundSessions, params: Fields): Promise<Fields> {
   sessions.checkRate()
   const id = requireText(params, "sessionId")
   const place = placeOf(params)

@@ -10,7 +10,7 @@ import type { ClientFacts } from "./client.ts"
 import type { ModelRow, SessionState } from "./facts.ts"
 import type { BridgeSettings, GatewayPort } from "./port.ts"
 
-export interface Place {
+export interface WorkPlace {
   cwd: string
   roots: string[]
 }
@@ -38,7 +38,7 @@ export interface RunningPrompt {
 export interface Bound {
   readonly id: string
   key: string
-  place: Place
+  place: WorkPlace
   /** Under which id this client lends to its turns, and what. */
   readonly lender: string
   lends: boolean

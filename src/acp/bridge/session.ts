@@ -10,7 +10,7 @@ import { SessionFold, type Shown } from "../translate/shown.ts"
 import { type SessionState, stateOf } from "./facts.ts"
 import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import { relayApproval } from "./permission.ts"
-import type { Bound, Place, Room, RunningPrompt } from "./room.ts"
+import type { Bound, Room, RunningPrompt, WorkPlace } from "./room.ts"
 
 const REPLAY_MS = 60_000
 
@@ -24,7 +24,7 @@ interface Replay {
 export class BoundSession implements Bound {
   readonly id: string
   key: string
-  place: Place
+  place: WorkPlace
   /** Under which id this client lends to its turns. */
   readonly lender: string = randomUUID()
   lends = false
@@ -42,7 +42,7 @@ export class BoundSession implements Bound {
   #stateKnown = false
   #listens = false
 
-  constructor(room: Room, id: string, key: string, place: Place) {
+  constructor(room: Room, id: string, key: string, place: WorkPlace) {
     this.#room = room
     this.id = id
     this.key = key

@@ -6,7 +6,7 @@ import { RPC, RpcFailure } from "../peer.ts"
 import { release } from "./lending.ts"
 import { fieldsOf } from "./params.ts"
 import type { BridgeSettings } from "./port.ts"
-import type { Bound, Place, Room } from "./room.ts"
+import type { Bound, Room, WorkPlace } from "./room.ts"
 import { BoundSession } from "./session.ts"
 
 const OPENINGS = 120
@@ -22,7 +22,7 @@ export function unknownSession(id: unknown): RpcFailure {
   })
 }
 
-export class Sessions {
+export class BoundSessions {
   readonly #room: Room
   readonly #settings: BridgeSettings
   readonly #byId = new Map<string, BoundSession>()
@@ -63,7 +63,7 @@ export class Sessions {
   }
 
   /** Binds an id, or binds it anew. Throws UNAVAILABLE when there are too many. */
-  bind(id: string, key: string, place: Place): BoundSession {
+  bind(id: string, key: string, place: WorkPlace): BoundSession {
     const known = this.#byId.get(id)
     if (known) {
       known.key = key
