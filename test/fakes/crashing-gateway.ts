@@ -6,13 +6,16 @@ import { TEST_TOKEN } from "../house.ts"
 const [home, point, nth] = process.argv.slice(2)
 if (!home) throw new TypeError("Usage: crashing-gateway.ts <home> [<checkpoint> <n>]")
 let left = Number(nth ?? 0)
+function passed(name: string): void {
+  if (name !== point) return
+  left -= 1
+  if (left === 0) process.kill(process.pid, "SIGKILL")
+}
+
 const gateway = await openGateway({
   env: { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, PINCER_GATEWAY_TOKEN: TEST_TOKEN },
-  checkpoint(name) {
-    if (name !== point) return
-    left -= 1
-    if (left === 0) process.kill(process.pid, "SIGKILL")
-  },
+  checkpoint: passed,
+  workflowCheckpoint: passed,
 })
 process.stdout.write(`${JSON.stringify({ url: gateway.url })}\n`)
 process.on("SIGTERM", () => void gateway.close(0).then(() => process.exit(0)))

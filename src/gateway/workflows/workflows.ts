@@ -2,6 +2,7 @@
 // a time: what is to go on waits for the attempt that is under way.
 import { readFile, realpath } from "node:fs/promises"
 import { isAbsolute, resolve } from "node:path"
+import { openWorkspace } from "../../agent/call.ts"
 import type { Ports } from "../../agent/ports.ts"
 import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
@@ -142,7 +143,8 @@ export class Workflows {
 
   /** Resolves once the run is on disk. Throws INVALID_PARAMS with every problem, and nothing was run. */
   async begin(wish: RunWish, within?: string): Promise<Started> {
-    const workspace = await folderOf(wish.cwd)
+    const own = this.#ports.agents.get(wish.caller.agentId)?.workspace === wish.cwd
+    const workspace = own ? await openWorkspace(wish.cwd, true, this.#ports.workspaceMade) : await folderOf(wish.cwd)
     const { definition, problems } = await this.check(wish.source, workspace, within)
     const errors = problems.filter(({ level }) => level === "error")
     if (errors.length > 0 || (!definition && !("pipeline" in wish.source)))
