@@ -14,7 +14,7 @@ import { graphOf } from "../../workflow/graph/graph.ts"
 import { checkPermissions, requireAgent, resolveSession } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
 import { workflowFiles } from "../workflows/files.ts"
-import { problemText, type RunWish, type Said, type Source, type Workflows } from "../workflows/workflows.ts"
+import { problemText, type RunWish, type SaidByRun, type Source, type Workflows } from "../workflows/workflows.ts"
 import { person } from "./approvals.ts"
 import { type Caller, type Method, method } from "./method.ts"
 import { permissions, renamed } from "./params.ts"
@@ -97,7 +97,7 @@ function shown(told: Envelope, { redactor }: Parts): Envelope {
   }
 }
 
-function answer(told: Envelope, said: Said, id: string, parts: Parts) {
+function answer(told: Envelope, said: SaidByRun, id: string, parts: Parts) {
   const { printed, warnings } = said
   return { runId: told.runId ?? id, envelope: shown(told, parts), ...parts.redactor.value({ printed, warnings }) }
 }
@@ -331,7 +331,7 @@ const resume = method({
   result: ended,
   async run(params, { caller, parts }) {
     const workflows = houseOf(parts)
-    const said: Said = { printed: "", warnings: [] }
+    const said: SaidByRun = { printed: "", warnings: [] }
     if (params.token === undefined) {
       if (params.runId === undefined) throw new PincerError("INVALID_PARAMS", "Name a token, an id, or a runId")
       return answer(await workflows.resume(params.runId, said), said, params.runId, parts)
@@ -379,7 +379,7 @@ const retry = method({
   params: () => z.object({ runId: runId(), from: z.string().max(1_000).optional().describe("Path of a step") }),
   result: ended,
   async run(params, { parts }) {
-    const said: Said = { printed: "", warnings: [] }
+    const said: SaidByRun = { printed: "", warnings: [] }
     return answer(await houseOf(parts).retry(params.runId, said, params.from), said, params.runId, parts)
   },
 })

@@ -12,7 +12,7 @@ import type { AuditEntry } from "../../protocol/audit.ts"
 import type { StepRoom, StepRooms } from "./step-room.ts"
 
 /** What a step is about to do. */
-export interface Wish {
+export interface StepWish {
   /** As the disk is now; looked at again after a human has answered. */
   facts: () => Promise<CallFacts>
   /** One line for people. */
@@ -21,7 +21,7 @@ export interface Wish {
   env?: Readonly<Record<string, string>>
 }
 
-export interface Leave {
+export interface StepLeave {
   judgement: Judgement
   room: StepRoom
 }
@@ -54,7 +54,7 @@ export class StepLeaves {
   }
 
   /** Throws PERMISSION_DENIED naming the rule, or who said no. */
-  async permit(room: StepRoom, wish: Wish): Promise<Leave> {
+  async permit(room: StepRoom, wish: StepWish): Promise<StepLeave> {
     const facts = await wish.facts()
     const judged = await this.#rooms.approved(room, facts)
     const judgement = await judgeFacts(judged, facts, false)
@@ -79,7 +79,7 @@ export class StepLeaves {
     return { judgement: now, room: judged }
   }
 
-  async #refuse(room: StepRoom, wish: Wish, judgement: Judgement): Promise<never> {
+  async #refuse(room: StepRoom, wish: StepWish, judgement: Judgement): Promise<never> {
     await auditStep(room, wish, judgement, { type: "decision", verdict: "deny" })
     const { reason, rule, source, step } = judgement.decision
     throw new PincerError("PERMISSION_DENIED", `Denied by ${rule} (${source}): ${reason}`, {
@@ -87,7 +87,7 @@ export class StepLeaves {
     })
   }
 
-  async #ask(room: StepRoom, wish: Wish, judgement: Judgement): Promise<Approval> {
+  async #ask(room: StepRoom, wish: StepWish, judgement: Judgement): Promise<Approval> {
     const { signal } = room
     const approval = await this.#desk.ask(this.#askingOf(room, wish, judgement))
     const decided = Promise.withResolvers<Approval>()
@@ -109,7 +109,7 @@ export class StepLeaves {
     }
   }
 
-  #askingOf({ address, caller, ports }: StepRoom, wish: Wish, { decision, facts }: Judgement): Asking {
+  #askingOf({ address, caller, ports }: StepRoom, wish: StepWish, { decision, facts }: Judgement): Asking {
     const { redactor } = ports
     const argv = facts.command?.segments.map((segment) => segment.argv.map((word) => redactor.text(word ?? "…")))
     return {
@@ -136,7 +136,7 @@ function refusalText({ decision, denyReason, resolvedBy }: Approval): string {
   return `${resolvedBy ?? "Somebody"} denied this step${denyReason === undefined ? "" : ` (${denyReason})`}`
 }
 
-function boundTo({ cwd }: StepRoom, { env }: Wish, { decision, facts }: Judgement): string {
+function boundTo({ cwd }: StepRoom, { env }: StepWish, { decision, facts }: Judgement): string {
   const { args, command, hosts, reads, tool, writes } = facts
   const touch = { reads: [...reads], writes: [...writes], hosts: [...hosts] }
   return fingerprintOf({ tool, args, cwd, touch, command, placement: decision.placement, env })
@@ -145,7 +145,7 @@ function boundTo({ cwd }: StepRoom, { env }: Wish, { decision, facts }: Judgemen
 /** One line of the audit about a step. */
 export async function auditStep(
   { address, ports, request, scope }: StepRoom,
-  { title }: Pick<Wish, "title">,
+  { title }: Pick<StepWish, "title">,
   { argsDigest, decision, elevation, facts }: Judgement,
   more: Pick<AuditEntry, "type"> & Partial<AuditEntry>,
 ): Promise<void> {

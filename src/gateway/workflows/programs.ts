@@ -16,7 +16,7 @@ import { commandEnvironment } from "../../tools/environment.ts"
 import type { ToolSettings } from "../../tools/tool.ts"
 import type { ProgramResult, ProgramRun } from "../../workflow/command.ts"
 import { shellQuoted } from "../../workflow/language/template.ts"
-import { auditStep, type StepLeaves, type Wish } from "./leave.ts"
+import { auditStep, type StepLeaves, type StepWish } from "./leave.ts"
 import { Output, outputFolder } from "./output-file.ts"
 import type { StepRoom, StepRooms } from "./step-room.ts"
 
@@ -48,7 +48,7 @@ export async function runStepProgram(
   warn: (text: string) => void,
 ): Promise<ProgramResult> {
   const asked = await askedOf(house, program, warn)
-  const wish: Wish = {
+  const wish: StepWish = {
     facts: () => factsOf(asked, house.settings),
     title: excerpt(asked.text, 300),
     env: asked.env,

@@ -9,7 +9,7 @@ import type { CallFacts } from "../../policy/scene.ts"
 import { resolvePath } from "../../tools/paths.ts"
 import type { Tool, ToolContext, ToolSettings } from "../../tools/tool.ts"
 import { webRequest, webUrl } from "../../tools/web.ts"
-import { auditStep, type Leave, type StepLeaves, type Wish } from "./leave.ts"
+import { auditStep, type StepLeave, type StepLeaves, type StepWish } from "./leave.ts"
 import type { StepRoom, StepRooms } from "./step-room.ts"
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const
@@ -42,7 +42,7 @@ export async function fetchForStep(house: RequestHouse, room: StepRoom, ask: Web
     writes: [],
     hosts: [host],
   }
-  const wish: Wish = { facts: async () => facts, title: excerpt(`${method} ${ask.url}`, 300) }
+  const wish: StepWish = { facts: async () => facts, title: excerpt(`${method} ${ask.url}`, 300) }
   const { fetch: settings } = house.settings
   return acted(house, room, wish, await house.leaves.permit(room, wish), async () => {
     const { body, headers } = ask
@@ -68,7 +68,7 @@ export async function readForStep(house: RequestHouse, room: StepRoom, path: str
     writes: [],
     hosts: [],
   })
-  const wish: Wish = { facts, title: excerpt(`Read ${path}`, 300) }
+  const wish: StepWish = { facts, title: excerpt(`Read ${path}`, 300) }
   const leave = await house.leaves.permit(room, wish)
   const [real] = leave.judgement.facts.reads
   return acted(house, room, wish, leave, () => readFile(real!, "utf8"))
@@ -90,7 +90,7 @@ export async function toolForStep(
   if (!("tool" in looked)) throw new PincerError("INVALID_PARAMS", textOf(looked.content))
   const { tool } = looked
   let { touch, args: parsed } = looked
-  const wish: Wish = {
+  const wish: StepWish = {
     async facts() {
       const now = await judge(callRoom, call, true)
       if (!("tool" in now)) throw new PincerError("INVALID_PARAMS", textOf(now.content))
@@ -124,8 +124,8 @@ export async function toolForStep(
 async function acted<T>(
   house: RequestHouse,
   room: StepRoom,
-  wish: Wish,
-  { judgement, room: judged }: Leave,
+  wish: StepWish,
+  { judgement, room: judged }: StepLeave,
   act: () => Promise<T>,
 ): Promise<T> {
   const { clock } = room.ports

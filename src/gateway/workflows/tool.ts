@@ -13,7 +13,7 @@ import {
   textResult,
 } from "../../tools/tool.ts"
 import { workflowFiles } from "./files.ts"
-import type { Said, Source, Workflows } from "./workflows.ts"
+import type { SaidByRun, Source, Workflows } from "./workflows.ts"
 
 const args = z.strictObject({
   action: z.enum(["run", "resume", "list", "check"]).describe("list shows the workflow files of the workspace"),
@@ -127,7 +127,7 @@ async function resume(
     throw new PincerError("NOT_FOUND", "No run of this session waits under that token")
   if (gate.request["type"] !== "input" || gate.path.includes("?uncertain"))
     throw new PincerError("PERMISSION_DENIED", "This gate is for a person: wait until somebody has answered it")
-  const said: Said = { printed: "", warnings: [] }
+  const said: SaidByRun = { printed: "", warnings: [] }
   const by = starterOf(turn)
   return told(workflows, await workflows.answer(token, { type: "respond", response, by }, said, signal), said)
 }
@@ -145,7 +145,7 @@ function sourceOf({ definition, file, pipeline }: Args): Source {
 }
 
 /** The envelope, then what happened step by step. */
-async function told(workflows: Workflows, envelope: Envelope, { printed, warnings }: Said): Promise<ToolResult> {
+async function told(workflows: Workflows, envelope: Envelope, { printed, warnings }: SaidByRun): Promise<ToolResult> {
   const { runId, steps = [], ...rest } = envelope
   const lines = steps.map(({ attempts, kind, message, path, status }) => {
     const tries = attempts > 1 ? ` after ${attempts} attempts` : ""

@@ -39,18 +39,18 @@ export interface RunWish {
 }
 
 /** What a run said to people. */
-export interface Said {
+export interface SaidByRun {
   printed: string
   warnings: string[]
 }
 
-export interface Started extends Said {
+export interface Started extends SaidByRun {
   runId: string
   /** Rejects never: what goes wrong is in the envelope. */
   ended: Promise<Envelope>
 }
 
-export interface Checked {
+export interface CheckedWorkflow {
   definition: Definition | undefined
   problems: Problem[]
 }
@@ -129,7 +129,7 @@ export class Workflows {
   }
 
   /** What can be said of a workflow before anything acts. `within`: files outside of it are not looked at. */
-  async check(source: Source, cwd: string, within?: string): Promise<Checked> {
+  async check(source: Source, cwd: string, within?: string): Promise<CheckedWorkflow> {
     if ("pipeline" in source) {
       const found = checkPipeline(source.pipeline, commandTable(commands))
       return { definition: undefined, problems: found.map((one) => ({ ...one, pointer: "" })) }
@@ -152,7 +152,7 @@ export class Workflows {
     const runId = wish.runId ?? uuid(this.#ports.clock.now())
     if (await this.runs.get(runId))
       throw new PincerError("CONFLICT", `Run id "${runId}" was used before: give another one, or none`)
-    const said: Said = { printed: "", warnings: [] }
+    const said: SaidByRun = { printed: "", warnings: [] }
     const caller: RunCaller = { ...wish.caller, workspace }
     const begun = Promise.withResolvers<void>()
     const ended = this.#track(
@@ -178,7 +178,7 @@ export class Workflows {
   }
 
   /** Answers a gate and goes on. */
-  async answer(tokenOrId: string, reply: GateReply, said: Said, signal?: AbortSignal): Promise<Envelope> {
+  async answer(tokenOrId: string, reply: GateReply, said: SaidByRun, signal?: AbortSignal): Promise<Envelope> {
     const gate = await this.runs.gate(tokenOrId)
     const how = hearing(said, signal ?? this.#never)
     if (!gate) return this.engine.answer(tokenOrId, reply, how)
@@ -198,12 +198,12 @@ export class Workflows {
   }
 
   /** Goes on with a run that was cut off, once the attempt that is under way has ended. */
-  async resume(runId: string, said: Said, signal?: AbortSignal): Promise<Envelope> {
+  async resume(runId: string, said: SaidByRun, signal?: AbortSignal): Promise<Envelope> {
     await Promise.allSettled([this.#active.get(runId)])
     return this.#track(runId, this.engine.resume(runId, hearing(said, signal ?? this.#never)))
   }
 
-  async retry(runId: string, said: Said, from?: string, signal?: AbortSignal): Promise<Envelope> {
+  async retry(runId: string, said: SaidByRun, from?: string, signal?: AbortSignal): Promise<Envelope> {
     const how = hearing(said, signal ?? this.#never)
     return this.#track(runId, this.engine.retry(runId, { ...how, ...(from === undefined ? {} : { from }) }))
   }
@@ -260,7 +260,7 @@ export class Workflows {
   }
 }
 
-function hearing(said: Said, signal: AbortSignal): GoOn {
+function hearing(said: SaidByRun, signal: AbortSignal): GoOn {
   return {
     print: (text) => {
       if (said.printed.length < MAX_SAID) said.printed += text
