@@ -49,7 +49,16 @@ test("events are told from the beginning, in order, and taken up after any of th
   const recorded = all.filter((one) => one.id !== undefined)
   assert.deepEqual(
     recorded.map((one) => one.event),
-    ["job.queued", "job.started", "turn.started", "message.added", "message.added", "turn.ended", "job.completed"],
+    [
+      "job.queued",
+      "job.started",
+      "turn.started",
+      "message.added",
+      "message.added",
+      "context.measured",
+      "turn.ended",
+      "job.completed",
+    ],
   )
   for (let i = 0; i < recorded.length - 1; i++) {
     const rest = await readEvents(house, body.id, recorded[i]!.id)

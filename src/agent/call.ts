@@ -22,6 +22,7 @@ import { type CallRoom, type Judged, judge, type SceneRoom, wantingOf } from "./
 import { TurnAbort } from "./scope.ts"
 import { taintOf, taintOfCall } from "./taint.ts"
 import { tell } from "./tell.ts"
+import { beforeView } from "./view.ts"
 
 const PROGRESS_MS = 200
 
@@ -148,11 +149,24 @@ async function act(room: CallRoom, call: ToolCallPart, key: string, judged: Judg
     key,
     tool.effect,
     {
-      before: [{ type: "tool.started", callId: call.callId, name: tool.name, args: redactor.value(args), title }],
+      before: [
+        {
+          type: "tool.started",
+          callId: call.callId,
+          name: tool.name,
+          args: redactor.value(args),
+          title,
+          view: beforeView(facts),
+        },
+      ],
       after: (result) => {
         const marks = [...taint, ...(result.taint ?? [])]
         told = tell(room, call, tool.name, result, clock.now() - startedAt, marks)
-        return [told.ended, { type: "message.added", message: told.message }]
+        const { plan } = result
+        const planned: RecordedEvent[] = plan
+          ? [{ type: "plan.updated", planId: plan.planId, plan: redactor.value(plan) }]
+          : []
+        return [told.ended, { type: "message.added", message: told.message }, ...planned]
       },
     },
     (signal) => runTool(room, judged, call, signal),

@@ -10,7 +10,7 @@ import { changedView, type ToolView } from "../protocol/tool-view.ts"
 import type { HostedEvent } from "./harness.ts"
 import { argsOf, hostedFacts } from "./hosted-facts.ts"
 import type { HostedRoom } from "./hosted-room.ts"
-import { bounded, keptView, resultContent, type TerminalLook } from "./hosted-view.ts"
+import { bounded, keptView, resultContent, type TerminalLook } from "./kept-view.ts"
 
 const CHANGED_MS = 100
 const EVENT_TEXT = 4_000

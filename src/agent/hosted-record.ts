@@ -6,7 +6,7 @@ import { type CallWatch, HostedCalls, type ToolEvent } from "./hosted-calls.ts"
 import { HostedMeter } from "./hosted-meter.ts"
 import type { HostedRoom } from "./hosted-room.ts"
 import { HostedSpeech } from "./hosted-speech.ts"
-import { type TerminalLook, tooLong } from "./hosted-view.ts"
+import { type TerminalLook, tooLong } from "./kept-view.ts"
 
 /** Longest JSON of a plan or of the facts of a session. */
 const MAX_FACTS_CHARS = 256 * 1024

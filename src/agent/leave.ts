@@ -9,6 +9,7 @@ import { offerOf } from "./offer.ts"
 import type { Ports } from "./ports.ts"
 import type { CallRoom, Judged, Judgement, SceneRoom } from "./scene.ts"
 import { Parked } from "./scope.ts"
+import { beforeView } from "./view.ts"
 
 export type Known = NonNullable<Awaited<ReturnType<Ports["books"]["approvals"]["forStep"]>>>
 
@@ -72,6 +73,7 @@ export function approvalFor(
     tool: facts.tool,
     args: redactor.value(call.args),
     summary: call.summary,
+    view: beforeView(facts),
     reason: decision.reason,
     rule: decision.rule,
     cwd,

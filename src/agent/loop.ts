@@ -273,10 +273,24 @@ async function onDone(
   room.ports.books.drafts.drop(request.turnId)
   room.ports.checkpoint("turn.answered")
   const added: RecordedEvent = { type: "message.added", message }
-  if (callsOf(message.content).length === 0) return ended(input, restReason(event.stop), [added])
-  await room.scope.record([added])
+  const measured = measure(input, ref, usage)
+  if (callsOf(message.content).length === 0) return ended(input, restReason(event.stop), [added, measured])
+  await room.scope.record([added, measured])
   room.scope.live({ type: "usage.updated", usage: usageOf(input) })
   return undefined
+}
+
+/** How full the model's window was, and what the session has cost with this call. */
+function measure(input: LoopInput, ref: ModelRef, usage: Usage): RecordedEvent {
+  const { ports, scope } = input.room
+  const before = scope.session.usage.costUsd
+  const turn = usageOf(input).costUsd
+  return {
+    type: "context.measured",
+    usedTokens: usage.inputTokens + usage.outputTokens,
+    windowTokens: ports.catalogue.info(ref)?.contextWindow ?? null,
+    costUsd: before === null && turn === null ? null : (before ?? 0) + (turn ?? 0),
+  }
 }
 
 /** Some services number their calls anew in every answer; results are matched by id, so ids must not repeat within a turn. */

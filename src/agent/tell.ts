@@ -5,6 +5,7 @@ import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import type { ToolResult } from "../tools/tool.ts"
 import type { CallRoom } from "./scene.ts"
+import { afterView } from "./view.ts"
 
 /** How much of a result's text goes into the tool.ended event; the whole is in the message. */
 const EVENT_TEXT = 4_000
@@ -23,6 +24,7 @@ export function tell(
   const text = content.map((part) => (part.type === "text" ? part.text : `[${part.mimeType} image]`)).join("\n")
   const marks = taint.length > 0 ? { taint } : {}
   const shown = details || taint.length > 0 ? { details: room.ports.redactor.value({ ...details, ...marks }) } : {}
+  const view = afterView(result, call.callId, room.ports)
   return {
     message: {
       id: uuid(at),
@@ -39,6 +41,7 @@ export function tell(
       text: text.length > EVENT_TEXT ? `${text.slice(0, EVENT_TEXT)}…` : text,
       durationMs,
       ...shown,
+      ...(view ? { view } : {}),
     },
   }
 }

@@ -1,6 +1,8 @@
 // A decision that waits for a human, whatever asked for it (R-33). First answer wins.
+
 import type { Placement, TaintMark } from "./decision.ts"
 import type { UserQuestion } from "./question.ts"
+import type { ToolView } from "./tool-view.ts"
 
 /** "allow-session": this call again in this session without asking. "allow-always": writes the rule that `offer` shows. */
 export type ApprovalDecision = "allow-once" | "allow-session" | "allow-always" | "deny"
@@ -29,6 +31,8 @@ export interface Approval {
   args: Record<string, unknown>
   /** One line that a person reads: the exact command, or the path and what happens to it. */
   summary: string
+  /** How the call looks: its kind and places. */
+  view?: ToolView
   /** Why it is asked: the policy step in words. */
   reason: string
   cwd: string

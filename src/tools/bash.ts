@@ -6,6 +6,7 @@ import { excerpt } from "../base/text.ts"
 import type { CommandFacts } from "../policy/command.ts"
 import { changedSince } from "../policy/shell/changes.ts"
 import { commandFacts } from "../policy/shell/facts.ts"
+import type { ToolView } from "../protocol/tool-view.ts"
 import { commandEnvironment } from "./environment.ts"
 import { errorResult, type Tool, type ToolContext, type ToolResult, type ToolSettings, textResult } from "./tool.ts"
 
@@ -16,6 +17,8 @@ const args = z.strictObject({
 })
 
 const PROGRESS_CHARS = 2_000
+/** Characters of output that are kept for those who watch. */
+const SHOWN_CHARS = 16_000
 
 export const bash: Tool<z.infer<typeof args>> = {
   name: "Bash",
@@ -36,7 +39,7 @@ export const bash: Tool<z.infer<typeof args>> = {
     await asJudged(command, context)
     const limitMs = Math.min(timeoutMs ?? exec.timeoutMs, exec.maxTimeoutMs)
     const { note, run } = await runCommand(command, limitMs, context)
-    return report(run, limitMs, note)
+    return { ...report(run, limitMs, note), view: terminalView(run, command, context.cwd) }
   },
 }
 
@@ -83,6 +86,19 @@ async function runCommand(
     throw new PincerError(error.code, `${error.message}. The shell is tools.exec.shell in the configuration.`, {
       cause: error,
     })
+  }
+}
+
+/** What a terminal would have shown of it, the newest. */
+function terminalView(run: RunResult, command: string, cwd: string): ToolView {
+  const output = printable(run.output)
+  const shown = output.length <= SHOWN_CHARS ? output : output.slice(-SHOWN_CHARS)
+  const first = shown.charCodeAt(0)
+  const whole = first >= 0xdc00 && first <= 0xdfff ? shown.slice(1) : shown
+  const ended = { exitCode: run.exitCode, signal: run.killedBy }
+  const cut = whole.length < output.length ? { truncated: true } : {}
+  return {
+    content: [{ type: "terminal", terminalId: "", owner: "agent", command, cwd, output: whole, ...ended, ...cut }],
   }
 }
 

@@ -2,6 +2,7 @@
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
+import { changeView } from "./change-view.ts"
 import { diffOf } from "./diff.ts"
 import { readText, writeText } from "./files.ts"
 import { judgedPath, resolvePath, shownPath } from "./paths.ts"
@@ -88,7 +89,8 @@ async function applyAll(args: { path: string; changes: readonly Change[] }, cont
   context.signal.throwIfAborted()
   await writeText(target, after, shown)
   const { text, added, removed } = diffOf(before, after)
-  return textResult(`Edited ${shown}\n${text}`, { path: target, diff: text, added, removed })
+  const result = textResult(`Edited ${shown}\n${text}`, { path: target, diff: text, added, removed })
+  return { ...result, view: changeView(target, before, after) }
 }
 
 async function touchFile(args: { path: string }, cwd: string): Promise<Touch> {

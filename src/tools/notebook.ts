@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto"
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
+import { changeView } from "./change-view.ts"
 import { readText, writeText } from "./files.ts"
 import { type Cell, type Notebook, parseNotebook } from "./ipynb.ts"
 import { judgedPath, resolvePath, shownPath } from "./paths.ts"
@@ -47,9 +48,11 @@ export const notebookEdit: Tool<z.infer<typeof args>> = {
     else cells[cell] = replaced(cells[cell]!, cellType, source!)
     const indent = /^\{\r?\n([ \t]+)/.exec(text)?.[1] ?? 1
     context.signal.throwIfAborted()
-    await writeText(target, JSON.stringify(notebook, null, indent) + (text.endsWith("\n") ? "\n" : ""), shown)
+    const after = JSON.stringify(notebook, null, indent) + (text.endsWith("\n") ? "\n" : "")
+    await writeText(target, after, shown)
     const done = { replace: "Replaced", insert: "Inserted", delete: "Deleted" }[mode]
-    return textResult(`${done} cell ${cell} of ${shown}; it has ${cells.length} cells`, { path: target })
+    const result = textResult(`${done} cell ${cell} of ${shown}; it has ${cells.length} cells`, { path: target })
+    return { ...result, view: changeView(target, text, after) }
   },
 }
 

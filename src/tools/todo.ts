@@ -1,5 +1,6 @@
 // TodoWrite: the model's own list of what is to be done, kept with the session.
 import { z } from "zod"
+import { MAIN_PLAN } from "../protocol/plan.ts"
 import { type Tool, textResult } from "./tool.ts"
 
 const item = z.strictObject({
@@ -24,6 +25,8 @@ export const todoWrite: Tool<z.infer<typeof args>> = {
     context.signal.throwIfAborted()
     context.notes.set("todos", todos)
     const list = todos.map((one) => `${MARKS[one.status]} ${one.text}`).join("\n")
-    return textResult(list === "" ? "The list is empty." : list, { todos })
+    const entries = todos.map((one) => ({ content: one.text, priority: "medium" as const, status: one.status }))
+    const result = textResult(list === "" ? "The list is empty." : list, { todos })
+    return { ...result, plan: { planId: MAIN_PLAN, entries } }
   },
 }

@@ -7,6 +7,8 @@ import type { ToolClass } from "../policy/scene.ts"
 import type { TaintMark } from "../protocol/decision.ts"
 import type { ToolResultPart } from "../protocol/message.ts"
 import type { Permissions } from "../protocol/permission.ts"
+import type { Plan } from "../protocol/plan.ts"
+import type { ToolView } from "../protocol/tool-view.ts"
 import type { Origin } from "../protocol/turn.ts"
 import type { Confined, Program } from "../sandbox/sandbox.ts"
 
@@ -76,6 +78,10 @@ export interface ToolResult {
   details?: Record<string, unknown>
   /** Text from outside that came in with it, beyond what the call itself says that it touches. */
   taint?: readonly TaintMark[]
+  /** What those see who watch: diffs, a terminal, places. A terminal without an id gets the call's. */
+  view?: ToolView
+  /** The plan that the agent follows from now on. */
+  plan?: Plan
 }
 
 export interface Tool<Args = Record<string, unknown>> {

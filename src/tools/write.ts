@@ -3,6 +3,7 @@ import { lstat } from "node:fs/promises"
 import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
+import { changeView } from "./change-view.ts"
 import { diffOf } from "./diff.ts"
 import { readText, writeText } from "./files.ts"
 import { judgedPath, resolvePath, shownPath } from "./paths.ts"
@@ -34,12 +35,13 @@ export const write: Tool<z.infer<typeof args>> = {
     await writeText(target, content, shown)
     const lines = content === "" ? 0 : content.split("\n").length - (content.endsWith("\n") ? 1 : 0)
     const diff = before === undefined || content.length > MAX_DIFF_BYTES ? undefined : diffOf(before, content)
-    return textResult(`${old ? "Replaced" : "Created"} ${shown} (${lines} lines)`, {
+    const result = textResult(`${old ? "Replaced" : "Created"} ${shown} (${lines} lines)`, {
       path: target,
       created: !old,
       lines,
       ...(diff ? { diff: diff.text, added: diff.added, removed: diff.removed } : {}),
     })
+    return before === undefined ? result : { ...result, view: changeView(target, old ? before : null, content) }
   },
 }
 

@@ -200,9 +200,9 @@ export class SessionFold {
     turnId: string,
     approval: Extract<TurnEnvelope["event"], { type: "approval.requested" }>["approval"],
   ): Shown[] {
-    const { callId, tool, args, summary, kind } = approval
+    const { callId, tool, args, summary, kind, view } = approval
     if (callId === "" || kind === "question" || this.#calls.has(callId)) return []
-    return this.#call(turnId, callId, tool, { title: summary, ...guessed(tool, args), status: "pending" })
+    return this.#call(turnId, callId, tool, { title: summary, ...guessed(tool, args), ...view, status: "pending" })
   }
 
   #plan(planId: string, plan: Plan | null): Shown[] {

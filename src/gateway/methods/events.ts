@@ -112,6 +112,7 @@ export const events: readonly EventKind[] = [
   {
     name: "session.changed",
     scope: "operator.read",
+    dialect: "claw",
     summary:
       "A session is not what it was: settings, names, transcript, or what its turns cost. `deleted`: it is gone. Read what you show anew.",
     payload: "{ sessionKey, sessionId?, changed: string[], title?, updatedAt?, deleted?: true }",

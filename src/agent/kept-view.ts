@@ -1,4 +1,4 @@
-// Views of an external agent's calls as they are kept: no secrets in them, and no text so long that the log would grow without bound.
+// Views of calls as they are kept: no secrets in them, and no text so long that the log would grow without bound.
 import { isObject } from "../base/json.ts"
 import type { Redactor } from "../base/redact.ts"
 import { cut } from "../base/text.ts"
