@@ -99,6 +99,7 @@ export const events: readonly EventKind[] = [
   {
     name: "elevated.changed",
     scope: "operator.read",
+    dialect: "claw",
     summary: "A session may leave the sandbox for a while, or no more.",
     payload: "the state of `elevated.get`",
   },

@@ -107,14 +107,14 @@ export class ControlDoor implements Door {
     return false
   }
 
-  /** Tells every connection that may read. */
+  /** Tells every connection that may read; the simple dialect hears of its own turns alone. */
   broadcast(event: string, payload: unknown): void {
     this.broadcastText(event, JSON.stringify(payload))
   }
 
   /** The same with a payload that is JSON text. */
   broadcastText(event: string, text: string): void {
-    for (const outbox of this.#outboxes()) if (outbox.reads) outbox.event(event, text)
+    for (const outbox of this.#outboxes()) if (outbox.watches) outbox.event(event, text)
   }
 
   get stateVersion(): { presence: number; health: number } {

@@ -72,7 +72,7 @@ export class Outbox {
     return this.#seq
   }
 
-  /** Hears of presence and health. */
+  /** Hears of presence, health and whatever else is not of a turn. */
   get watches(): boolean {
     return this.#claw !== undefined
   }
