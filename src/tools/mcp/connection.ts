@@ -88,7 +88,7 @@ async function connect(
     await beforeDeadline(ports, signal, (both) => client.connect(transport, { signal: both, timeout: 2 * CONNECT_MS }))
     return session
   } catch (error) {
-    await Promise.race([transport.close(), ports.clock.sleep(CONNECT_MS)])
+    await within(ports, transport.close(), CONNECT_MS)
     throw new PincerError("UNAVAILABLE", reasonOf(error, transport), { cause: error })
   }
 }
@@ -177,11 +177,22 @@ async function beforeDeadline(
   }
 }
 
+/** Waits for `promise`, but no longer than `ms`; no timer is left behind. */
+async function within({ clock }: McpPorts, promise: Promise<void>, ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const cancel = clock.after(ms, late.resolve)
+  try {
+    await Promise.race([promise, late.promise])
+  } finally {
+    cancel()
+  }
+}
+
 /** Ends a session: a web server is told, a program and all it started are ended. Never throws. */
 export async function closeSession({ client, transport }: McpSession, ports: McpPorts): Promise<void> {
   const end = async () => {
     if ("terminateSession" in transport && typeof transport.terminateSession === "function")
-      await Promise.race([transport.terminateSession(), ports.clock.sleep(2_000)])
+      await within(ports, transport.terminateSession(), 2_000)
   }
   await end().catch((error: unknown) => ports.log.debug({ err: error }, "An MCP server was not told goodbye"))
   await client.close().catch((error: unknown) => ports.log.debug({ err: error }, "An MCP server did not close well"))

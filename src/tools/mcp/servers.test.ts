@@ -9,7 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, test } from "node:test"
 import { stillClock } from "../../../test/fakes/still-clock.ts"
-import { systemClock } from "../../base/clock.ts"
+import { type Clock, systemClock } from "../../base/clock.ts"
 import { PincerError } from "../../base/errors.ts"
 import { silentLogger } from "../../base/log.ts"
 import { signalGroup } from "../../base/process.ts"
@@ -211,6 +211,43 @@ test("a server that does not answer is given up after 15 seconds, and nothing of
   assert.deepEqual(tools, [])
   assert.match(problems[0]!.message, /no answer within 15 seconds/)
   assert.ok(!runs(JSON.parse(readFileSync(file, "utf8")).pid))
+})
+
+/** The system's clock, which counts what still waits for it. */
+function countingClock() {
+  const waiting = new Set<object>()
+  const clock: Clock = {
+    now: systemClock.now,
+    after(ms, run) {
+      const one = {}
+      waiting.add(one)
+      const cancel = systemClock.after(ms, () => {
+        waiting.delete(one)
+        run()
+      })
+      return () => {
+        waiting.delete(one)
+        cancel()
+      }
+    },
+    sleep(ms, signal) {
+      const one = {}
+      waiting.add(one)
+      return systemClock.sleep(ms, signal).finally(() => waiting.delete(one))
+    },
+  }
+  return { clock, waiting }
+}
+
+test("a server that is missing or ends at once leaves no timer that would keep the gateway from ending", async () => {
+  const { clock, waiting } = countingClock()
+  const missing: McpServer = { type: "stdio", name: "missing", command: "/nonexistent/server", args: [], env: {} }
+  const ends: McpServer = { type: "stdio", name: "ends", command: process.execPath, args: ["-e", "1"], env: {} }
+  const servers = await open([missing, ends, fake("well")], { clock })
+  assert.equal(servers.problems.length, 2)
+  assert.equal(waiting.size, 0)
+  await servers.close()
+  assert.equal(waiting.size, 0)
 })
 
 test("servers get the environment that they are given and nothing else, and are told the roots", async () => {
