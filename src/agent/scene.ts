@@ -10,6 +10,7 @@ import type { Elevation } from "../protocol/permission.ts"
 import type { TurnRequest } from "../protocol/turn.ts"
 import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
 import { argsDigest } from "./fingerprint.ts"
+import type { Lent } from "./lent.ts"
 import type { Ports } from "./ports.ts"
 import { type Wanting, whoOf } from "./rights.ts"
 import type { TurnScope } from "./scope.ts"
@@ -34,6 +35,8 @@ export interface CallRoom extends SceneRoom {
   /** Tools this turn may use, by canonical name and alias. */
   tools: ReadonlyMap<string, Tool>
   notes: Map<string, unknown>
+  /** What the client that started the turn lends to it. */
+  lent?: Lent
 }
 
 /** The facts of a call, and what policy answered. */

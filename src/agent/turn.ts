@@ -2,14 +2,12 @@
 
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
-import { jsonSchema } from "../base/schema.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import { type Message, NO_USAGE, type Part } from "../protocol/message.ts"
-import type { ToolSpec, TurnOutcome, TurnRecord, TurnRequest } from "../protocol/turn.ts"
+import type { TurnOutcome, TurnRecord, TurnRequest } from "../protocol/turn.ts"
 import type { Draft } from "../store/drafts.ts"
 import type { SessionRow } from "../store/store.ts"
 import { FencedError, type Opening } from "../store/turns.ts"
-import type { Tool } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
 import { openWorkspace } from "./call.ts"
 import { runCompact } from "./compact-turn.ts"
@@ -21,6 +19,7 @@ import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
 import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
 import { taintOfOrigin } from "./taint.ts"
+import { toolTable, withLent } from "./turn-tools.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000
@@ -241,7 +240,8 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
   if (hosted) return runHostedTurn(input, { ...profile, hosted }, cwd)
   const refs = modelRefs(ports, profile, request, session)
   if (request.task) return runCompact({ ports, scope, refs, turnId: record.turnId }, request, conversation.messages)
-  const tools = toolTable(ports.tools, profile)
+  const lent = await ports.lent?.(request)
+  const tools = withLent(toolTable(ports.tools, profile), lent?.tools ?? [])
   const notes = await ports.books.notes.of(session.key)
   const sampling = { ...profile.sampling, ...sessionSampling(session), ...request.sampling }
   return runLoop({
@@ -253,6 +253,7 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
       tools: tools.byName,
       cwd,
       notes,
+      ...(lent ? { lent } : {}),
       expectsReturn: scope.fence.epoch > 1 && request.attended === true,
     },
     request: { ...request, sampling },
@@ -291,30 +292,4 @@ function modelRefs(ports: Ports, profile: AgentProfile, request: TurnRequest, se
   const usual = session.model ?? profile.model
   const asked = request.model ?? (request.provider === undefined ? usual : undefined)
   return ports.catalogue.fallbacks(ports.catalogue.resolve(asked, request.provider), profile.fallbacks)
-}
-
-interface ToolTable {
-  byName: ReadonlyMap<string, Tool>
-  specs: ToolSpec[]
-}
-
-const tables = new WeakMap<AgentProfile, ToolTable>()
-
-/** The tools of an agent by name and alias, and as the model sees them; made once per agent. */
-export function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTable {
-  const made = tables.get(profile)
-  if (made) return made
-  const wanted = tools.filter(
-    (tool) => !profile.tools || [tool.name, ...tool.aliases].some((name) => profile.tools!.includes(name)),
-  )
-  const byName = new Map<string, Tool>()
-  for (const tool of wanted) for (const name of [tool.name, ...tool.aliases]) byName.set(name, tool)
-  const specs = wanted.map((tool) => ({
-    name: tool.name,
-    description: tool.description,
-    inputSchema: tool.inputSchema ?? jsonSchema(tool.args),
-  }))
-  const table = { byName, specs }
-  tables.set(profile, table)
-  return table
 }

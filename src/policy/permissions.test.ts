@@ -96,8 +96,11 @@ test("a later layer overrides dimension by dimension; one that names a preset st
 })
 
 test("blanks, repeats and aliases are tolerated; lists come in the fixed order", () => {
-  const one = resolved({ allowedTools: [" Write ", "exec", "Read", "Read", "", "web_fetch", "mcp:files:get"] })
-  assert.deepEqual(one.allowed, ["Bash", "Read", "WebFetch", "Write", "mcp:files:get"])
+  const one = resolved({
+    allowedTools: [" Write ", "exec", "Read", "Read", "", "web_fetch", "mcp:files:get", "mcp__git__log"],
+  })
+  assert.deepEqual(one.allowed, ["Bash", "Read", "WebFetch", "Write", "mcp:files:get", "mcp__git__log"])
+  assert.deepEqual(resolved({ deniedTools: ["ask_user"] }).denied, ["AskUser"])
 })
 
 test("unknown words are refused with the valid ones", () => {

@@ -111,7 +111,7 @@ function oneOf(what: string, value: string | undefined, valid: readonly string[]
 
 /** Names of tools, their aliases, groups, patterns, and tools of MCP servers. */
 function checkTool(name: string): void {
-  if (name === "" || name.includes("*") || /^mcp:[^:]+:./.test(name)) return
+  if (name === "" || name.includes("*") || /^mcp(?::[^:]+:|__.+?__)./.test(name)) return
   if (canonicalTool(name) !== undefined) return
   const valid = name.startsWith("group:") ? [...GROUPS.keys()] : KNOWN
   throw new PincerError("INVALID_PARAMS", `Unknown tool "${name}": valid are ${valid.join(", ")}`)

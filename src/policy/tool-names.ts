@@ -1,8 +1,10 @@
 // One name for each tool, whatever a policy calls it: canonical names, aliases, groups, patterns.
 import { TOOL_NAMES } from "../protocol/permission.ts"
 
+/** Every tool of ours; TOOL_NAMES leaves those out that touch nothing but the conversation. */
 const ALIASES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
+    AskUser: ["ask_user", "askuser", "askuserquestion"],
     Bash: ["exec", "bash", "shell", "process"],
     Edit: ["edit", "edit_file", "apply_patch", "apply-patch"],
     Glob: ["glob", "find_files"],
@@ -39,12 +41,12 @@ export const GROUPS: ReadonlyMap<string, readonly string[]> = new Map(
 
 const byAlias = new Map([...ALIASES].flatMap(([name, aliases]) => aliases.map((alias) => [alias, name])))
 /** Names that are no plug-in's, in lower case. */
-const ours = new Set([...TOOL_NAMES, ...[...GROUPS.values()].flat()].map((name) => name.toLowerCase()))
+const ours = new Set([...ALIASES.keys(), ...[...GROUPS.values()].flat()].map((name) => name.toLowerCase()))
 ours.delete("mcp:*")
 
 /** The canonical name of a tool or its alias; a group's own name; undefined for what is neither. */
 export function canonicalTool(name: string): string | undefined {
-  if ((TOOL_NAMES as readonly string[]).includes(name)) return name
+  if (ALIASES.has(name)) return name
   const lower = name.toLowerCase()
   if (GROUPS.has(lower)) return lower
   // The capitalised names are case sensitive (IM-PERM-01), aliases are written small.

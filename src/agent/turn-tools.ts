@@ -1,0 +1,43 @@
+// The tools of one turn: those of its agent, and what the client that started it lends.
+import { jsonSchema } from "../base/schema.ts"
+import type { ToolSpec } from "../protocol/turn.ts"
+import type { Tool } from "../tools/tool.ts"
+import type { AgentProfile } from "./agent.ts"
+
+export interface ToolTable {
+  /** By name and alias. */
+  byName: ReadonlyMap<string, Tool>
+  /** As the model sees them. */
+  specs: ToolSpec[]
+}
+
+const tables = new WeakMap<AgentProfile, ToolTable>()
+
+/** The tools of an agent; made once per agent. */
+export function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTable {
+  const made = tables.get(profile)
+  if (made) return made
+  const wanted = tools.filter(
+    (tool) => !profile.tools || [tool.name, ...tool.aliases].some((name) => profile.tools!.includes(name)),
+  )
+  const table = { byName: named(wanted), specs: wanted.map(specOf) }
+  tables.set(profile, table)
+  return table
+}
+
+/** The same with tools that are lent. They stand beside the agent's own, and never in front of one. */
+export function withLent(table: ToolTable, lent: readonly Tool[]): ToolTable {
+  const added = lent.filter(({ name }) => !table.byName.has(name))
+  if (added.length === 0) return table
+  const foreign = added.map((tool): Tool => (tool.from === undefined ? { ...tool, from: "mcp" } : tool))
+  return { byName: new Map([...named(foreign), ...table.byName]), specs: [...table.specs, ...foreign.map(specOf)] }
+}
+
+function named(tools: readonly Tool[]): Map<string, Tool> {
+  return new Map(tools.flatMap((tool) => [tool.name, ...tool.aliases].map((name) => [name, tool] as const)))
+}
+
+function specOf(tool: Tool): ToolSpec {
+  const { args, description, inputSchema, name } = tool
+  return { name, description, inputSchema: inputSchema ?? jsonSchema(args) }
+}
