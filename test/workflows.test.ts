@@ -484,3 +484,27 @@ test("watching begins anywhere, and a graph shows where a run stands", async (t)
   assert.equal(problems[0]?.["code"], "unknown-command")
   await assert.rejects(run(owner, house, "steps:\n  - {id: a, pipeline: nothing}\n"), /there is no command "nothing"/)
 })
+
+test("a step cannot take a folder beside the workspace for its own", async (t) => {
+  const house = await open(t)
+  if (!(await hasSandbox(house))) return t.skip("there is no sandbox on this machine")
+  const owner = await client(t, house)
+  const ran = await run(owner, house, 'steps:\n  - {id: a, run: "pwd; ls", cwd: /etc}\n')
+  assert.equal(ran.envelope.ok, false, JSON.stringify(ran.envelope))
+})
+
+test("who may not approve is asked about, and with nobody to ask it is refused", async (t) => {
+  const house = await open(t)
+  const guest = await client(t, house, ["operator.read", "operator.write"])
+  const yaml = "steps:\n  - {id: w, tool: Write, tool_args: {path: w.txt, content: w}}\n"
+  assert.match(failure(await run(guest, house, yaml)), /nobody who could approve it is connected/)
+  await assert.rejects(run(guest, house, yaml, { permissions: { mode: "approve-all" } }), /operator\.approvals/)
+  const owner = await client(t, house)
+  assert.ok((await run(owner, house, yaml)).envelope.ok)
+  const broken = await run(owner, house, "steps:\n  - {id: r, tool: Read, tool_args: {path: later.txt}}\n")
+  assert.equal(broken.envelope.ok, false)
+  const { runId } = broken
+  await assert.rejects(guest.request("workflow.retry", { runId }), /operator\.approvals/)
+  writeFileSync(join(house.work, "later.txt"), "here")
+  assert.ok((await owner.request<Ran>("workflow.retry", { runId })).envelope.ok)
+})

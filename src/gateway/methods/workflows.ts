@@ -13,6 +13,7 @@ import { draw, GRAPH_FORMATS } from "../../workflow/graph/draw.ts"
 import { graphOf } from "../../workflow/graph/graph.ts"
 import { checkPermissions, requireAgent, resolveSession } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
+import { isApproved } from "../workflows/caller.ts"
 import { workflowFiles } from "../workflows/files.ts"
 import { problemText, type RunWish, type SaidByRun, type Source, type Workflows } from "../workflows/workflows.ts"
 import { person } from "./approvals.ts"
@@ -378,7 +379,13 @@ const retry = method({
   normalize: named,
   params: () => z.object({ runId: runId(), from: z.string().max(1_000).optional().describe("Path of a step") }),
   result: ended,
-  async run(params, { parts }) {
+  async run(params, { caller, parts }) {
+    const { settings } = await required(params.runId, houseOf(parts))
+    if (isApproved(settings) && !grants(caller.scopes, "operator.approvals"))
+      throw new PincerError(
+        "PERMISSION_DENIED",
+        "Somebody who may approve started this run: to repeat it needs operator.approvals",
+      )
     const said: SaidByRun = { printed: "", warnings: [] }
     return answer(await houseOf(parts).retry(params.runId, said, params.from), said, params.runId, parts)
   },

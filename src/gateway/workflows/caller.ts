@@ -59,6 +59,12 @@ export async function callerOf(address: StepAddress, cwd: () => Promise<string>)
   return parseWith(schema, address.caller, `Run ${address.runId} was started by nobody that is known`)
 }
 
+/** Whether the owner's word for it goes with the run. */
+export function isApproved(settings: Readonly<Record<string, unknown>>): boolean {
+  const found = z.object({ caller: schema }).safeParse(settings)
+  return found.success && found.data.caller.approved
+}
+
 export function recoveryOf(settings: Readonly<Record<string, unknown>>): RunCaller["recovery"] {
   const found = z.object({ caller: schema }).safeParse(settings)
   return found.success ? found.data.caller.recovery : "mark"

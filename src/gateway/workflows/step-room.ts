@@ -159,6 +159,7 @@ function newSession({ agentId, sessionKey }: RunCaller, now: number): SessionRow
     lastSeq: 0,
     messageCount: 0,
     title: null,
+    toldTitle: null,
     abortedLastTurn: false,
   }
 }
