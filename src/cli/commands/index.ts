@@ -17,6 +17,7 @@ import { policy } from "./policy.ts"
 import { sandbox } from "./sandbox.ts"
 import { session } from "./session.ts"
 import { status } from "./status.ts"
+import { workflow } from "./workflow.ts"
 
 export const groups: readonly CommandGroup[] = [
   ask,
@@ -31,6 +32,7 @@ export const groups: readonly CommandGroup[] = [
   agents,
   approvals,
   job,
+  workflow,
   models,
   config,
   logs,

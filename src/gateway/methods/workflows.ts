@@ -223,7 +223,8 @@ const check = method({
 
 const list = method({
   name: "workflow.list",
-  summary: "Workflow files of the workspace (its folder workflows/) and of cwd (*.lobster), and the newest runs.",
+  summary:
+    "Workflow files of the workspace and of cwd (their folders workflows/, and *.lobster in cwd), and the newest runs.",
   scope: "operator.read",
   params: () => z.object(place),
   result: () =>

@@ -1,4 +1,4 @@
-// Workflow files that stand about: in the "workflows" folder of a workspace, and beside the work as *.lobster.
+// Workflow files that stand about: in the "workflows" folder of a workspace and of the working directory, and in the latter as *.lobster.
 import type { Dirent } from "node:fs"
 import { open, readdir } from "node:fs/promises"
 import { extname, join } from "node:path"
@@ -20,11 +20,12 @@ export interface WorkflowFile {
 
 /** Of these folders, each file once, by path. Folders that are not there hold none. */
 export async function workflowFiles(workspace: string, cwd: string): Promise<WorkflowFile[]> {
-  const [own, beside] = await Promise.all([
+  const found = await Promise.all([
     filesOf(join(workspace, "workflows"), (name) => KINDS.has(extname(name))),
+    filesOf(join(cwd, "workflows"), (name) => KINDS.has(extname(name))),
     filesOf(cwd, (name) => extname(name) === ".lobster"),
   ])
-  const files = [...new Set([...own, ...beside])].sort().slice(0, MAX_FILES)
+  const files = [...new Set(found.flat())].sort().slice(0, MAX_FILES)
   return Promise.all(files.map(look))
 }
 
