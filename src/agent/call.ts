@@ -5,26 +5,17 @@ import { mkdir, realpath } from "node:fs/promises"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
-import type { Placement } from "../protocol/decision.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
-import {
-  type CallingTurn,
-  type Confined,
-  errorResult,
-  type Program,
-  type Tool,
-  type ToolResult,
-} from "../tools/tool.ts"
+import { errorResult, type Tool, type ToolResult } from "../tools/tool.ts"
 import { type Known, leaveFor } from "./leave.ts"
 import { whoOf } from "./rights.ts"
-import { type CallRoom, type Judged, judge, type SceneRoom, wantingOf } from "./scene.ts"
+import { type CallRoom, type Judged, judge } from "./scene.ts"
 import { TurnAbort } from "./scope.ts"
-import { taintOf, taintOfCall } from "./taint.ts"
+import { taintOfCall } from "./taint.ts"
 import { tell } from "./tell.ts"
+import { contextFor } from "./tool-context.ts"
 import { beforeView } from "./view.ts"
-
-const PROGRESS_MS = 200
 
 /** The working directory, made if it is the agent's own, with symlinks resolved. `made` is told of the agent's own. */
 export async function openWorkspace(path: string, mayCreate: boolean, made: (folder: string) => void): Promise<string> {
@@ -182,34 +173,17 @@ async function act(room: CallRoom, call: ToolCallPart, key: string, judged: Judg
 }
 
 async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signal: AbortSignal): Promise<ToolResult> {
-  const { tool, args, touch } = judged
+  const { tool, args } = judged
   const { ports, scope, notes } = room
   const before = tool.class === "control" ? JSON.stringify([...notes]) : ""
-  let shownAt = 0
+  const remarks: string[] = []
   try {
-    const result = await tool.run(args, {
-      cwd: room.cwd,
-      judged: touch,
-      notes,
-      signal,
-      clock: ports.clock,
-      launch: (program) => {
-        const where = { callId: call.callId, tool: tool.name, placement: judged.decision.placement }
-        return launchAt(room, where, program)
-      },
-      progress(output) {
-        const now = ports.clock.now()
-        if (now - shownAt < PROGRESS_MS) return
-        shownAt = now
-        scope.live({ type: "tool.updated", callId: call.callId, name: tool.name, output: ports.redactor.text(output) })
-      },
-      settings: ports.toolSettings,
-      turn: turnOf(room),
-    })
+    const result = await tool.run(args, contextFor(room, judged, call, signal, remarks))
     if (tool.class === "control" && JSON.stringify([...notes]) !== before)
       await ports.books.notes.save(scope.fence.sessionKey, notes)
     // A secret is taken out before anybody sees the result: the model, the log, the transcript.
-    return { ...result, content: ports.redactor.value(result.content) }
+    const beside = remarks.map((text) => ({ type: "text" as const, text: `[${text}]` }))
+    return { ...result, content: ports.redactor.value([...result.content, ...beside]) }
   } catch (error) {
     if (signal.aborted) return errorResult(stopped(signal))
     if (error instanceof PincerError) return errorResult(ports.redactor.text(error.message))
@@ -218,29 +192,6 @@ async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signa
       ports.redactor.text(`${tool.name} failed: ${error instanceof Error ? error.message : String(error)}`),
     )
   }
-}
-
-function turnOf(room: CallRoom): CallingTurn {
-  const { agentId, origin, permissions } = room.request
-  const { model, provider } = wantingOf(room)
-  const { sessionKey, turnId } = room.scope.fence
-  const taint = taintOf(room.messages)
-  return { turnId, sessionKey, agentId, origin, ...(permissions ? { permissions } : {}), taint, provider, model }
-}
-
-/** Where policy placed the call, and nowhere else. */
-export async function launchAt(
-  { cwd, ports, request, scope }: SceneRoom,
-  { callId, placement, tool }: { callId: string; tool: string; placement: Placement },
-  program: Program,
-): Promise<Confined> {
-  if (placement.type === "host") return { ...program, close: async () => undefined }
-  if (placement.type !== "sandbox")
-    throw new PincerError("PERMISSION_DENIED", `${tool} was not given a place to start programs in`)
-  const { turnId, sessionKey } = scope.fence
-  const { agentId } = request
-  const where = { agentId, sessionKey, turnId, callId, tool, profile: placement.profile }
-  return ports.rights.confine({ ...where, workspace: cwd }, program)
 }
 
 function stopped(signal: AbortSignal): string {

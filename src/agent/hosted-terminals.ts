@@ -7,7 +7,6 @@ import { isInside } from "../policy/decide.ts"
 import type { TerminalContent } from "../protocol/tool-view.ts"
 import { commandEnvironment } from "../tools/environment.ts"
 import { resolvePath } from "../tools/paths.ts"
-import { launchAt } from "./call.ts"
 import type { HostedCommand, HostedTerminal, TerminalExit } from "./harness.ts"
 import { factsOfCommand } from "./hosted-facts.ts"
 import { permitted } from "./hosted-hands.ts"
@@ -17,6 +16,7 @@ import type { HostedRoom } from "./hosted-room.ts"
 import type { OwnDeeds } from "./hosted-watch.ts"
 import { OutputRing } from "./output-ring.ts"
 import type { Judgement } from "./scene.ts"
+import { launchAt } from "./tool-context.ts"
 
 const MIB = 1024 * 1024
 const DEFAULT_BYTES = MIB

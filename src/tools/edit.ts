@@ -4,8 +4,8 @@ import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
 import { changeView } from "./change-view.ts"
 import { diffOf } from "./diff.ts"
-import { readText, writeText } from "./files.ts"
 import { judgedPath, resolvePath, shownPath } from "./paths.ts"
+import { readPlaced, writePlaced } from "./text-place.ts"
 import { type Tool, type ToolContext, type ToolResult, type Touch, textResult } from "./tool.ts"
 
 const change = {
@@ -72,7 +72,7 @@ function allCrlf(text: string): boolean {
 async function applyAll(args: { path: string; changes: readonly Change[] }, context: ToolContext): Promise<ToolResult> {
   const target = await judgedPath(args.path, context, "writes")
   const shown = shownPath(target, context.cwd)
-  const before = await readText(target, shown)
+  const before = await readPlaced(target, shown, context)
   let after = before
   for (const [i, one] of args.changes.entries()) {
     try {
@@ -87,7 +87,7 @@ async function applyAll(args: { path: string; changes: readonly Change[] }, cont
     }
   }
   context.signal.throwIfAborted()
-  await writeText(target, after, shown)
+  await writePlaced(target, after, shown, context)
   const { text, added, removed } = diffOf(before, after)
   const result = textResult(`Edited ${shown}\n${text}`, { path: target, diff: text, added, removed })
   return { ...result, view: changeView(target, before, after) }

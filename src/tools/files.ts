@@ -1,13 +1,14 @@
 // Opening and writing single files: what is opened is what was judged, never through a link put there afterwards; written whole or
 // not at all, keeping mode and owner.
 import { randomBytes } from "node:crypto"
+import type { Stats } from "node:fs"
 import { access, constants, type FileHandle, lstat, open, rename, rm } from "node:fs/promises"
 import { basename, dirname } from "node:path"
 import { PincerError } from "../base/errors.ts"
-import { checkPlace, openFolder } from "./folder.ts"
+import { checkPlace, type Folder, openFolder } from "./folder.ts"
 import { movedAway, reasonOf } from "./paths.ts"
 
-const MAX_EDIT_BYTES = 10_000_000
+export const MAX_EDIT_BYTES = 10_000_000
 /** Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
@@ -51,24 +52,35 @@ export async function readText(target: string, shown: string): Promise<string> {
 }
 
 /** Writes the file at a real path through a temporary one beside it; folders are made as needed. */
-export async function writeText(target: string, content: string, shown: string): Promise<void> {
+export function writeText(target: string, content: string, shown: string): Promise<void> {
+  return writeInto(target, shown, async (folder, old) => {
+    const draft = folder.at(`.${randomBytes(8).toString("hex")}.tmp`)
+    try {
+      await fill(draft, content, old, await folder.owner())
+      await rename(draft, folder.at(basename(target)))
+    } finally {
+      await rm(draft, { force: true })
+    }
+  })
+}
+
+/** Looks whether a file may be made or replaced at a real path, and has it done. `old`: what is there. Throws saying why not. */
+export async function writeInto(
+  target: string,
+  shown: string,
+  put: (folder: Folder, old: Stats | undefined) => Promise<void>,
+): Promise<void> {
   try {
     const folder = await openFolder(dirname(target), true)
     try {
       const place = folder.at(basename(target))
-      const draft = folder.at(`.${randomBytes(8).toString("hex")}.tmp`)
       const old = await lstat(place).catch(() => undefined)
       if (old?.isSymbolicLink()) throw movedAway(shown)
       if (old?.isDirectory()) throw new PincerError("INVALID_PARAMS", `${shown} is a directory: name a file in it`)
       if (old && !old.isFile()) throw new PincerError("INVALID_PARAMS", `${shown} is not a regular file`)
       // A replacement needs no right to the file itself, yet who made it read-only meant it.
       if (old) await access(place, constants.W_OK)
-      try {
-        await fill(draft, content, old, await folder.owner())
-        await rename(draft, place)
-      } finally {
-        await rm(draft, { force: true })
-      }
+      await put(folder, old)
     } finally {
       await folder.close()
     }

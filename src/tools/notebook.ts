@@ -4,9 +4,9 @@ import { z } from "zod"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
 import { changeView } from "./change-view.ts"
-import { readText, writeText } from "./files.ts"
 import { type Cell, type Notebook, parseNotebook } from "./ipynb.ts"
 import { judgedPath, resolvePath, shownPath } from "./paths.ts"
+import { readPlaced, writePlaced } from "./text-place.ts"
 import { type Tool, textResult } from "./tool.ts"
 
 const args = z.strictObject({
@@ -36,7 +36,7 @@ export const notebookEdit: Tool<z.infer<typeof args>> = {
   async run({ path, cell, mode, cellType, source }, context) {
     const target = await judgedPath(path, context, "writes")
     const shown = shownPath(target, context.cwd)
-    const text = await readText(target, shown)
+    const text = await readPlaced(target, shown, context)
     const notebook = parseNotebook(text, shown)
     const { cells } = notebook
     const most = mode === "insert" ? cells.length : cells.length - 1
@@ -49,7 +49,7 @@ export const notebookEdit: Tool<z.infer<typeof args>> = {
     const indent = /^\{\r?\n([ \t]+)/.exec(text)?.[1] ?? 1
     context.signal.throwIfAborted()
     const after = JSON.stringify(notebook, null, indent) + (text.endsWith("\n") ? "\n" : "")
-    await writeText(target, after, shown)
+    await writePlaced(target, after, shown, context)
     const done = { replace: "Replaced", insert: "Inserted", delete: "Deleted" }[mode]
     const result = textResult(`${done} cell ${cell} of ${shown}; it has ${cells.length} cells`, { path: target })
     return { ...result, view: changeView(target, text, after) }

@@ -8,6 +8,7 @@ import { notebookText, parseNotebook } from "./ipynb.ts"
 import { binaryKind, SHOWN_IMAGES } from "./kind.ts"
 import { LinePage, type LineWindow } from "./line-page.ts"
 import { judgedPath, resolvePath, shownPath } from "./paths.ts"
+import { editorText } from "./text-place.ts"
 import { errorResult, type Tool, type ToolResult, textResult } from "./tool.ts"
 
 const DEFAULT_LINES = 2_000
@@ -43,6 +44,8 @@ export const read: Tool<z.infer<typeof args>> = {
     const target = await judgedPath(path, context, "reads")
     const shown = shownPath(target, context.cwd)
     const window: LineWindow = { offset, limit, maxChars: context.settings.maxOutputChars }
+    const text = await editorText(target, shown, context)
+    if (text !== undefined) return whole(target, text, shown, window)
     const file = await openFile(target, shown)
     try {
       const { size } = await file.stat()
@@ -52,7 +55,7 @@ export const read: Tool<z.infer<typeof args>> = {
       if (kind && SHOWN_IMAGES.includes(kind)) return await image(file, shown, kind, size)
       if (kind)
         return textResult(`${shown} is a binary file (${kind}, ${size} bytes); it was not read.`, { kind, size })
-      if (target.endsWith(".ipynb")) return notebook(await readText(target, shown), shown, window)
+      if (target.endsWith(".ipynb")) return whole(target, await readText(target, shown), shown, window)
       return await lines(file, shown, window, context.signal)
     } finally {
       await file.close()
@@ -77,9 +80,10 @@ async function image(file: FileHandle, shown: string, mimeType: string, size: nu
   }
 }
 
-function notebook(text: string, shown: string, window: LineWindow): ToolResult {
+/** A text that is there as a whole; of a notebook its cells. */
+function whole(target: string, text: string, shown: string, window: LineWindow): ToolResult {
   const page = new LinePage(window)
-  page.add(notebookText(parseNotebook(text, shown)))
+  page.add(target.endsWith(".ipynb") ? notebookText(parseNotebook(text, shown)) : text.replace(/^\ufeff/, ""))
   return page.finish(shown, false)
 }
 

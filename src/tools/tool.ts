@@ -11,6 +11,7 @@ import type { Plan } from "../protocol/plan.ts"
 import type { ToolView } from "../protocol/tool-view.ts"
 import type { Origin } from "../protocol/turn.ts"
 import type { Confined, Program } from "../sandbox/sandbox.ts"
+import type { Editor } from "./editor.ts"
 
 /** What a tool starts, and what is started instead of it where policy placed the call. */
 export type { Confined, Program }
@@ -44,6 +45,12 @@ export interface ToolContext {
   /** Live output for display, at most a few times a second; not part of the result. */
   progress(output: string): void
   settings: ToolSettings
+  /** What the client that started the turn lends; its terminals only where the call was placed on the host. */
+  editor?: Editor
+  /** More is known of what the call shows while it runs: recorded, and told at once. */
+  show?(view: ToolView): Promise<void>
+  /** A sentence for the model about how the result came about; it stands after it. */
+  remark?(text: string): void
   /** The turn that called; absent where something else did. */
   turn?: CallingTurn
 }

@@ -5,9 +5,9 @@ import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
 import { changeView } from "./change-view.ts"
 import { diffOf } from "./diff.ts"
-import { readText, writeText } from "./files.ts"
 import { judgedPath, resolvePath, shownPath } from "./paths.ts"
-import { type Tool, textResult } from "./tool.ts"
+import { readPlaced, writePlaced } from "./text-place.ts"
+import { type Tool, type ToolContext, textResult } from "./tool.ts"
 
 const args = z.strictObject({
   path: z.string().min(1).describe("The file, relative to the working directory or absolute"),
@@ -30,9 +30,9 @@ export const write: Tool<z.infer<typeof args>> = {
     const target = await judgedPath(path, context, "writes")
     const shown = shownPath(target, context.cwd)
     const old = await lstat(target).catch(() => undefined)
-    const before = old ? await earlier(target, shown, old.size) : ""
+    const before = old ? await earlier(target, shown, old.size, context) : ""
     context.signal.throwIfAborted()
-    await writeText(target, content, shown)
+    await writePlaced(target, content, shown, context)
     const lines = content === "" ? 0 : content.split("\n").length - (content.endsWith("\n") ? 1 : 0)
     const diff = before === undefined || content.length > MAX_DIFF_BYTES ? undefined : diffOf(before, content)
     const result = textResult(`${old ? "Replaced" : "Created"} ${shown} (${lines} lines)`, {
@@ -46,10 +46,10 @@ export const write: Tool<z.infer<typeof args>> = {
 }
 
 /** The text that is replaced, for the diff; undefined when it is none or too long. */
-async function earlier(target: string, shown: string, size: number): Promise<string | undefined> {
+async function earlier(target: string, shown: string, size: number, context: ToolContext): Promise<string | undefined> {
   if (size > MAX_DIFF_BYTES) return undefined
   try {
-    return await readText(target, shown)
+    return await readPlaced(target, shown, context)
   } catch (error) {
     // What cannot be read has no diff; whether it can be written shows itself.
     if (error instanceof PincerError) return undefined

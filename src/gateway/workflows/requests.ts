@@ -1,8 +1,8 @@
 // HTTP requests and tools of steps: the same judged path as calls of an agent, without a turn around them.
 import { readFile } from "node:fs/promises"
-import { launchAt } from "../../agent/call.ts"
 import { type CallRoom, judge } from "../../agent/scene.ts"
 import { taintOfCall } from "../../agent/taint.ts"
+import { launchAt } from "../../agent/tool-context.ts"
 import { PincerError } from "../../base/errors.ts"
 import { excerpt } from "../../base/text.ts"
 import type { CallFacts } from "../../policy/scene.ts"
