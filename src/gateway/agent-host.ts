@@ -4,11 +4,13 @@ import { join } from "node:path"
 import type { AgentFinder } from "../acp/host/find.ts"
 import { type AgentHost, type HostPorts, openHost } from "../acp/host/index.ts"
 import { knownAgent } from "../acp/host/known-agents.ts"
+import { HostedAsides } from "../agent/hosted-asides.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
 import type { Redactor } from "../base/redact.ts"
 import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
+import type { RecordedEnvelope } from "../protocol/event.ts"
 import type { Sandbox } from "../sandbox/index.ts"
 import type { Books } from "../store/open.ts"
 import { AuditedEgress } from "./audited-egress.ts"
@@ -24,21 +26,34 @@ export interface AgentHostParts {
   sandbox: Sandbox
   books: Books
   finder: Pick<AgentFinder, "require">
+  publish(envelope: RecordedEnvelope): void
 }
 
 /** Processes that run now, for the next life of the gateway. */
 const FILE = "agents-running.json"
 
 export function openAgentHost(parts: AgentHostParts): AgentHost {
-  const { clock, env, finder, home, log, redactor, version } = parts
-  return openHost({
+  const { books, clock, env, finder, home, log, publish, redactor, version } = parts
+  const asides = new HostedAsides({
+    ...{ clock, log, redactor, publish },
+    record: (sessionKey, session, events) => books.turns.aside(sessionKey, session, events),
+  })
+  const host = openHost({
     ...{ clock, log, redactor, version, env },
     root: process.getuid?.() === 0,
     known: knownAgent,
     find: (agent) => finder.require(agent),
     launch: (program, place) => launch(parts, program, place),
     leftovers: fileOf(join(home, FILE)),
+    aside: (sessionKey, event, session) => asides.hear(sessionKey, event, session),
   })
+  return {
+    // What was said between two turns stands before the second one.
+    run: (turn) => asides.settle(turn.session.key).then(() => host.run(turn)),
+    probe: (profile, cwd) => host.probe(profile, cwd),
+    warm: () => host.warm(),
+    close: () => host.close().finally(() => asides.close()),
+  }
 }
 
 /** In the sandbox of its agent, with the folder that it works in; or as it is. */

@@ -143,7 +143,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   for (const { sandbox: name } of [config.agents.defaults, ...Object.values(config.agents.entries)])
     if (name !== undefined) sandbox.profile(name)
   const hosting = { clock, log, redactor, env, home: paths.home, config, sandbox, books: store, finder }
-  const agentHost = openAgentHost({ ...hosting, version: ownVersion() })
+  const agentHost = openAgentHost({
+    ...hosting,
+    version: ownVersion(),
+    publish: (envelope) => hub.publish(envelope),
+  })
   undo.add(() => agentHost.close())
   const settings = toolSettings(config, env, paths.home)
   const openServers = serverOpener({ clock, log, env: settings.exec.env, version: ownVersion() })

@@ -1,6 +1,7 @@
 // session.changed: tells whoever lists or shows sessions that one of them is not what it was. Says what changed and the little that lists
 // show; the rest is read anew.
 import type { TurnEnvelope } from "../protocol/event.ts"
+import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { Parts } from "./parts.ts"
 import type { SessionNotice } from "./rpc/notices.ts"
 
@@ -25,15 +26,15 @@ export function announceChanges({ hub, log, notices, store }: Needed, tell: (pay
       .then((row) => {
         const changed = row && changedIn(row)
         if (!row || !changed) return
-        const { id: sessionId, label, name, title, updatedAt } = row
+        const { id: sessionId, label, name, updatedAt } = row
+        const title = row.toldTitle ?? row.title
         tell(JSON.stringify({ sessionKey, sessionId, changed, title: label ?? name ?? title, updatedAt }))
       })
       .catch((error: unknown) => log.warn({ err: error, sessionKey }, "A session was not read"))
   }
   const onEvent = ({ event, sessionKey }: TurnEnvelope) => {
     if (event.type === "turn.ended") announce(sessionKey, () => ["usage"])
-    else if (event.type === "session.described" && event.facts.title !== undefined)
-      announce(sessionKey, () => ["title"])
+    else if (event.type === "session.described") announce(sessionKey, () => describedIn(event.facts))
     // The first words of a conversation are its title.
     else if (event.type === "message.added" && event.message.role === "user" && !event.message.synthetic)
       announce(sessionKey, ({ messageCount }) => (messageCount <= 1 ? ["title"] : undefined))
@@ -42,4 +43,9 @@ export function announceChanges({ hub, log, notices, store }: Needed, tell: (pay
   return () => {
     for (const stop of stops) stop()
   }
+}
+
+/** What of a session an agent's word about it changes. */
+function describedIn({ title, ...offered }: SessionFacts): readonly string[] {
+  return [...(title === undefined ? [] : ["title"]), ...(Object.keys(offered).length === 0 ? [] : ["options"])]
 }

@@ -59,13 +59,15 @@ function shownTranscript(transcript: Transcript, redactor: Redactor): Transcript
     restore: (...given) => transcript.restore(...given),
     fork: (...given) => transcript.fork(...given),
     bytes: (ids) => transcript.bytes(ids),
+    facts: async (key) => redactor.value(await transcript.facts(key)),
   }
 }
 
 function shownSessions(sessions: Sessions, redactor: Redactor): Sessions {
   const shown = (row: SessionRow): SessionRow => {
-    const title = row.title === null ? null : redactor.text(row.title)
-    return title === row.title ? row : { ...row, title }
+    const clean = (text: string | null) => (text === null ? null : redactor.text(text))
+    const titles = { title: clean(row.title), toldTitle: clean(row.toldTitle) }
+    return titles.title === row.title && titles.toldTitle === row.toldTitle ? row : { ...row, ...titles }
   }
   const known = (row: SessionRow | undefined) => row && shown(row)
   return {
@@ -78,6 +80,7 @@ function shownSessions(sessions: Sessions, redactor: Redactor): Sessions {
     },
     ensure: async (...given) => shown(await sessions.ensure(...given)),
     patch: async (...given) => shown(await sessions.patch(...given)),
+    unset: (...given) => sessions.unset(...given),
     reset: async (key) => shown(await sessions.reset(key)),
     delete: (key) => sessions.delete(key),
     prune: (...given) => sessions.prune(...given),

@@ -38,6 +38,7 @@ export function decodeSession(row: Row): SessionRow {
     lastSeq: int(row, "last_seq"),
     messageCount: int(row, "message_count"),
     title: textOrNull(row, "title"),
+    toldTitle: textOrNull(row, "told_title"),
     abortedLastTurn: int(row, "aborted_last") === 1,
   }
 }
@@ -78,7 +79,7 @@ export class SessionTable implements Sessions {
     )
     this.#reset = db.statement(
       `UPDATE sessions SET id=?,updated_at=?,input_tokens=0,output_tokens=0,cache_read_tokens=0,cache_write_tokens=0,
-       reasoning_tokens=0,cost_usd=NULL,last_seq=0,message_count=0,title=NULL,aborted_last=0 WHERE key=? RETURNING *`,
+       reasoning_tokens=0,cost_usd=NULL,last_seq=0,message_count=0,title=NULL,told_title=NULL,aborted_last=0 WHERE key=? RETURNING *`,
     )
     this.#archive = db.statement("INSERT INTO archives (id,key,archived_at) VALUES (?,?,?)")
     // What was allowed in a conversation ends with it.
@@ -87,6 +88,7 @@ export class SessionTable implements Sessions {
     )
     this.#deletes = [
       "DELETE FROM events WHERE session_id IN (SELECT id FROM archives WHERE key=?1 UNION SELECT id FROM sessions WHERE key=?1)",
+      "DELETE FROM session_facts WHERE session_id IN (SELECT id FROM archives WHERE key=?1 UNION SELECT id FROM sessions WHERE key=?1)",
       "DELETE FROM archives WHERE key=?1",
       "DELETE FROM steps WHERE owner IN (SELECT id FROM turns WHERE session_key=?1)",
       "DELETE FROM drafts WHERE turn_id IN (SELECT id FROM turns WHERE session_key=?1)",
@@ -139,7 +141,7 @@ export class SessionTable implements Sessions {
     }
     if (filter.search !== undefined && filter.search !== "") {
       where.push(
-        `(instr(lower(key||char(10)||coalesce(label,'')||char(10)||coalesce(name,'')||char(10)||tags||char(10)||coalesce(title,'')),lower(?))
+        `(instr(lower(key||char(10)||coalesce(label,'')||char(10)||coalesce(name,'')||char(10)||tags||char(10)||coalesce(title,'')||char(10)||coalesce(told_title,'')),lower(?))
           OR id IN (SELECT value FROM json_each(?)))`,
       )
       values.push(filter.search, JSON.stringify(this.#words.sessionsWith(filter.search)))
@@ -173,6 +175,17 @@ export class SessionTable implements Sessions {
     const at = this.#clock.now()
     const row = this.#patch.get(label, next.name, tags, next.archivedAt, next.cwd, next.model, settings, at, key)
     return decodeSession(row!)
+  }
+
+  unset(key: string, names: readonly string[]): Promise<boolean> {
+    return this.#db.write(() => {
+      const session = this.find(key)
+      if (!session) return false
+      const settings = { ...session.settings }
+      for (const name of names) delete settings[name]
+      this.patchNow(key, { settings, ...(names.includes("model") ? { model: null } : {}) })
+      return true
+    })
   }
 
   reset(key: string): Promise<SessionRow> {

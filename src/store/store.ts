@@ -4,6 +4,7 @@ import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
 import type { AuditFilter, AuditRecord, AuditVerification } from "../protocol/audit.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Message, Usage } from "../protocol/message.ts"
+import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { TurnOutcome, TurnRecord, TurnRequest, TurnStatus } from "../protocol/turn.ts"
 
 export interface SessionRow {
@@ -33,6 +34,8 @@ export interface SessionRow {
   messageCount: number
   /** First user words, for lists. */
   title: string | null
+  /** What an external agent calls it. */
+  toldTitle: string | null
   abortedLastTurn: boolean
 }
 
@@ -42,7 +45,7 @@ export type SessionPatch = Partial<
 
 export interface SessionFilter {
   agentId?: string
-  /** Part of key, label, name, tags or title, or words that one message holds; Chinese as well. */
+  /** Part of key, label, name, tags or titles, or words that one message holds; Chinese as well. */
   search?: string
   label?: string
   tag?: string
@@ -71,6 +74,8 @@ export interface Sessions {
   patch(key: string, fields: SessionPatch): Promise<SessionRow>
   /** Same key, new id, empty transcript; settings stay. Throws NOT_FOUND. */
   reset(key: string): Promise<SessionRow>
+  /** Takes these settings away, and the chosen model when "model" is among them. False when the session is gone. */
+  unset(key: string, names: readonly string[]): Promise<boolean>
   /** False when there was none. Events, turns and notes go with it. */
   delete(key: string): Promise<boolean>
   /** Deletes sessions of these kinds (the part of the key after the agent), or all but main ones, last used before `before`; how many. */
@@ -96,6 +101,8 @@ export interface Transcript {
   fork(key: string, newKey: string, agentId: string, fields?: Pick<SessionPatch, "cwd">): Promise<SessionRow>
   /** Bytes that the recorded events of these session ids take, for listings. Ids without events are left out. */
   bytes(sessionIds: readonly string[]): Promise<Map<string, number>>
+  /** What an external agent has said of the session so far, later words over earlier ones; undefined when it never said anything. */
+  facts(key: string): Promise<SessionFacts | undefined>
 }
 
 /** One attempt of one turn; every write through it is refused once a newer attempt has begun. */

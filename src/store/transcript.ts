@@ -7,6 +7,7 @@ import { uuid } from "../base/id.ts"
 import { excerpt } from "../base/text.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import { type Message, NO_USAGE, textOf } from "../protocol/message.ts"
+import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { Database, Row } from "./database.ts"
 import { Fork } from "./fork.ts"
 import { int, json, text } from "./row.ts"
@@ -29,6 +30,8 @@ export class TranscriptTable implements Transcript {
   readonly #conversationBack
   readonly #count
   readonly #bytes
+  readonly #facts
+  readonly #describe
 
   constructor(db: Database, clock: Clock, sessions: SessionTable, words: WordTable) {
     this.#db = db
@@ -49,6 +52,11 @@ export class TranscriptTable implements Transcript {
        cost_usd=CASE WHEN ?10 IS NULL THEN cost_usd ELSE coalesce(cost_usd,0)+?10 END,
        aborted_last=coalesce(?11,aborted_last) WHERE key=?12`,
     )
+    this.#facts = db.statement("SELECT data FROM session_facts WHERE session_id=?")
+    this.#describe = [
+      "INSERT OR REPLACE INTO session_facts (session_id,data) VALUES (?,?)",
+      "UPDATE sessions SET told_title=? WHERE id=?",
+    ].map((sql) => db.statement(sql))
   }
 
   async messages(key: string, options: { limit?: number } = {}): Promise<Message[]> {
@@ -70,6 +78,22 @@ export class TranscriptTable implements Transcript {
       if (size > 0) sizes.set(id, size)
     }
     return sizes
+  }
+
+  async facts(key: string): Promise<SessionFacts | undefined> {
+    const session = this.#sessions.find(key)
+    const row = session && this.#facts.get(session.id)
+    return row && json<SessionFacts>(row, "data")
+  }
+
+  /** Later words over earlier ones; null clears. */
+  #described(sessionId: string, facts: SessionFacts): void {
+    const [keep, entitle] = this.#describe
+    const known = this.#facts.get(sessionId)
+    const all = { ...(known ? json<SessionFacts>(known, "data") : {}), ...facts }
+    const told = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined))
+    keep!.run(sessionId, JSON.stringify(told))
+    if (facts.title !== undefined) entitle!.run(excerpt(facts.title ?? "", TITLE_CHARS) || null, sessionId)
   }
 
   restore(
@@ -143,6 +167,7 @@ export class TranscriptTable implements Transcript {
         usage = event.outcome.usage
         aborted = event.outcome.stop === "aborted" ? 1 : 0
       }
+      if (event.type === "session.described") this.#described(session.id, event.facts)
       this.#insert.run(session.id, seq, turnId, at, event.type, JSON.stringify(event))
       this.#words.hear(session.id, event)
       return { sessionKey: session.key, sessionId: session.id, agentId: session.agentId, turnId, seq, at, event }

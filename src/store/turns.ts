@@ -53,6 +53,7 @@ export class TurnTable implements Turns {
   readonly #byId
   readonly #insert
   readonly #open
+  readonly #last
   readonly #begin
   readonly #status
   readonly #finish
@@ -73,6 +74,9 @@ export class TurnTable implements Turns {
       "INSERT INTO turns (id,session_key,session_id,agent_id,status,request,accepted_at) VALUES (?,?,?,?,'queued',?,?)",
     )
     this.#open = db.statement("SELECT * FROM turns WHERE ended_at IS NULL ORDER BY n")
+    this.#last = db.statement(
+      "SELECT id FROM turns WHERE session_key=? AND session_id=? AND started_at IS NOT NULL ORDER BY n DESC LIMIT 1",
+    )
     this.#begin = db.statement(
       "UPDATE turns SET status='running',attempt=attempt+1,started_at=coalesce(started_at,?),session_id=? WHERE id=? RETURNING attempt",
     )
@@ -172,6 +176,24 @@ export class TurnTable implements Turns {
   /** Appends events of a running attempt. */
   append(fence: Fence, events: readonly RecordedEvent[]): Promise<RecordedEnvelope[]> {
     return this.#db.write(() => this.appendNow(fence, events))
+  }
+
+  /**
+   * Appends what happened outside of an attempt, under the turn that began last. Undefined, and nothing is written, when the session is gone
+   * or its log is another one than `log` by now, or when no turn has begun in it.
+   */
+  aside(
+    sessionKey: string,
+    log: string,
+    events: (turnId: string) => readonly RecordedEvent[],
+  ): Promise<RecordedEnvelope[] | undefined> {
+    return this.#db.write(() => {
+      const session = this.#sessions.find(sessionKey)
+      const last = session?.id === log ? this.#last.get(sessionKey, log) : undefined
+      if (!session || !last) return undefined
+      const turnId = text(last, "id")
+      return this.#transcript.append(session, turnId, this.#clock.now(), events(turnId))
+    })
   }
 
   /** Within a write. Throws FencedError when the attempt is not the newest any more. */

@@ -563,6 +563,13 @@ const commands: Record<string, (run: Run, rest: string) => unknown> = {
   late: (run) => {
     run.after = () => void setTimeout(() => update(run.id, { sessionUpdate: "session_info_update", title: "Late" }), 50)
   },
+  /** What follows is done after the turn has ended, steps with "," between them. */
+  after: (run, rest) => {
+    run.after = () =>
+      void setTimeout(async () => {
+        for (const step of rest.split(",")) await perform(step.trim(), run)
+      }, 30)
+  },
   forget: (run) => sessions.delete(run.id),
   blocks: (run) => say(run, JSON.stringify(run.blocks)),
   env: (run, rest) => say(run, JSON.stringify(rest.split(" ").map((name) => process.env[name] ?? null))),

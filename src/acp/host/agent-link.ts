@@ -9,7 +9,7 @@ import { type AgentExit, AgentProcess } from "./agent-process.ts"
 import { MARK } from "./environment.ts"
 import { agentFacts, initializeParams } from "./handshake.ts"
 import type { AgentFacts, AgentProgram, HostPorts } from "./host-ports.ts"
-import { HostSession, type TurnEar } from "./host-session.ts"
+import { HostSession, type OwnSession, type TurnEar } from "./host-session.ts"
 import type { AgentQuirks } from "./known-agent.ts"
 import type { Leftovers } from "./leftovers.ts"
 import { serve } from "./serve.ts"
@@ -186,9 +186,9 @@ export class AgentLink {
    */
   async open(
     call: () => Promise<unknown>,
-    { key, known, made }: { key: string; known: string | undefined; made: (session: HostSession) => void },
+    { of, known, made }: { of: OwnSession; known: string | undefined; made: (session: HostSession) => void },
   ): Promise<HostSession> {
-    const loading = known === undefined ? undefined : this.#made(known, key)
+    const loading = known === undefined ? undefined : this.#made(known, of)
     if (loading) {
       loading.replaying = true
       made(loading)
@@ -196,7 +196,7 @@ export class AgentLink {
     this.#opening += 1
     try {
       const answer = await call()
-      const session = loading ?? this.#begun(answer, key, made)
+      const session = loading ?? this.#begun(answer, of, made)
       session.replaying = false
       const facts = session.book.opened(answer)
       if (facts) session.tell({ type: "facts", facts })
@@ -214,11 +214,11 @@ export class AgentLink {
     }
   }
 
-  #begun(answer: unknown, key: string, made: (session: HostSession) => void): HostSession {
+  #begun(answer: unknown, of: OwnSession, made: (session: HostSession) => void): HostSession {
     const id = isObject(answer) ? answer["sessionId"] : undefined
     if (typeof id !== "string" || id === "" || this.sessions.has(id))
       throw this.#failure("began a session without an id of its own")
-    const session = this.#made(id, key)
+    const session = this.#made(id, of)
     made(session)
     const mine = this.#early.filter((one) => one.id === id)
     for (const one of mine) this.#early.splice(this.#early.indexOf(one), 1)
@@ -226,11 +226,11 @@ export class AgentLink {
     return session
   }
 
-  /** `key` is "" for a session that belongs to nobody. */
-  #made(id: string, key: string): HostSession {
-    const session = new HostSession(id, key, this.facts.protocol, {
+  /** The key is "" for a session that belongs to nobody. */
+  #made(id: string, of: OwnSession): HostSession {
+    const session = new HostSession(id, of, this.facts.protocol, {
       aside: (one, event) => {
-        if (one.key !== "") this.#ports.aside?.(one.key, event)
+        if (one.key !== "") this.#ports.aside?.(one.key, event, one.log)
         return one.key === "" || this.#ports.aside !== undefined
       },
       child: (one, childId) => {

@@ -44,8 +44,11 @@ export interface HostPorts {
   known(name: string): KnownAgent | undefined
   /** Where a known agent was found on this machine. Throws NOT_FOUND with the line that installs it. */
   find(agent: KnownAgent): Promise<readonly string[]>
-  /** Told of what an agent says of a session while no turn of it runs. Absent: facts of the session are told to its next turn. */
-  aside?(sessionKey: string, event: HostedEvent): void
+  /**
+   * Told of what an agent says of a session while no turn of it runs. `log`: which log of the session it belongs to; a
+   * reset begins another. Absent: facts of the session are told to its next turn.
+   */
+  aside?(sessionKey: string, event: HostedEvent, log: string): void
   /** Where the processes that run now are written down, so that the next life ends those that were left over. */
   leftovers?: { read(): Promise<string | undefined>; write(text: string): Promise<void> }
   /** Every frame in both directions, as it goes over the wire. */

@@ -24,10 +24,17 @@ export interface SessionListener {
   child(session: HostSession, childId: string): void
 }
 
+/** A session of ours, and its log. */
+export interface OwnSession {
+  key: string
+  log: string
+}
+
 export class HostSession {
   readonly id: string
-  /** The session of ours. */
+  /** The session of ours, and which log of it. */
   readonly key: string
+  readonly log: string
   readonly book = new SessionBook()
   readonly #version: 1 | 2
   readonly #listener: SessionListener
@@ -39,9 +46,10 @@ export class HostSession {
   /** What was said before is said again: only what holds now is heard. */
   replaying = false
 
-  constructor(id: string, key: string, version: 1 | 2, listener: SessionListener) {
+  constructor(id: string, { key, log }: OwnSession, version: 1 | 2, listener: SessionListener) {
     this.id = id
     this.key = key
+    this.log = log
     this.#version = version
     this.#listener = listener
   }

@@ -73,7 +73,7 @@ export class HostedAgents {
     }
     const begin = () => link.request("session/new", { cwd, mcpServers: [] }, { timeoutMs: PROBE_MS })
     try {
-      const { book, id } = await link.open(begin, { key: "", known: undefined, made: () => undefined })
+      const { book, id } = await link.open(begin, { of: { key: "", log: "" }, known: undefined, made: () => undefined })
       link.forget(id)
       if (link.facts.abilities.close) await link.request("session/close", { sessionId: id }, { timeoutMs: PROBE_MS })
       const { mode, modes, options } = book

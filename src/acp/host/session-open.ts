@@ -52,7 +52,11 @@ export async function openSession(input: OpenInput): Promise<Opened> {
 }
 
 function opening({ ear, turn }: OpenInput, known: string | undefined) {
-  return { key: turn.session.key, known, made: (session: HostSession) => session.attach(ear) }
+  return {
+    of: { key: turn.session.key, log: turn.session.id },
+    known,
+    made: (session: HostSession) => session.attach(ear),
+  }
 }
 
 export function loginOf({ notice, turn }: Pick<OpenInput, "notice" | "turn">): LoginWants {

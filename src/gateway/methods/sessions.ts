@@ -74,7 +74,7 @@ function shownSettings({ settings }: SessionRow): Record<string, unknown> {
 /** A session as every dialect's row at once (protocol §7.4 and §9.4). Only what is truly known. */
 export function sessionRow(session: SessionRow, parts: Parts): Record<string, unknown> {
   const active = parts.lanes.active(session.key)
-  const name = session.label ?? session.name ?? session.title
+  const name = session.label ?? session.name ?? session.toldTitle ?? session.title
   return {
     key: session.key,
     kind: /:(group|channel):/.test(session.key) ? "group" : "direct",

@@ -33,6 +33,8 @@ export interface Standing {
 export class ActivityLog {
   #count = 0
   readonly #streams = new Map<string, TurnStream>()
+  /** The turn that ended last: an agent may still say something after it. */
+  #ended: string | undefined
   readonly standing: Standing = { status: "idle", active: false }
 
   get count(): number {
@@ -53,7 +55,7 @@ export class ActivityLog {
       return made
     }
     const stream = this.#streams.get(turnId) ?? new TurnStream()
-    this.#streams.set(turnId, stream)
+    if (turnId !== this.#ended || event.type === "turn.started") this.#streams.set(turnId, stream)
     for (const told of stream.tell(event).events) {
       if (told.type === "done" || (told.type === "error" && event.type === "turn.ended")) continue
       push({ type: "event", content: told.content, event: told })
@@ -62,10 +64,11 @@ export class ActivityLog {
     if (event.type === "turn.started") this.standing.active = true
     if (event.type !== "turn.ended") return made
     this.#streams.delete(turnId)
+    this.#ended = turnId
     const { outcome } = event
     if (outcome.status === "completed") push({ type: "result", content: outcome.text })
     else push({ type: "error", error: outcome.error?.message ?? outcome.stop })
-    this.#ended(outcome.status === "completed", outcome.text, outcome.error?.message ?? outcome.stop)
+    this.#stand(outcome.status === "completed", outcome.text, outcome.error?.message ?? outcome.stop)
     return made
   }
 
@@ -78,7 +81,7 @@ export class ActivityLog {
     delete standing.last_error
   }
 
-  #ended(completed: boolean, text: string, why: string): void {
+  #stand(completed: boolean, text: string, why: string): void {
     const { standing } = this
     standing.active = false
     standing.status = completed ? "idle" : "error"

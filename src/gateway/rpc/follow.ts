@@ -44,6 +44,8 @@ class Follower {
   #log: ActivityLog | undefined
   #lastSeq = 0
   #sessionId: string | undefined
+  /** The turn that ended last: an agent may still say something after it. */
+  #ended: string | undefined
 
   constructor(id: string, emit: NonNullable<MethodContext["emit"]>) {
     this.#id = id
@@ -83,12 +85,14 @@ class Follower {
         void this.#send("session.activity", { session_id: this.#id, activity })
     }
     const stream = this.#streams.get(turnId) ?? new TurnStream()
-    this.#streams.set(turnId, stream)
+    if (turnId !== this.#ended || event.type === "turn.started") this.#streams.set(turnId, stream)
     const told = stream.tell(event)
     const base = { id: turnId, session_id: this.#id }
     for (const one of told.events) void this.#send("event", { ...base, version: "v1", ...one })
     for (const chunk of told.chunks) void this.#send("stream", { ...base, ...chunk })
-    if (event.type === "turn.ended") this.#streams.delete(turnId)
+    if (event.type !== "turn.ended") return
+    this.#streams.delete(turnId)
+    this.#ended = turnId
   }
 
   #send(method: string, params: unknown): Promise<void> | undefined {

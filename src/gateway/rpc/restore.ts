@@ -30,7 +30,8 @@ export function restore(activities: readonly Activity[]): Restored[] {
     const at = Date.parse(activity.timestamp) || 0
     const put = (event: RecordedEvent) => out.push({ turnId, at, event })
     let teller = tellers.get(turnId)
-    if (!teller || teller.ended) {
+    // What was said after the end belongs to the turn and begins no other.
+    if (!teller || (teller.ended && activity.type !== "event")) {
       teller = { thinking: "", title: "", open: undefined, ended: false }
       tellers.set(turnId, teller)
       put({ type: "turn.started", attempt: 1 })

@@ -1,7 +1,7 @@
 // Turn events from the hub to every outbox. Growing text is shown at once and then at most every 40 ms, all viewers together: a
 // token costs one addition to a string, however many are watching.
 import type { Logger } from "../../base/log.ts"
-import type { TurnEnvelope } from "../../protocol/event.ts"
+import type { TurnEnvelope, TurnEvent } from "../../protocol/event.ts"
 import type { Outbox } from "./outbox.ts"
 import { RunView } from "./run-view.ts"
 
@@ -15,6 +15,18 @@ export interface FeedOptions {
   isVerbose(sessionKey: string): Promise<boolean>
   log: Logger
 }
+
+/** Facts that are told of turns that have ended, too. */
+const AFTERWARDS: ReadonlySet<TurnEvent["type"]> = new Set([
+  "approval.resolved",
+  "turn.ended",
+  "message.added",
+  "session.described",
+  "notice.posted",
+  "plan.updated",
+  "context.measured",
+  "update.received",
+])
 
 export class TurnFeed {
   readonly #options: FeedOptions
@@ -64,9 +76,8 @@ export class TurnFeed {
     const known = this.#runs.get(envelope.turnId)
     if (known) return known
     const run = new RunView(envelope)
-    // An approval can end after its turn has, or belong to none: that begins no new run.
-    const { type } = envelope.event
-    if (type === "approval.resolved" || type === "turn.ended" || envelope.turnId === "") return run
+    // What can come after its turn has ended, or belong to none, begins no new run.
+    if (AFTERWARDS.has(envelope.event.type) || envelope.turnId === "") return run
     this.#runs.set(envelope.turnId, run)
     this.#options.isVerbose(run.sessionKey).then(
       (verbose) => {

@@ -9,8 +9,19 @@ import { audit } from "./005-audit.ts"
 import { words } from "./006-words.ts"
 import { runs } from "./007-runs.ts"
 import { wordsBacklog } from "./008-words-backlog.ts"
+import { sessionFacts } from "./009-session-facts.ts"
 
-const migrations: readonly string[] = [spine, sessionNames, jobs, grants, audit, words, runs, wordsBacklog]
+const migrations: readonly string[] = [
+  spine,
+  sessionNames,
+  jobs,
+  grants,
+  audit,
+  words,
+  runs,
+  wordsBacklog,
+  sessionFacts,
+]
 
 /** Brings the schema up to date in one transaction. Throws UNAVAILABLE when the file was written by a newer Pincer. */
 export function migrate(db: DatabaseSync): void {
