@@ -3,7 +3,7 @@
 import assert from "node:assert/strict"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
-import { symlinkSync, writeFileSync } from "node:fs"
+import { rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { startFakeModel } from "./fakes/model-service.ts"
@@ -177,6 +177,20 @@ test("an address that was given gets no credentials of this machine", async (t) 
   const agent = startAgent(t, ["--url", house.wsUrl], { PINCER_HOME: house.home, PINCER_GATEWAY_TOKEN: TEST_TOKEN })
   assert.notEqual(await agent.exit, 0)
   assert.match(agent.stderr(), /token/i)
+})
+
+test("gateway.remote of the configuration is where it goes; an address that was given gets nothing of it", async (t) => {
+  const { house } = await openHouse(t)
+  const { home } = makeHome({ config: { gateway: { remote: { url: house.wsUrl, token: TEST_TOKEN } } } })
+  t.after(() => rmSync(home, { recursive: true, force: true }))
+  const agent = startAgent(t, [], { PINCER_HOME: home })
+  assert.ok("result" in (await initialize(agent)))
+  const made = await agent.ask("session/new", { cwd: house.work, mcpServers: [] })
+  assert.ok("result" in made, JSON.stringify(made))
+  const stranger = startAgent(t, ["--url", house.wsUrl], { PINCER_HOME: home })
+  void initialize(stranger)
+  assert.notEqual(await stranger.exit, 0)
+  assert.match(stranger.stderr(), /token/)
 })
 
 test("a password counts like the token, and a secret among the arguments is warned of", async (t) => {

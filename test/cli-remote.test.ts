@@ -124,6 +124,26 @@ test("ask, session, job, approvals, audit and status work over wss:// as they do
   assert.deepEqual([status.verdict, status.url], ["running", `wss://localhost:${front?.port}`])
 })
 
+test("gateway.remote in the configuration is the gateway of every command; starting and stopping stay at home", async (t) => {
+  if (!remote(t) || !front) return
+  const url = `wss://localhost:${front.port}`
+  const pairs = { PINCER_CA_FILE: join(dir, "good.pem"), PINCER_HOME: mkdtempSync(join(dir, "home-")) }
+  const set = (name: string, value: string) => pincer(["config", "set", `gateway.remote.${name}`, value], pairs)
+  assert.equal((await set("url", url)).code, 0)
+  assert.equal((await set("token", JSON.stringify({ file: join(dir, "token") }))).code, 0)
+  assert.equal((await pincer(["ask", "from my own"], pairs)).out, "Hello from the fake model.\n")
+  const status = await pincer(["status"], pairs)
+  assert.ok(status.out.includes(`${url} (gateway.remote.url)`), status.out)
+  const doctor = JSON.parse((await pincer(["doctor", "--json"], pairs)).out)
+  const reached = doctor.checks.find((check: { id: string }) => check.id === "gateway.reachable")
+  assert.ok(reached.text.startsWith(`${url} (gateway.remote.url) answered`), reached.text)
+  assert.match((await pincer(["gateway", "stop"], pairs)).out, /No gateway runs on .*home-/)
+  assert.equal((await pincer(["status", ...(remote(t) ?? [])])).code, 0, "the far one still runs")
+  assert.equal((await set("token", '{"env": "NOT_SET"}')).code, 0)
+  const refused = await pincer(["ask", "hi"], { ...pairs, PINCER_GATEWAY_TOKEN: house.token })
+  assert.match(refused.err, /gateway\.remote\.token: the environment variable NOT_SET is not set/)
+})
+
 const PTY = spawnSync("python3", ["-c", "import pty"]).status === 0
 
 test("a conversation over wss:// works as it does here, its commands too", {

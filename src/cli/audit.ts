@@ -15,7 +15,7 @@ import {
   type AuditVerification,
 } from "../protocol/audit.ts"
 import type { Cli } from "./cli.ts"
-import { namedGateway, reachGateway } from "./connect.ts"
+import { otherGateway, reachGateway } from "./connect.ts"
 import { inertJson } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { countOf } from "./sessions.ts"
@@ -71,7 +71,7 @@ async function withSource<T>(cli: Cli, offline: Offline, use: (source: Source) =
 
 async function openSource(cli: Cli, offline: Offline): Promise<Source> {
   const { db, home } = resolvePaths(cli.env, cli.flags)
-  if (!namedGateway(cli) && !runningGateway(home)) {
+  if (!runningGateway(home) && !(await otherGateway(cli))) {
     const file = offline.openAuditFile(db)
     if (!file) return EMPTY
     const { reads } = file

@@ -1,5 +1,6 @@
-// Finding the gateway: the one that was named, the one that runs on this home, or one that is started for it. A gateway that was
-// named by address gets only the token that was named with it (R-2): nothing of this machine is shown to a stranger.
+// Finding the gateway: the one that was named by a flag, a variable or the configuration, the one that runs on this home, or one that is
+// started for it. A gateway that was named by a flag gets only the token that was named with it (R-2): nothing of this machine is shown
+// to a stranger.
 import { readFileSync } from "node:fs"
 import { PincerError } from "../base/errors.ts"
 import { runningGateway } from "../config/gateway-file.ts"
@@ -13,6 +14,8 @@ export interface Target {
   token: string | undefined
   /** Whether it shares this machine's files. */
   local: boolean
+  /** What named its address: "--server", a variable, "gateway.remote.url"; absent for the gateway of this home. */
+  namedBy?: string
   /** Ends a gateway that only lives for this command. */
   close(): Promise<void>
 }
@@ -40,6 +43,7 @@ export const PATIENT: Reconnect = { minDelayMs: 100, maxDelayMs: 3_000, maxAttem
 const ENV_TOKENS = [
   "PINCER_GATEWAY_TOKEN",
   "OPENCLAW_GATEWAY_TOKEN",
+  "OPENCLAW_GATEWAY_PASSWORD",
   "CLAWDBOT_GATEWAY_TOKEN",
   "IMCLAW_TOKEN",
   "PYCLAW_AUTH_TOKEN",
@@ -105,6 +109,8 @@ export async function findGateway(cli: Cli, otherwise: ReachOptions["otherwise"]
   const named = namedGateway(cli)
   if (named) return named
   if (cli.flags.standalone) return startOwn(cli)
+  const remote = await remoteGateway(cli)
+  if (remote) return remote
   const { home } = resolvePaths(cli.env, cli.flags)
   const running = runningGateway(home)
   if (running) return { url: running.url, token: await homeToken(cli, home), local: true, close: stay }
@@ -128,7 +134,37 @@ export function namedGateway(cli: Cli): Target | undefined {
   // IMClaw's address: its clients find their own protocol there. Ours is at the root of the same gateway.
   if (url.pathname === "/ws") url.pathname = "/"
   const token = flagToken(cli) ?? (byFlag === undefined ? envToken(cli) : undefined)
-  return { url: url.href.replace(/\/$/, ""), token, local: isLoopbackName(url.hostname), close: stay }
+  return { ...targetAt(url, byFlag === undefined ? variable! : "--server"), token }
+}
+
+function targetAt(url: URL, namedBy: string): Omit<Target, "token"> {
+  return { url: url.href.replace(/\/$/, ""), local: isLoopbackName(url.hostname), namedBy, close: stay }
+}
+
+/** The gateway that is meant when it is not the one of this home: see namedGateway() and gateway.remote in the configuration. */
+export async function otherGateway(cli: Cli): Promise<Target | undefined> {
+  return namedGateway(cli) ?? (cli.flags.standalone ? undefined : remoteGateway(cli))
+}
+
+/** The gateway's address for people, with what named it. */
+export function called({ namedBy, url }: Pick<Target, "url" | "namedBy">): string {
+  return namedBy === undefined ? url : `${url} (${namedBy})`
+}
+
+/** The gateway that gateway.remote.url names. The configuration is read only when it may name one: that takes time. */
+async function remoteGateway(cli: Cli): Promise<Target | undefined> {
+  const { config: path, home } = resolvePaths(cli.env, cli.flags)
+  if (!mayHold(path, /"?remote"?\s*:/)) return undefined
+  const { loadConfig } = await import("../config/load.ts")
+  const { config } = loadConfig({ env: cli.env, flags: cli.flags })
+  const name = "gateway.remote.url"
+  const given = config.gateway.remote.url
+  if (given === undefined) return undefined
+  const { authSecret, remoteSecret } = await import("../config/secrets.ts")
+  const input = { env: cli.env, config, home }
+  // What was written beside the address goes before what the environment holds for any gateway (OC-AUTH-03).
+  const token = flagToken(cli) ?? remoteSecret(input)?.token ?? envToken(cli) ?? authSecret(input)?.token
+  return { ...targetAt(gatewayUrl(given, name), name), token }
 }
 
 /** ws, wss, http and https addresses, and host:port, as a WebSocket address. Throws INVALID_PARAMS. */
@@ -205,15 +241,16 @@ export async function homeToken(cli: Cli, home: string): Promise<string | undefi
   if (given !== undefined) return given
   const { config } = resolvePaths(cli.env, cli.flags)
   const { clientToken, readToken } = await import("../config/secrets.ts")
-  if (!mayNameToken(config)) return readToken(home)?.token
+  if (!mayHold(config, /"?(token|auth|password)"?\s*:/)) return readToken(home)?.token
   const { loadConfig } = await import("../config/load.ts")
   const loaded = loadConfig({ env: cli.env, flags: cli.flags })
   return clientToken({ env: cli.env, config: loaded.config, home }).token
 }
 
-function mayNameToken(path: string): boolean {
+/** A cheap look at the configuration: false when it certainly says nothing of the kind. */
+function mayHold(path: string, words: RegExp): boolean {
   try {
-    return /"?(token|auth)"?\s*:/.test(readFileSync(path, "utf8"))
+    return words.test(readFileSync(path, "utf8"))
   } catch {
     // Not there, or not readable: the gateway that runs has none of its settings from it either.
     return false

@@ -8,7 +8,7 @@ import { type GatewayInfo, runningGateway } from "../config/gateway-file.ts"
 import { type LoadedConfig, loadConfig } from "../config/load.ts"
 import { envValue, type Paths, resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
-import { namedGateway, openClient, type Target } from "./connect.ts"
+import { called, openClient, otherGateway, type Target } from "./connect.ts"
 import { inert } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { bytes } from "./status.ts"
@@ -231,8 +231,16 @@ function listens(host: string, port: number): Promise<string | undefined> {
 }
 
 async function* throughGateway(cli: Cli, paths: Paths, running: GatewayInfo | undefined): AsyncGenerator<Check> {
-  const named = namedGateway(cli)
   const later = ["gateway.version", "clock", "model.configured", "model.reachable"]
+  let named: Target | undefined
+  try {
+    named = await otherGateway(cli)
+  } catch (error) {
+    const { message } = asPincerError(error)
+    yield { id: "gateway.reachable", verdict: "problem", text: message, fix: "pincer config get gateway.remote" }
+    for (const id of later) yield { id, verdict: "skipped", text: "The gateway is not known" }
+    return
+  }
   if (!named && !running) {
     yield { id: "gateway.reachable", verdict: "skipped", text: "No gateway runs", fix: "pincer gateway start" }
     for (const id of later) yield { id, verdict: "skipped", text: "No gateway runs" }
@@ -260,13 +268,13 @@ function tokenUnchanged(cli: Cli, { token }: Paths): string | undefined {
   return readFileSync(token, "utf8").trim()
 }
 
-async function* ask(cli: Cli, target: Pick<Target, "url" | "token">): AsyncGenerator<Check> {
+async function* ask(cli: Cli, target: Pick<Target, "url" | "token" | "namedBy">): AsyncGenerator<Check> {
   const started = performance.now()
   const client = await openClient(cli, target, { connectTimeoutMs: 5_000 })
   try {
     const answer: unknown = await client.request("status", {}, { timeoutMs: 5_000 })
     const took = Math.round(performance.now() - started)
-    yield { id: "gateway.reachable", verdict: "ok", text: `${target.url} answered in ${took} ms` }
+    yield { id: "gateway.reachable", verdict: "ok", text: `${called(target)} answered in ${took} ms` }
     const gateway = isObject(answer) ? answer : {}
     yield sameVersion(cli, stringOf(gateway["version"]) ?? "?")
     yield clock(gateway)

@@ -5,7 +5,7 @@ import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
-import { namedGateway, openClient } from "./connect.ts"
+import { openClient, otherGateway } from "./connect.ts"
 import { inertJson, inertLine } from "./inert.ts"
 import type { Screen, Style } from "./screen.ts"
 import { countOf } from "./sessions.ts"
@@ -56,7 +56,7 @@ function levelOf(name: string | undefined): number {
 }
 
 async function openSource(cli: Cli): Promise<{ source: Source; close: () => void }> {
-  const named = namedGateway(cli)
+  const named = await otherGateway(cli)
   if (named) {
     const client = await openClient(cli, named)
     return { source: (cursor) => fromGateway(client, cursor), close: () => client.close() }

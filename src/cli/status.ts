@@ -5,7 +5,7 @@ import { isObject } from "../base/json.ts"
 import { runningGateway } from "../config/gateway-file.ts"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
-import { namedGateway, reachGateway } from "./connect.ts"
+import { called, otherGateway, reachGateway } from "./connect.ts"
 import { inert } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { stringOf } from "./turn.ts"
@@ -19,6 +19,8 @@ interface Problem {
 interface Status {
   verdict: "running" | "stopped" | "unreachable"
   url?: string
+  /** What named the address, when it is not this home's gateway. */
+  namedBy?: string
   home?: string
   problems: Problem[]
   facts: [string, string][]
@@ -36,7 +38,7 @@ export async function showStatus(cli: Cli, flags: { json?: boolean }): Promise<v
 }
 
 async function readStatus(cli: Cli): Promise<Status> {
-  const named = namedGateway(cli)
+  const named = await otherGateway(cli)
   const { home } = resolvePaths(cli.env, cli.flags)
   const running = named ? undefined : runningGateway(home)
   if (!named && !running)
@@ -47,6 +49,8 @@ async function readStatus(cli: Cli): Promise<Status> {
       facts: [["Home", home]],
     }
   const url = named?.url ?? running?.url ?? ""
+  const name = named ? called(named) : url
+  const by = named?.namedBy === undefined ? {} : { namedBy: named.namedBy }
   try {
     const link = await reachGateway(cli, { otherwise: "refuse", connectTimeoutMs: 5_000 })
     try {
@@ -55,8 +59,9 @@ async function readStatus(cli: Cli): Promise<Status> {
       return {
         verdict: "running",
         url,
+        ...by,
         gateway,
-        facts: factsOf(gateway, url),
+        facts: factsOf(gateway, name),
         problems: problemsOf(cli, gateway, named === undefined),
       }
     } finally {
@@ -73,14 +78,15 @@ async function readStatus(cli: Cli): Promise<Status> {
     return {
       verdict: "unreachable",
       url,
+      ...by,
       ...(named ? {} : { home }),
       problems: [{ text: message, fix }],
-      facts: [["Gateway", url]],
+      facts: [["Gateway", name]],
     }
   }
 }
 
-function factsOf(gateway: Record<string, unknown>, url: string): [string, string][] {
+function factsOf(gateway: Record<string, unknown>, name: string): [string, string][] {
   const turns = isObject(gateway["turns"]) ? gateway["turns"] : {}
   const model = isObject(gateway["model"]) ? gateway["model"] : {}
   const sessions = isObject(gateway["sessions"]) ? gateway["sessions"] : {}
@@ -89,7 +95,7 @@ function factsOf(gateway: Record<string, unknown>, url: string): [string, string
   return [
     [
       "Gateway",
-      `${url}, pid ${num(gateway["pid"])}, version ${stringOf(gateway["version"]) ?? "?"}, up ${duration(num(gateway["uptimeMs"]))}`,
+      `${name}, pid ${num(gateway["pid"])}, version ${stringOf(gateway["version"]) ?? "?"}, up ${duration(num(gateway["uptimeMs"]))}`,
     ],
     ["Model", stringOf(model["why"]) ?? "?"],
     [

@@ -12,6 +12,7 @@ export { type SecretRef, secretRef }
 const port = z.number().int().min(0).max(65535)
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL that begins with http:// or https://" })
 const ms = z.number().int().min(0)
+const gatewayUrl = z.url({ protocol: /^(wss?|https?)$/, error: "must be a URL that begins with ws:// or wss://" })
 const listener = z.strictObject({ host: z.string().min(1), port })
 
 const gateway = z.strictObject({
@@ -35,6 +36,15 @@ const gateway = z.strictObject({
           lockoutMs: ms.default(300_000),
         })
         .prefault({}),
+    })
+    .prefault({}),
+  /** The gateway that commands of this home talk to instead of its own; see docs/cli.md. Starting and stopping stay with the own one. */
+  remote: z
+    .strictObject({
+      url: gatewayUrl.optional(),
+      token: secretRef.optional(),
+      /** The same as the token by another name; set one of them. */
+      password: secretRef.optional(),
     })
     .prefault({}),
   /** Browser origins that may connect besides the gateway's own pages. */

@@ -130,6 +130,7 @@ function createOnce(path: string, content: string): boolean {
 /** Variables of other gateways that hold the same kind of token; one level below PINCER_GATEWAY_TOKEN. */
 const FOREIGN_TOKENS = [
   "OPENCLAW_GATEWAY_TOKEN",
+  "OPENCLAW_GATEWAY_PASSWORD",
   "CLAWDBOT_GATEWAY_TOKEN",
   "IMCLAW_TOKEN",
   "PYCLAW_AUTH_TOKEN",
@@ -145,7 +146,7 @@ export interface TokenInput {
 
 export interface GatewayToken {
   token: string | undefined
-  /** Where it comes from: "--token", a variable's name, "gateway.auth.token", a path, or "none". */
+  /** Where it comes from: "--token", a variable's name, a path in the configuration or of a file, or "none". */
   source: string
   warnings: string[]
 }
@@ -162,12 +163,32 @@ export function serverToken(input: TokenInput): GatewayToken {
   return { token: file.token, source: file.path, warnings: file.warnings }
 }
 
-/** The secret that a client on this machine shows, by the same order; it creates nothing, so it may find none. */
+/**
+ * The secret that a client on this machine shows to the gateway of this home, by the same order, and gateway.remote.* where the home has
+ * none of its own; it creates nothing, so it may find none. A reference that leads nowhere throws: nothing else is tried (OC-AUTH-02).
+ */
 export function clientToken(input: TokenInput): GatewayToken {
   const given = givenToken(input)
   if (given) return given
   const file = readToken(input.home)
-  return { token: file?.token, source: file?.path ?? "none", warnings: file?.warnings ?? [] }
+  if (file) return { token: file.token, source: file.path, warnings: file.warnings }
+  return remoteSecret(input) ?? { token: undefined, source: "none", warnings: [] }
+}
+
+/** gateway.remote.token or gateway.remote.password. Throws CONFLICT when both are set and differ. */
+export function remoteSecret({ env, config, home }: Omit<TokenInput, "flag">): GatewayToken | undefined {
+  const { token, password } = config.gateway.remote
+  const set: [string, SecretRef | undefined][] = [
+    ["gateway.remote.token", token],
+    ["gateway.remote.password", password],
+  ]
+  const found = set.flatMap(([name, ref]) =>
+    ref === undefined ? [] : [{ token: resolveSecret(ref, { env, base: home, name }), source: name, warnings: [] }],
+  )
+  const [first, second] = found
+  if (first && second && first.token !== second.token)
+    throw new PincerError("CONFLICT", `${first.source} and ${second.source} differ: unset the one that is not meant`)
+  return first
 }
 
 function givenToken({ env, config, home, flag }: TokenInput): GatewayToken | undefined {
@@ -176,6 +197,11 @@ function givenToken({ env, config, home, flag }: TokenInput): GatewayToken | und
   if (own) return { token: oneLine(own, "PINCER_GATEWAY_TOKEN"), source: "PINCER_GATEWAY_TOKEN", warnings: [] }
   const foreign = foreignToken(env)
   if (foreign) return foreign
+  return authSecret({ env, config, home })
+}
+
+/** gateway.auth.token. Throws when it is a reference that leads nowhere. */
+export function authSecret({ env, config, home }: Omit<TokenInput, "flag">): GatewayToken | undefined {
   const ref = config.gateway.auth.token
   if (ref === undefined) return undefined
   const name = "gateway.auth.token"
