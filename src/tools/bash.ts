@@ -7,6 +7,7 @@ import type { CommandFacts } from "../policy/command.ts"
 import { changedSince } from "../policy/shell/changes.ts"
 import { commandFacts } from "../policy/shell/facts.ts"
 import type { ToolView } from "../protocol/tool-view.ts"
+import { runInTerminal, terminalFor } from "./editor-terminal.ts"
 import { commandEnvironment } from "./environment.ts"
 import { errorResult, type Tool, type ToolContext, type ToolResult, type ToolSettings, textResult } from "./tool.ts"
 
@@ -38,8 +39,8 @@ export const bash: Tool<z.infer<typeof args>> = {
     const { exec } = context.settings
     await asJudged(command, context)
     const limitMs = Math.min(timeoutMs ?? exec.timeoutMs, exec.maxTimeoutMs)
-    const { note, run } = await runCommand(command, limitMs, context)
-    return { ...report(run, limitMs, note), view: terminalView(run, command, context.cwd) }
+    const { note, run, terminalId } = await runCommand(command, limitMs, context)
+    return { ...report(run, limitMs, note), view: terminalView(run, command, context.cwd, terminalId) }
   },
 }
 
@@ -55,15 +56,20 @@ async function asJudged(command: string, { judged, cwd, settings }: ToolContext)
   throw new PincerError("CONFLICT", `The command is not what was judged: ${change}. Nothing was run, call again`)
 }
 
-async function runCommand(
-  command: string,
-  timeoutMs: number,
-  context: ToolContext,
-): Promise<{ run: RunResult; note?: string | undefined }> {
-  const { exec, maxOutputChars } = context.settings
+interface Ran {
+  run: RunResult
+  note?: string | undefined
+  /** Of the user's own terminal, when it ran there. */
+  terminalId?: string
+}
+
+async function runCommand(command: string, timeoutMs: number, context: ToolContext): Promise<Ran> {
+  const { exec, maxOutputChars: maxChars } = context.settings
+  const program = { file: exec.shell, args: ["-c", command], cwd: context.cwd, env: commandEnvironment(exec.env) }
+  const open = terminalFor(context)
+  if (open) return runInTerminal(open, program, command, { maxChars, timeoutMs }, context)
   let seen = ""
   try {
-    const program = { file: exec.shell, args: ["-c", command], cwd: context.cwd, env: commandEnvironment(exec.env) }
     const confined = await context.launch(program)
     try {
       const run = await runProgram(confined.file, confined.args, {
@@ -71,7 +77,7 @@ async function runCommand(
         env: { ...confined.env },
         signal: context.signal,
         timeoutMs,
-        maxChars: maxOutputChars,
+        maxChars,
         onOutput(text) {
           seen = (seen + text).slice(-PROGRESS_CHARS)
           context.progress(printable(seen))
@@ -90,16 +96,15 @@ async function runCommand(
 }
 
 /** What a terminal would have shown of it, the newest. */
-function terminalView(run: RunResult, command: string, cwd: string): ToolView {
+function terminalView(run: RunResult, command: string, cwd: string, terminalId = ""): ToolView {
   const output = printable(run.output)
   const shown = output.length <= SHOWN_CHARS ? output : output.slice(-SHOWN_CHARS)
   const first = shown.charCodeAt(0)
   const whole = first >= 0xdc00 && first <= 0xdfff ? shown.slice(1) : shown
   const ended = { exitCode: run.exitCode, signal: run.killedBy }
   const cut = whole.length < output.length ? { truncated: true } : {}
-  return {
-    content: [{ type: "terminal", terminalId: "", owner: "agent", command, cwd, output: whole, ...ended, ...cut }],
-  }
+  const owner = terminalId === "" ? "agent" : "client"
+  return { content: [{ type: "terminal", terminalId, owner, command, cwd, output: whole, ...ended, ...cut }] }
 }
 
 function report(run: RunResult, limitMs: number, note?: string): ToolResult {
@@ -113,7 +118,9 @@ function report(run: RunResult, limitMs: number, note?: string): ToolResult {
         ? `killed by ${killedBy}`
         : exitCode === 0
           ? undefined
-          : `exit code ${exitCode}`
+          : exitCode === null
+            ? "it ended, and the client did not say how"
+            : `exit code ${exitCode}`
   const lines = [
     printable(run.output),
     ...(leftBehind && !canceled && !timedOut ? ["[processes left in the background were stopped]"] : []),
