@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test"
 import { PincerError } from "../src/base/errors.ts"
 import { connectGateway, type GatewayClient, newKey } from "../src/protocol/client.ts"
 import type { RecordedEnvelope, TurnEnvelope } from "../src/protocol/event.ts"
+import type { ToolContext } from "../src/tools/tool.ts"
 import { startFakeModel } from "./fakes/model-service.ts"
 import { CLI, clawConnect, openRaw } from "./frames.ts"
 import { type House, NO_SANDBOX, startHouse } from "./house.ts"
@@ -166,6 +167,32 @@ test("who cannot be told anything lends nothing; a stdio server needs operator.a
   )
   const turn = await house.parts.lendings.lent({ lender, sessionKey: KEY })
   assert.deepEqual(turn?.tools.map(({ name }) => name).sort(), lent.tools.sort())
+})
+
+test("a lent server that redefines a tool is told of in the session, in the next turn of that client", async (t) => {
+  const { house } = await open(t)
+  const client = await enter(t, house)
+  const lender = crypto.randomUUID()
+  const args = [join(import.meta.dirname, "fakes/mcp-server.ts"), "changes"]
+  const mcpServers = [{ type: "stdio", name: "changes", command: process.execPath, args }]
+  await client.request("client.lend", lending(house, lender, { mcpServers }))
+  const names = async () => (await house.parts.lendings.lent({ lender, sessionKey: KEY }))!.tools
+  const before = await names()
+  const context = {
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    settings: { maxOutputChars: 4_000 },
+  }
+  await before.find(({ name }) => name.endsWith("__turn"))!.run({ text: "" }, context as unknown as ToolContext)
+  while ((await names()).length === before.length) await new Promise((resolve) => setImmediate(resolve))
+  const say = (more: object) => client.request("chat.send", { sessionKey: "lent", message: "x", wait: true, ...more })
+  for (const more of [{}, { lender }, { lender }]) await say(more)
+  const log = await house.parts.store.transcript.events(KEY, { afterSeq: 0, limit: 10_000 })
+  const told = log.flatMap(({ event }) =>
+    event.type === "notice.posted" ? [`${event.level} ${event.code}: ${event.text}`] : [],
+  )
+  assert.equal(told.length, 1)
+  assert.match(told[0]!, /^warning mcp-tools-changed: MCP server "changes" changed .*: echo\. /)
 })
 
 /** Checks that recorded events are there once and in order, and gives their numbers. */

@@ -180,3 +180,33 @@ test("a lent tool never stands in front of one of the agent's own", async () => 
     await room.close()
   }
 })
+
+test("tools that were redefined after they were offered are told of in the next turn, once, before the model is asked", async () => {
+  const { room, lenders, run, tool } = await openRoom({
+    script: async function* () {
+      yield* say("Done.")
+    },
+  })
+  try {
+    let waiting = [{ server: "files", tools: ["sum", "wipe"] }]
+    const takeRedefined = () => {
+      const taken = waiting
+      waiting = []
+      return taken
+    }
+    lenders.set("l-1", { tools: [tool], takeRedefined })
+    const turnId = await run({ lender: "l-1" })
+    await room.lanes.wait(turnId)
+    await room.lanes.wait(await run({ lender: "l-1" }))
+    const notices = room.events.filter(({ event }) => event.type === "notice.posted")
+    assert.equal(notices.length, 1)
+    const [{ event, turnId: of } = assert.fail()] = notices
+    assert.ok(event.type === "notice.posted")
+    assert.deepEqual([of, event.level, event.code], [turnId, "warning", "mcp-tools-changed"])
+    assert.match(event.text, /"files" changed .*: sum, wipe\. /)
+    const types = room.events.filter((one) => one.turnId === turnId).map((one) => one.event.type)
+    assert.ok(types.indexOf("notice.posted") < types.indexOf("text.delta"), types.join())
+  } finally {
+    await room.close()
+  }
+})

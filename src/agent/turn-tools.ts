@@ -1,8 +1,11 @@
 // The tools of one turn: those of its agent, and what the client that started it lends.
 import { jsonSchema } from "../base/schema.ts"
-import type { ToolSpec } from "../protocol/turn.ts"
+import type { ToolSpec, TurnRequest } from "../protocol/turn.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { AgentProfile } from "./agent.ts"
+import { type Lent, redefinedNotice } from "./lent.ts"
+import type { Ports } from "./ports.ts"
+import type { TurnScope } from "./scope.ts"
 
 export interface ToolTable {
   /** By name and alias. */
@@ -25,12 +28,25 @@ export function toolTable(tools: readonly Tool[], profile: AgentProfile): ToolTa
   return table
 }
 
+/** What the turn's client lends to it, after the session was told what changed in it since it was offered. */
+export async function lentTo(ports: Ports, scope: TurnScope, request: TurnRequest): Promise<Lent | undefined> {
+  const lent = await ports.lent?.(request)
+  const redefined = lent?.takeRedefined?.() ?? []
+  if (redefined.length > 0) await scope.record(redefined.map(redefinedNotice))
+  return lent
+}
+
 /** The same with tools that are lent. They stand beside the agent's own, and never in front of one. */
 export function withLent(table: ToolTable, lent: readonly Tool[]): ToolTable {
   const added = lent.filter(({ name }) => !table.byName.has(name))
   if (added.length === 0) return table
   const foreign = added.map((tool): Tool => (tool.from === undefined ? { ...tool, from: "mcp" } : tool))
   return { byName: new Map([...named(foreign), ...table.byName]), specs: [...table.specs, ...foreign.map(specOf)] }
+}
+
+/** What the model is offered: what asks the user only while somebody can be asked. */
+export function offeredSpecs({ byName, specs }: ToolTable, canAsk: boolean): ToolSpec[] {
+  return canAsk ? specs : specs.filter(({ name }) => !byName.get(name)?.question)
 }
 
 function named(tools: readonly Tool[]): Map<string, Tool> {

@@ -9,6 +9,7 @@ import type { Draft } from "../store/drafts.ts"
 import type { SessionRow } from "../store/store.ts"
 import { FencedError, type Opening } from "../store/turns.ts"
 import type { AgentProfile } from "./agent.ts"
+import { canAskUser } from "./ask-user.ts"
 import { openWorkspace } from "./call.ts"
 import { runCompact } from "./compact-turn.ts"
 import type { Holds } from "./hosted-holds.ts"
@@ -19,7 +20,7 @@ import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
 import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
 import { taintOfOrigin } from "./taint.ts"
-import { toolTable, withLent } from "./turn-tools.ts"
+import { lentTo, toolTable, withLent } from "./turn-tools.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000
@@ -240,27 +241,29 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
   if (hosted) return runHostedTurn(input, { ...profile, hosted }, cwd)
   const refs = modelRefs(ports, profile, request, session)
   if (request.task) return runCompact({ ports, scope, refs, turnId: record.turnId }, request, conversation.messages)
-  const lent = await ports.lent?.(request)
+  const lent = await lentTo(ports, scope, request)
   const tools = withLent(toolTable(ports.tools, profile), lent?.tools ?? [])
   const notes = await ports.books.notes.of(session.key)
   const sampling = { ...profile.sampling, ...sessionSampling(session), ...request.sampling }
+  const room = {
+    ports,
+    scope,
+    request,
+    messages: conversation.messages,
+    tools: tools.byName,
+    cwd,
+    notes,
+    ...(lent ? { lent } : {}),
+    expectsReturn: scope.fence.epoch > 1 && request.attended === true,
+  }
+  const specs = offeredSpecs(tools, canAskUser(room))
   return runLoop({
-    room: {
-      ports,
-      scope,
-      request,
-      messages: conversation.messages,
-      tools: tools.byName,
-      cwd,
-      notes,
-      ...(lent ? { lent } : {}),
-      expectsReturn: scope.fence.epoch > 1 && request.attended === true,
-    },
+    room,
     request: { ...request, sampling },
     messages: conversation.messages,
     refs,
     system: systemPrompt(profile, cwd, request.systemPrompt, ports.clock.now()),
-    specs: sampling.toolChoice === "none" && !request.clientTools ? [] : tools.specs,
+    specs: sampling.toolChoice === "none" && !request.clientTools ? [] : specs,
     limits: { ...profile.limits, ...request.limits },
     live,
   })

@@ -150,7 +150,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   })
   undo.add(() => agentHost.close())
   const settings = toolSettings(config, env, paths.home)
-  const openServers = serverOpener({ clock, log, env: settings.exec.env, version: ownVersion() })
+  const openServers = serverOpener({ clock, log, redactor, env: settings.exec.env, version: ownVersion() })
   const lendings = new Lendings({ clock, log, openServers })
   undo.add(() => lendings.close())
   const ports: Ports = {

@@ -2,7 +2,7 @@
 // chose; it belongs to the client that used it first, ends with the connection after a grace, and gives nothing to any other session.
 import { realpath, stat } from "node:fs/promises"
 import { isAbsolute } from "node:path"
-import type { Lending, Lent } from "../agent/lent.ts"
+import type { Lending, Lent, RedefinedTools } from "../agent/lent.ts"
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import type { Logger } from "../base/log.ts"
@@ -23,6 +23,8 @@ export interface LentServers {
   /** As they are now. */
   readonly tools: readonly Tool[]
   readonly problems: readonly { server: string; message: string }[]
+  /** Tools that say something else of themselves than when they were offered; each change is given once. */
+  takeRedefined?(): RedefinedTools[]
   close(): Promise<void>
 }
 
@@ -246,7 +248,7 @@ export class Lendings {
     const mine = () => lender?.ended === false && lender.sessionKey === sessionKey
     if (!lender || !mine()) return undefined
     // Servers that could not be opened were told of when they were lent.
-    const tools = (await lender.servers?.opened.catch(() => undefined))?.tools ?? []
+    const servers = await lender.servers?.opened.catch(() => undefined)
     if (!mine()) return undefined
     const { editor, questions } = lender.wish
     const offer = { ...editor, readText: editor.readText && lender.ear !== undefined }
@@ -257,7 +259,8 @@ export class Lendings {
     })
     return {
       ...(lentOne ? { editor: lentOne } : {}),
-      tools,
+      tools: servers?.tools ?? [],
+      takeRedefined: () => servers?.takeRedefined?.() ?? [],
       ...(questions.form || questions.url
         ? {
             ask: (question: UserQuestion, signal: AbortSignal) => this.#question(lender, question, { signal, ...turn }),

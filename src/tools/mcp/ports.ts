@@ -17,10 +17,17 @@ export interface McpPorts {
   launch?(program: Program): Promise<Confined>
   /** Where questions of servers go. Absent: servers are told that nobody can be asked. */
   ask?(question: UserQuestion, signal: AbortSignal): Promise<UserAnswer>
-  /** Told when the tools or the problems are not the ones they were. */
-  onToolsChanged?(): void
+  /** Told when the tools or the problems of a server are not the ones they were. */
+  onToolsChanged?(change: ToolsChange): void
   /** What servers are told of us; default "0". */
   version?: string
+}
+
+export interface ToolsChange {
+  /** The server's name. */
+  server: string
+  /** Tools that were offered before and say something else of themselves now, by the server's own names; cleaned and cut. */
+  redefined: readonly string[]
 }
 
 export const CONNECT_MS = 15_000

@@ -188,7 +188,7 @@ export class ServerTools {
       this.#stale = false
       try {
         this.#take(await listTools(session, this.#ports, this.#closed.signal))
-        onToolsChanged?.()
+        onToolsChanged?.({ server: this.#server.name, redefined: [] })
       } catch (error) {
         log.info({ server: this.#server.name, err: error }, "The changed tools of an MCP server could not be listed")
       }
@@ -201,8 +201,9 @@ export class ServerTools {
     this.#tools = tools.map((listed) => toolOfServer(this.#server.name, listed, this.#call))
     const changed = tools.filter(({ fingerprint, ownName }) => this.#wasOther(ownName, fingerprint))
     for (const problem of problems) this.#tell(problem)
-    for (const { ownName } of changed) {
-      const name = seenLine(ownName, 80)
+    const redefined = changed.map(({ ownName }) => seenLine(ownName, 80))
+    if (redefined.length > 0) this.#ports.onToolsChanged?.({ server: this.#server.name, redefined })
+    for (const name of redefined) {
       this.#tell(
         `The tool "${name}" changed what it says of itself after it was offered: read it again before you allow it`,
       )

@@ -32,7 +32,7 @@ export async function openMcpServers(servers: readonly McpServer[], ports: McpPo
   const tell = (server: string, message: string) => {
     problems.push({ server, message })
     if (problems.length > MAX_PROBLEMS) problems.shift()
-    if (open) ports.onToolsChanged?.()
+    if (open) ports.onToolsChanged?.({ server, redefined: [] })
   }
   for (const { name } of servers.slice(MAX_SERVERS))
     tell(name, `Only ${MAX_SERVERS} MCP servers are connected at a time`)
