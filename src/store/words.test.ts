@@ -8,6 +8,7 @@ import { uuid } from "../base/id.ts"
 import { silentLogger } from "../base/log.ts"
 import { openRedactor } from "../base/redact.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
+import type { Message, Part } from "../protocol/message.ts"
 import { type Books, openStore } from "./open.ts"
 
 const SECRET = "correct-horse-battery-staple"
@@ -62,6 +63,24 @@ test("a session is found by any part of what was said in it, whoever said it, in
     ["🦀", []],
   ]
   for (const [search, keys] of cases) assert.deepEqual([search, await found(books, search)], [search, keys])
+})
+
+test("what came with a message is found too: the text of resources, names of links and files, never their bytes or secrets", async (t) => {
+  const books = open(t)
+  const content: Part[] = [
+    { type: "text", text: "look at" },
+    { type: "resource", uri: "file:///w/%E6%8A%A5%E5%91%8A.md?v=1", text: `quarterly numbers ${SECRET}` },
+    { type: "resource", uri: "file:///w/100%.bin", data: "Ynl0ZXNieXRlcw==" },
+    { type: "link", uri: "https://elsewhere.example/x", name: "blueprint.pdf", title: "The harbour" },
+    { type: "file", mimeType: "application/pdf", name: "invoice.pdf", data: "cGRmcGRmcGRm" },
+    { type: "image", mimeType: "image/png", data: "aW1hZ2U=" },
+  ]
+  const message: Message = { id: uuid(), role: "user", content, at: 1 }
+  await hold(books, "agent:main:a", { type: "message.added", message })
+  for (const search of ["look at", "quarterly", "报告.md", "100%.bin", "blueprint", "harbour", "invoice"])
+    assert.deepEqual([search, await found(books, search)], [search, ["a"]])
+  for (const search of ["Ynl0", "cGRm", "aW1h", "elsewhere", "correct-horse"])
+    assert.deepEqual([search, await found(books, search)], [search, []])
 })
 
 test("what was taken back, reset or deleted is not found any more, and leaves nothing in the index", async (t) => {

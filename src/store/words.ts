@@ -3,7 +3,7 @@
 // Everything is bounded: how much of a message is indexed, how many messages a search looks at, how many pieces a short word may be part of.
 import type { Redactor } from "../base/redact.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
-import { textOf } from "../protocol/message.ts"
+import type { Part } from "../protocol/message.ts"
 import type { Database } from "./database.ts"
 import { int, text } from "./row.ts"
 
@@ -63,7 +63,7 @@ export class WordTable {
     if (event.type !== "message.added" || event.message.synthetic) return
     const { content, id, role } = event.message
     if (role !== "user" && role !== "assistant") return
-    const said = textOf(content).trim()
+    const said = wordsOf(content)
     if (said === "") return
     const row = this.#row.get(sessionId, id)
     // Cut after the secrets are out: half of one is none to the redactor.
@@ -105,6 +105,32 @@ export class WordTable {
     const begin = word.toLowerCase()
     const pieces = this.#pieces.all(begin, `${begin}\u{10ffff}`, MAX_PIECES).map((row) => quoted(text(row, "term")))
     return pieces.length === 0 ? undefined : `(${pieces.join(" OR ")})`
+  }
+}
+
+/** What can be found of a message: what was said, the text that came with it, and the names of what it points to. */
+function wordsOf(content: readonly Part[]): string {
+  const words: string[] = []
+  for (const part of content) {
+    if (part.type === "text") words.push(part.text)
+    else if (part.type === "resource") words.push(nameIn(part.uri), part.text ?? "")
+    else if (part.type === "link") words.push(part.name, part.title ?? "")
+    else if (part.type === "file") words.push(part.name)
+  }
+  return words
+    .filter((one) => one !== "")
+    .join("\n")
+    .trim()
+}
+
+/** The last step of an address, which people know a file by. */
+function nameIn(uri: string): string {
+  const step = uri.split(/[?#]/, 1)[0]!.split("/").at(-1)!
+  try {
+    return decodeURIComponent(step)
+  } catch (error) {
+    if (error instanceof URIError) return step
+    throw error
   }
 }
 
