@@ -53,7 +53,8 @@ export type HostedEvent =
   /** An upsert: the first one with this id begins the call. `name`: the agent's own name of the tool, where it says one. */
   | { type: "tool"; callId: string; name?: string; view: ToolView }
   | { type: "plan"; planId: string; plan: Plan | null }
-  | { type: "facts"; facts: SessionFacts }
+  /** `changed`: the agent has changed it by itself, over what was chosen. */
+  | { type: "facts"; facts: SessionFacts; changed?: true }
   | { type: "context"; usedTokens: number; windowTokens: number | null; costUsd: number | null }
   | { type: "notice"; level: "info" | "warning"; code: string; text: string }
   /** An update that the house has no word for. */

@@ -12,6 +12,7 @@ function room() {
   const shown: RecordedEnvelope[] = []
   const asides = new HostedAsides({
     ...{ clock, log: silentLogger, redactor: openRedactor({ secrets: ["hunter2-hunter2"] }) },
+    changed: async () => undefined,
     publish: (envelope) => shown.push(envelope),
     async record(sessionKey, log, events) {
       if (log !== "mine") return undefined

@@ -6,6 +6,7 @@ import type { Logger } from "../base/log.ts"
 import type { Redactor } from "../base/redact.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Part } from "../protocol/message.ts"
+import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { HostedEvent } from "./harness.ts"
 import { tooLong } from "./kept-view.ts"
 
@@ -30,6 +31,8 @@ export interface AsidePorts {
     log: string,
     events: (turnId: string) => readonly RecordedEvent[],
   ): Promise<RecordedEnvelope[] | undefined>
+  /** The agent has changed something by itself: choices that say otherwise are forgotten. */
+  changed(sessionKey: string, facts: SessionFacts): Promise<void>
   publish(envelope: RecordedEnvelope): void
 }
 
@@ -67,7 +70,8 @@ export class HostedAsides {
     else {
       this.#endWords(minute)
       const recorded = this.#eventOf(minute, event)
-      if (recorded) this.#put(minute, recorded, () => recorded)
+      const facts = event.type === "facts" ? event.facts : undefined
+      if (recorded) this.#put(minute, recorded, () => recorded, facts)
     }
   }
 
@@ -141,7 +145,7 @@ export class HostedAsides {
     this.#put(minute, content, made)
   }
 
-  #put(minute: Minute, value: unknown, made: Made): void {
+  #put(minute: Minute, value: unknown, made: Made, facts?: SessionFacts): void {
     const chars = JSON.stringify(value).length
     if (minute.events >= MAX_EVENTS || minute.chars + chars > MAX_CHARS) {
       minute.missed += 1
@@ -149,13 +153,14 @@ export class HostedAsides {
     }
     minute.events += 1
     minute.chars += chars
-    this.#record(minute, made)
+    this.#record(minute, made, facts)
   }
 
-  #record(minute: Minute, made: Made): void {
+  #record(minute: Minute, made: Made, facts?: SessionFacts): void {
     const { log, publish, record } = this.#ports
     const { key } = minute
     minute.tail = minute.tail
+      .then(() => (facts ? this.#ports.changed(key, facts) : undefined))
       .then(() => record(key, minute.log, (turnId) => [made(turnId)]))
       .then((envelopes) => {
         if (envelopes) for (const envelope of envelopes) publish(envelope)

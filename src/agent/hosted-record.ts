@@ -1,9 +1,11 @@
 // What an external agent says, put down in the order in which it said it. Words go out at once; everything else is on disk before it is
 // shown, and whoever tells faster than that waits.
 import type { RecordedEvent } from "../protocol/event.ts"
+import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { HostedEvent } from "./harness.ts"
 import { type CallWatch, HostedCalls, type ToolEvent } from "./hosted-calls.ts"
 import { HostedMeter } from "./hosted-meter.ts"
+import { forgetOverruled } from "./hosted-pins.ts"
 import type { HostedRoom } from "./hosted-room.ts"
 import { HostedSpeech } from "./hosted-speech.ts"
 import { type TerminalLook, tooLong } from "./kept-view.ts"
@@ -126,7 +128,7 @@ export class HostedRecord {
         if (tooLong(event.facts, MAX_FACTS_CHARS)) return undefined
         const option = event.facts.options?.find(({ category }) => category === "model")
         if (typeof option?.currentValue === "string") this.#model = option.currentValue
-        return scope.record([{ type: "session.described", facts: redactor.value(event.facts) }])
+        return this.#describe(event.facts, event.changed === true)
       }
       case "context": {
         const events = this.meter.measure(event)
@@ -147,6 +149,12 @@ export class HostedRecord {
       default:
         throw new TypeError(`Unknown event ${JSON.stringify(event satisfies never)}`)
     }
+  }
+
+  async #describe(facts: SessionFacts, changed: boolean): Promise<void> {
+    const { ports, scope } = this.#room
+    if (changed) await forgetOverruled(ports.books.sessions, scope.fence.sessionKey, facts)
+    await scope.record([{ type: "session.described", facts: ports.redactor.value(facts) }])
   }
 }
 

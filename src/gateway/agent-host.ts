@@ -5,6 +5,7 @@ import type { AgentFinder } from "../acp/host/find.ts"
 import { type AgentHost, type HostPorts, openHost } from "../acp/host/index.ts"
 import { knownAgent } from "../acp/host/known-agents.ts"
 import { HostedAsides } from "../agent/hosted-asides.ts"
+import { forgetOverruled } from "../agent/hosted-pins.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
 import type { Redactor } from "../base/redact.ts"
@@ -36,6 +37,7 @@ export function openAgentHost(parts: AgentHostParts): AgentHost {
   const { books, clock, env, finder, home, log, publish, redactor, version } = parts
   const asides = new HostedAsides({
     ...{ clock, log, redactor, publish },
+    changed: (sessionKey, facts) => forgetOverruled(books.sessions, sessionKey, facts),
     record: (sessionKey, session, events) => books.turns.aside(sessionKey, session, events),
   })
   const host = openHost({
@@ -51,6 +53,12 @@ export function openAgentHost(parts: AgentHostParts): AgentHost {
     // What was said between two turns stands before the second one.
     run: (turn) => asides.settle(turn.session.key).then(() => host.run(turn)),
     probe: (profile, cwd) => host.probe(profile, cwd),
+    // What the agent answers is recorded before the choice is stored.
+    set: async (session, choices) => {
+      const isSet = await host.set(session, choices)
+      await asides.settle(session.key)
+      return isSet
+    },
     warm: () => host.warm(),
     close: () => host.close().finally(() => asides.close()),
   }

@@ -3,6 +3,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { AgentReport } from "../acp/host/host-ports.ts"
+import type { AgentHost } from "../acp/host/index.ts"
 import type { HostedProfile } from "../agent/agent.ts"
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { requireAgent } from "./inbound.ts"
@@ -26,7 +27,7 @@ export interface AgentProbe {
 /** Throws NOT_FOUND for an unknown agent, INVALID_PARAMS for one of ours. */
 export async function probeAgent(
   agentId: string,
-  parts: Pick<Parts, "agents" | "config" | "host">,
+  parts: Pick<Parts, "agents" | "config"> & { host?: Pick<AgentHost, "probe"> },
 ): Promise<AgentProbe> {
   const agent = requireAgent(agentId, parts)
   if (!agent.hosted)

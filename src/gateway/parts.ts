@@ -1,6 +1,6 @@
 // What compose.ts built and the doors use. A door gets this and nothing else: no globals, no environment.
 import type { AgentFinder } from "../acp/host/find.ts"
-import type { AgentReport } from "../acp/host/host-ports.ts"
+import type { AgentHost } from "../acp/host/index.ts"
 import type { AgentProfile, ApprovalDesk, Lanes } from "../agent/agent.ts"
 import type { Elevations } from "../agent/elevation.ts"
 import type { Clock } from "../base/clock.ts"
@@ -54,7 +54,7 @@ export interface Parts {
   /** Where external agents are on this machine. */
   readonly finder: Pick<AgentFinder, "find" | "require">
   /** Runs external agents. Absent where none can be hosted. */
-  readonly host?: { probe(agent: AgentProfile, cwd: string): Promise<AgentReport> }
+  readonly host?: Pick<AgentHost, "probe" | "set">
   /** The shared secret, or undefined when authentication is off. Compared in constant time only (gateway/auth.ts). */
   readonly token: string | undefined
 }

@@ -37,3 +37,18 @@ export interface SessionFacts {
   options?: SessionOption[] | null
   commands?: SessionCommand[] | null
 }
+
+/** Settings of a session that an external agent is given before its prompts. */
+export const MODE_SETTING = "acp.mode"
+export const OPTION_SETTING = "acp.option."
+
+/** The value that is meant: by itself, by what stands behind "service/", or by its name. */
+export function choiceOf(choices: readonly OptionChoice[], wanted: string): string | undefined {
+  const bare = wanted.slice(wanted.indexOf("/") + 1)
+  const small = wanted.toLowerCase()
+  const found =
+    choices.find((one) => one.value === wanted) ??
+    choices.find((one) => one.value === bare) ??
+    choices.find((one) => one.name.toLowerCase() === small)
+  return found?.value
+}

@@ -11,7 +11,7 @@ import { loggedIn, loginNeeded, wantsLogin } from "./login.ts"
 import { Rounds } from "./rounds.ts"
 import type { Update } from "./session-book.ts"
 import { loginOf, type Opened, openSession } from "./session-open.ts"
-import { applySettings } from "./session-settings.ts"
+import { applyChoices, choicesOf } from "./session-settings.ts"
 import { turnBlocks } from "./turn-blocks.ts"
 
 /** How long an agent may take for its last words. */
@@ -87,7 +87,7 @@ export class HostTurn implements TurnEar {
     const { agent, link, turn } = this.#room
     const { session } = opened
     link.touch(session)
-    await applySettings(turn, { link, session, signal: this.signal })
+    await applyChoices(choicesOf(turn), { link, session, signal: this.signal })
     const { blocks, caughtUp, missed, reduced } = turnBlocks(turn, opened, link.facts.abilities)
     if (missed) this.#notice("session_new", forgetful(link, caughtUp))
     if (reduced.length > 0)
@@ -131,7 +131,9 @@ export class HostTurn implements TurnEar {
   hear(event: HostedEvent): void {
     if (this.#isBeyond(event)) return
     this.#heard ||= event.type === "text" || event.type === "tool"
-    const kept = this.turn.hear(event)
+    // Before the prompt it says what it begins with; after it, what it has changed.
+    const changed = event.type === "facts" && this.prompted ? { ...event, changed: true as const } : event
+    const kept = this.turn.hear(changed)
     if (kept) this.#room.link.hold(kept)
   }
 

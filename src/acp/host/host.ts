@@ -4,11 +4,13 @@ import type { HostedEnd, HostedTurn } from "../../agent/harness.ts"
 import { asPincerError, PincerError } from "../../base/errors.ts"
 import { RpcFailure, saidBy } from "../peer.ts"
 import type { AgentReport, HostPorts, WarmAgent } from "./host-ports.ts"
+import type { OwnSession } from "./host-session.ts"
 import { HostTurn } from "./host-turn.ts"
 import { Leftovers } from "./leftovers.ts"
 import { agentName, linkSpec } from "./link-spec.ts"
 import { loginNeeded, NeedsVariables, wantsLogin } from "./login.ts"
 import { AgentPool, type Lease } from "./pool.ts"
+import { applyChoices, type Choices } from "./session-settings.ts"
 
 const PROBE_MS = 60_000
 
@@ -85,6 +87,20 @@ export class HostedAgents {
     } finally {
       lease.release()
     }
+  }
+
+  /**
+   * Sets what was chosen in a session that is open now, at once. False when it is not open: it is set before its next prompt. Throws
+   * INVALID_PARAMS for what the agent does not know, and UNAVAILABLE when it refuses.
+   */
+  async set({ key, log }: OwnSession, choices: Choices): Promise<boolean> {
+    for (const { link } of this.#pool.running()) {
+      const session = [...link.sessions.values()].findLast((one) => one.key === key && one.log === log)
+      if (!session || session.replaying) continue
+      await applyChoices(choices, { link, session, signal: new AbortController().signal })
+      return true
+    }
+    return false
   }
 
   /** The processes that run now. */

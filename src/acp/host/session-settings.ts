@@ -3,14 +3,19 @@
 import type { HostedTurn } from "../../agent/harness.ts"
 import { PincerError } from "../../base/errors.ts"
 import { isObject } from "../../base/json.ts"
-import type { OptionChoice, SessionFacts, SessionOption } from "../../protocol/session-facts.ts"
+import {
+  choiceOf,
+  MODE_SETTING,
+  OPTION_SETTING,
+  type OptionChoice,
+  type SessionFacts,
+  type SessionOption,
+} from "../../protocol/session-facts.ts"
 import { RpcFailure, saidBy } from "../peer.ts"
 import type { AgentLink } from "./agent-link.ts"
 import type { HostSession } from "./host-session.ts"
 
 const SET_MS = 15_000
-const OPTION = "acp.option."
-const MODE = "acp.mode"
 const MAX_NAMED = 30
 
 interface Room {
@@ -19,14 +24,24 @@ interface Room {
   signal: AbortSignal
 }
 
+/** What was chosen: settings "acp.mode" and "acp.option.<id>", and a model by the agent's name of it. */
+export interface Choices {
+  model?: string | undefined
+  settings: Readonly<Record<string, string>>
+}
+
+/** What a turn wants. */
+export function choicesOf(turn: HostedTurn): Choices {
+  return { model: wantedModel(turn), settings: turn.session.settings }
+}
+
 /** Throws INVALID_PARAMS for what the agent does not know, and UNAVAILABLE when it refuses. */
-export async function applySettings(turn: HostedTurn, room: Room): Promise<void> {
-  const model = wantedModel(turn)
+export async function applyChoices({ model, settings }: Choices, room: Room): Promise<void> {
   if (model !== undefined) await setModel(model, room)
-  const mode = turn.session.settings[MODE]
+  const mode = settings[MODE_SETTING]
   if (mode !== undefined && mode !== "") await setMode(mode, room)
-  for (const [key, value] of Object.entries(turn.session.settings))
-    if (key.startsWith(OPTION)) await setNamed(key.slice(OPTION.length), value, room)
+  for (const [key, value] of Object.entries(settings))
+    if (key.startsWith(OPTION_SETTING)) await setNamed(key.slice(OPTION_SETTING.length), value, room)
 }
 
 /** "acp/<agent>" is the agent itself, with the model that it likes. */
@@ -43,7 +58,7 @@ async function setModel(wanted: string, room: Room): Promise<void> {
     const text = `${link.spec.title} lets nobody choose its model: leave "${wanted}" out, or set it in the agent's own configuration`
     throw new PincerError("INVALID_PARAMS", text)
   }
-  const value = choose(option.options, wanted)
+  const value = choiceOf(option.options, wanted)
   if (value === undefined) throw unknownValue(link, "model", wanted, option.options)
   if (value === option.currentValue) return
   if (!book.legacyModels) return setOption(option, value, room)
@@ -55,7 +70,7 @@ async function setMode(wanted: string, room: Room): Promise<void> {
   const { link, session } = room
   const { book } = session
   const choices = book.modes.map(({ id, name }) => ({ value: id, name }))
-  const value = choose(choices, wanted)
+  const value = choiceOf(choices, wanted)
   if (value === undefined) throw unknownValue(link, "mode", wanted, choices)
   if (value === book.mode) return
   const option = book.ofCategory("mode")
@@ -79,7 +94,7 @@ async function setNamed(id: string, wanted: string, room: Room): Promise<void> {
     if (option.currentValue !== (wanted === "true")) await setOption(option, wanted === "true", room)
     return
   }
-  const value = choose(option.options, wanted)
+  const value = choiceOf(option.options, wanted)
   if (value === undefined) throw unknownValue(link, `value of "${id}"`, wanted, option.options)
   if (value !== option.currentValue) await setOption(option, value, room)
 }
@@ -108,17 +123,6 @@ async function ask(method: string, params: unknown, { link, signal }: Room): Pro
     const text = `${link.spec.title} refused ${method}: ${saidBy(error)}`
     throw new PincerError("UNAVAILABLE", text, { cause: error, retryable: false })
   }
-}
-
-/** By its value, by what stands behind "service/", or by its name. */
-function choose(choices: readonly OptionChoice[], wanted: string): string | undefined {
-  const bare = wanted.slice(wanted.indexOf("/") + 1)
-  const small = wanted.toLowerCase()
-  const found =
-    choices.find((one) => one.value === wanted) ??
-    choices.find((one) => one.value === bare) ??
-    choices.find((one) => one.name.toLowerCase() === small)
-  return found?.value
 }
 
 function unknownValue(

@@ -17,6 +17,7 @@ import { logMethods } from "./logs.ts"
 import type { Method } from "./method.ts"
 import { modelMethods } from "./models.ts"
 import { sessionEventMethods } from "./session-events.ts"
+import { sessionOptionMethods } from "./session-options.ts"
 import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
 import { toolMethods } from "./tools.ts"
@@ -34,6 +35,7 @@ export const methods: readonly Method[] = [
   ...windowMethods,
   ...turnMethods,
   ...sessionEventMethods,
+  ...sessionOptionMethods,
   ...clientMethods,
   ...askMethods,
   ...imSessionMethods,

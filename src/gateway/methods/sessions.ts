@@ -18,6 +18,7 @@ import {
 } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
 import { SESSION_PERMISSIONS } from "../rights.ts"
+import { applyChosen, chosenBy, withChosen } from "../session-options.ts"
 import { endLeave, setElevated } from "./elevated.ts"
 import { type Method, method } from "./method.ts"
 import { count, permissions, renamed, sessionFields, THINKING } from "./params.ts"
@@ -353,7 +354,17 @@ const SETTINGS = {
 } as const
 
 /** What sessions.patch changes, as session.changed names it. */
-const CHANGEABLE = ["label", "name", "model", "cwd", "elevatedLevel", "permissions", ...Object.keys(SETTINGS)]
+const CHANGEABLE = [
+  "label",
+  "name",
+  "model",
+  "agentMode",
+  "agentOptions",
+  "cwd",
+  "elevatedLevel",
+  "permissions",
+  ...Object.keys(SETTINGS),
+]
 
 const settingFields = () =>
   Object.fromEntries(Object.entries(SETTINGS).map(([name, values]) => [name, z.enum(values).nullable().optional()]))
@@ -381,6 +392,11 @@ const patch = method({
         permissions: permissions()
           .nullable()
           .describe("What the turns of this session may do, unless one says otherwise"),
+        agentMode: z.string().min(1).nullable().optional().describe("A mode of the external agent (session.options)"),
+        agentOptions: z
+          .record(z.string().min(1).max(200), z.union([z.string().max(2000), z.boolean()]).nullable())
+          .optional()
+          .describe("Options of the external agent by id (session.options); set at once where it runs"),
         ...settingFields(),
       })
       .refine(namesSession, { path: ["key"], error: "key is required" }),
@@ -397,10 +413,14 @@ const patch = method({
     requireAgent(name.agentId, parts)
     const { label, cwd, elevatedLevel } = params
     if (typeof cwd === "string") await requireDirectory(cwd)
-    const model = typeof params.model === "string" ? modelName(params.model, name.agentId, parts) : params.model
-    const session = await parts.store.sessions.ensure(name.key, name.agentId)
+    const chosen = await chosenBy(params, name, parts)
+    const known = typeof params.model === "string" ? modelName(params.model, name.agentId, parts) : params.model
+    const model = chosen.model === undefined ? known : chosen.model
+    const made = await parts.store.sessions.ensure(name.key, name.agentId)
+    await applyChosen(chosen, made, parts)
+    const session = (await parts.store.sessions.get(name.key)) ?? made
     if (elevatedLevel !== undefined) await setElevated(name, { level: elevatedLevel ?? "off" }, caller, parts)
-    const settings = { ...session.settings }
+    const settings = withChosen(session.settings, chosen)
     for (const setting of Object.keys(SETTINGS)) {
       const value: unknown = Reflect.get(params, setting)
       if (value === null) delete settings[setting]
