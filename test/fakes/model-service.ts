@@ -55,6 +55,7 @@ export async function startFakeModel(): Promise<FakeModel> {
       const scripted = queue.shift() ?? fallback
       const reply = typeof scripted === "function" ? scripted(request) : scripted
       if (request.path.endsWith("/embeddings") && !reply.fail) respondJson(response, embeddings(request.body))
+      else if (reply.json !== undefined) respondJson(response, reply.json)
       else await answer(request, response, reply)
     })().catch(() => response.destroy())
   })
@@ -92,7 +93,8 @@ async function receive(incoming: http.IncomingMessage, response: http.ServerResp
   return { method: incoming.method ?? "", path, headers: incoming.headers, body, wire: wireOf(path), closed }
 }
 
-function wireOf(path: string): Wire {
+function wireOf(target: string): Wire {
+  const path = target.split("?", 1)[0]!
   if (path.endsWith("/chat/completions")) return "openai-chat"
   if (path.endsWith("/responses")) return "openai-responses"
   if (path.endsWith("/messages")) return "anthropic"

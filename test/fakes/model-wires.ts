@@ -13,6 +13,10 @@ export interface FakeCall {
 /** How a request is answered. Without `fail`, the parts that are given are streamed in order: thinking, text, calls, end. */
 export interface FakeReply {
   text?: string
+  /** Of the answer on the Anthropic and Responses wires; default: always the same one. */
+  id?: string
+  /** One JSON body instead of a stream. */
+  json?: unknown
   /** Characters in a delta; default 5. */
   deltaSize?: number
   thinking?: string
@@ -151,7 +155,7 @@ function responsesEvents(model: unknown, reply: FakeReply): WireEvent[] {
   const put = (type: string, part: WireEvent["part"], fields: object) =>
     events.push({ event: type, part, data: JSON.stringify({ type, sequence_number: n++, ...fields }) })
   const response = (status: string, extra: object = {}) => ({
-    id: "resp_fake",
+    id: `resp_${reply.id ?? "fake"}`,
     object: "response",
     status,
     model,
@@ -246,7 +250,14 @@ function anthropicEvents(reply: FakeReply): WireEvent[] {
     output_tokens: 1,
   }
   put("message_start", "start", {
-    message: { id: "msg_fake", type: "message", role: "assistant", model: "test-model", content: [], usage: started },
+    message: {
+      id: `msg_${reply.id ?? "fake"}`,
+      type: "message",
+      role: "assistant",
+      model: "test-model",
+      content: [],
+      usage: started,
+    },
   })
   put("ping", "start")
   let index = 0
