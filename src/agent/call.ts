@@ -8,6 +8,7 @@ import type { AuditEntry } from "../protocol/audit.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import { errorResult, type Tool, type ToolResult } from "../tools/tool.ts"
+import { type Asked, askUser } from "./ask-user.ts"
 import { type Known, leaveFor } from "./leave.ts"
 import { whoOf } from "./rights.ts"
 import { type CallRoom, type Judged, judge } from "./scene.ts"
@@ -74,7 +75,11 @@ async function runCall(room: CallRoom, call: ToolCallPart, key: string): Promise
   // A call that an earlier attempt began had its leave; what came of it is the journal's to say.
   if (await room.scope.begun(key)) return act(room, call, key, judged, title)
   const refusal = await refusalOf(room, call, key, judged, known, title)
-  if (!refusal) return act(room, call, key, judged, title)
+  if (!refusal) {
+    const question = judged.tool.question?.(judged.args)
+    const asked = question && (await askUser(room, call, key, judged.tool.name, question))
+    return act(room, call, key, judged, title, asked)
+  }
   const message = await refuse(room, call, judged.args, title, refusal)
   const { endsTurn, reason } = judged.decision
   if (endsTurn) throw new PincerError("PERMISSION_DENIED", `${excerpt(reason, 500)}. The turn was ended`)
@@ -130,7 +135,14 @@ async function refuse(
   return message
 }
 
-async function act(room: CallRoom, call: ToolCallPart, key: string, judged: Judged, title: string): Promise<Message> {
+async function act(
+  room: CallRoom,
+  call: ToolCallPart,
+  key: string,
+  judged: Judged,
+  title: string,
+  asked?: Asked,
+): Promise<Message> {
   const { tool, args, facts, decision } = judged
   const { clock, redactor } = room.ports
   const startedAt = clock.now()
@@ -160,7 +172,7 @@ async function act(room: CallRoom, call: ToolCallPart, key: string, judged: Judg
         return [told.ended, { type: "message.added", message: told.message }, ...planned]
       },
     },
-    (signal) => runTool(room, judged, call, signal),
+    (signal) => runTool(room, judged, call, signal, asked),
   )
   const durationMs = clock.now() - startedAt
   if (outcome.type === "done" && told) {
@@ -172,13 +184,20 @@ async function act(room: CallRoom, call: ToolCallPart, key: string, judged: Judg
   return uncertain(room, call, tool, outcome.type === "done" ? outcome.value : undefined, title)
 }
 
-async function runTool(room: CallRoom, judged: Judged, call: ToolCallPart, signal: AbortSignal): Promise<ToolResult> {
+async function runTool(
+  room: CallRoom,
+  judged: Judged,
+  call: ToolCallPart,
+  signal: AbortSignal,
+  asked?: Asked,
+): Promise<ToolResult> {
   const { tool, args } = judged
   const { ports, scope, notes } = room
   const before = tool.class === "control" ? JSON.stringify([...notes]) : ""
-  const remarks: string[] = []
+  const remarks: string[] = asked?.remark === undefined ? [] : [asked.remark]
   try {
-    const result = await tool.run(args, contextFor(room, judged, call, signal, remarks))
+    const context = contextFor(room, judged, call, signal, remarks)
+    const result = await tool.run(args, { ...context, ...(asked?.answer ? { answer: asked.answer } : {}) })
     if (tool.class === "control" && JSON.stringify([...notes]) !== before)
       await ports.books.notes.save(scope.fence.sessionKey, notes)
     // A secret is taken out before anybody sees the result: the model, the log, the transcript.

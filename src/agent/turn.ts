@@ -20,7 +20,7 @@ import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
 import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
 import { taintOfOrigin } from "./taint.ts"
-import { lentTo, toolTable, withLent } from "./turn-tools.ts"
+import { lentTo, offeredSpecs, toolTable, withLent } from "./turn-tools.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000

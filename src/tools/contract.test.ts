@@ -24,6 +24,7 @@ const examples: Record<string, Record<string, unknown>> = {
   LS: { path: "." },
   WebFetch: { url: "http://127.0.0.1:1/" },
   WebSearch: { query: "x" },
+  AskUser: { questions: [{ question: "Which?", options: [{ label: "a" }, { label: "b" }] }] },
   TodoWrite: { todos: [{ text: "a", status: "pending" }] },
   NotebookEdit: { path: "n.ipynb", cell: 0, source: "x\n".repeat(2_000) },
 }
@@ -36,6 +37,7 @@ const CLASSES: Record<string, string> = {
     WebFetch: "network",
     WebSearch: "network",
     TodoWrite: "control",
+    AskUser: "control",
     NotebookEdit: "write",
   },
 }
@@ -97,7 +99,7 @@ for (const tool of tools) {
   test(`${tool.name} has a title of one line, however long its arguments are`, () => {
     const nasty = `${"a\nb\u2028".repeat(5_000)}.ipynb`
     const args = JSON.parse(JSON.stringify(examples[tool.name]), (key, value) =>
-      ["command", "path", "pattern", "query", "url", "text"].includes(key) ? nasty : value,
+      ["command", "path", "pattern", "query", "url", "text", "question"].includes(key) ? nasty : value,
     )
     const title = tool.title(args)
     assert.ok(title.length > 0 && title.length <= 300, `${title.length}`)
@@ -107,7 +109,8 @@ for (const tool of tools) {
   test(`${tool.name} stays within its output and its details within a few KB`, async (t) => {
     const room = await furnished(t)
     if (tool.name === "MultiEdit") await room.put("edit.txt", "new\n".repeat(2_000))
-    const result = await room.call(tool, room.examples[tool.name]!)
+    const answer = { type: "accepted", content: { answer1: "a" } } as const
+    const result = await room.call(tool, room.examples[tool.name]!, { answer })
     assert.equal(result.isError, false, textIn(result))
     const limit = tool.class === "write" ? 6_000 : 1_200
     assert.ok(textIn(result).length <= limit, `${textIn(result).length} characters`)

@@ -1,4 +1,5 @@
 // What a model may call, one line a tool.
+import { askUser } from "./ask-user.ts"
 import { bash } from "./bash.ts"
 import { edit, multiEdit } from "./edit.ts"
 import { webFetch } from "./fetch.ts"
@@ -30,4 +31,5 @@ export const tools: readonly Tool[] = [
   any(webSearch),
   any(todoWrite),
   any(notebookEdit),
+  any(askUser),
 ]

@@ -8,6 +8,7 @@ import type { TaintMark } from "../protocol/decision.ts"
 import type { ToolResultPart } from "../protocol/message.ts"
 import type { Permissions } from "../protocol/permission.ts"
 import type { Plan } from "../protocol/plan.ts"
+import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import type { ToolView } from "../protocol/tool-view.ts"
 import type { Origin } from "../protocol/turn.ts"
 import type { Confined, Program } from "../sandbox/sandbox.ts"
@@ -51,6 +52,8 @@ export interface ToolContext {
   show?(view: ToolView): Promise<void>
   /** A sentence for the model about how the result came about; it stands after it. */
   remark?(text: string): void
+  /** To the tool's question; undefined when nobody could be asked. */
+  answer?: UserAnswer
   /** The turn that called; absent where something else did. */
   turn?: CallingTurn
 }
@@ -110,6 +113,8 @@ export interface Tool<Args = Record<string, unknown>> {
   title(args: Args): string
   /** Pure but for resolving paths on disk. */
   touch(args: Args, cwd: string, settings?: ToolSettings): Promise<Touch>
+  /** What the user is asked before it runs; `run` gets the answer. Asked again after a crash, until somebody answers. */
+  question?(args: Args): UserQuestion
   run(args: Args, context: ToolContext): Promise<ToolResult>
 }
 
