@@ -2,7 +2,8 @@
 // table goes to the agent as it was written.
 import type { AvailableCommand } from "@agentclientprotocol/sdk"
 import { asPincerError, PincerError } from "../../base/errors.ts"
-import { optionsOf, patchOf } from "./facts.ts"
+import { optionsOf, patchOf, patchOfModel } from "./facts.ts"
+import { type Offer, offeredCommands } from "./offer.ts"
 import { type Fields, fieldsOf, rowsOf } from "./params.ts"
 import type { Bound, Room } from "./room.ts"
 
@@ -55,18 +56,32 @@ const table: readonly SlashCommand[] = [
   { name: "stop", about: "Stop what this client has running in this session", run: stop },
 ]
 
-export function promptCommands(_session: Bound): AvailableCommand[] {
-  return table.map(({ name, about, hint }) => ({
+/** Things of Pincer's own agents: an external one has its own words for them, or none. */
+const OWN_ONLY: ReadonlySet<string> = new Set(["think", "context", "compact"])
+
+function commandsOf({ state }: Bound): readonly SlashCommand[] {
+  return state.offer ? table.filter(({ name }) => !OWN_ONLY.has(name)) : table
+}
+
+/** Ours, and those of the session's external agent. */
+export function promptCommands(session: Bound): AvailableCommand[] {
+  const ours = commandsOf(session).map(({ name, about, hint }) => ({
     name,
     description: about,
     ...(hint === undefined ? {} : { input: { hint } }),
   }))
+  const { offer } = session.state
+  return offer ? [...ours, ...offeredCommands(offer, (name) => findCommand(name, session) !== undefined)] : ours
+}
+
+function findCommand(word: string, session: Bound): SlashCommand | undefined {
+  return commandsOf(session).find(({ name, aliases }) => name === word || aliases?.includes(word))
 }
 
 /** The command that a text calls, and its argument; undefined for any other text. */
-export function commandIn(text: string): { command: SlashCommand; argument: string } | undefined {
+export function commandIn(text: string, session: Bound): { command: SlashCommand; argument: string } | undefined {
   const [, word = "", argument = ""] = /^\/([a-z]+)(?:\s+([\s\S]*))?$/.exec(text.trim()) ?? []
-  const command = table.find(({ name, aliases }) => name === word || aliases?.includes(word))
+  const command = findCommand(word, session)
   return command && { command, argument: argument.trim() }
 }
 
@@ -83,9 +98,9 @@ export async function runCommand(
   }
 }
 
-async function help(): Promise<string> {
-  return table
-    .map(({ name, about, hint }) => `- \`/${name}${hint === undefined ? "" : ` [${hint}]`}\`: ${about}`)
+async function help(_room: Room, session: Bound): Promise<string> {
+  return promptCommands(session)
+    .map(({ name, description, input }) => `- \`/${name}${input ? ` [${input.hint}]` : ""}\`: ${description}`)
     .join("\n")
 }
 
@@ -114,11 +129,21 @@ async function patched(room: Room, session: Bound, change: Fields): Promise<void
 async function model(room: Room, session: Bound, name: string): Promise<string> {
   if (name === "") {
     await session.readState()
+    const { offer } = session.state
+    if (offer) return modelsOffered(offer, session.state.model)
     const models = await room.models()
     return [`Model: ${session.state.model}`, ...models.map(({ key }) => `- ${key}`)].join("\n")
   }
-  await patched(room, session, { model: name === "default" ? null : name })
+  await patched(room, session, patchOfModel(name, session.state))
   return `This session uses ${session.state.model} now.`
+}
+
+function modelsOffered({ options }: Offer, now: string): string {
+  const option = options.find(({ category }) => category === "model")
+  if (option?.type !== "select") return `Model: ${now}`
+  return [`Model: ${option.currentValue}`, ...option.options.map(({ name, value }) => `- ${value} (${name})`)].join(
+    "\n",
+  )
 }
 
 async function think(room: Room, session: Bound, level: string): Promise<string> {

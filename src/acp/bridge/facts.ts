@@ -1,5 +1,6 @@
 // What the gateway keeps of a session beside its transcript, and its options and modes as ACP names them. Pure.
 import type { SessionConfigOption, SessionModeState } from "@agentclientprotocol/sdk"
+import { modePatch, type Offer, offeredModes, offeredOptions, offeredPatch } from "./offer.ts"
 import { type Fields, fieldsOf, invalid, shown, textOf } from "./params.ts"
 
 export const ADAPTIVE = "adaptive"
@@ -24,6 +25,8 @@ export interface SessionState {
   elevated: string
   costUsd: number | null
   contextTokens: number | null
+  /** What the external agent of this session offers; undefined for one of Pincer's own. */
+  offer?: Offer
 }
 
 export interface ModelRow {
@@ -33,7 +36,7 @@ export interface ModelRow {
   isDefault: boolean
 }
 
-export function stateOf(row: Fields): SessionState {
+export function stateOf(row: Fields, offer?: Offer): SessionState {
   const permissions = fieldsOf(row["permissions"])
   const number = (value: unknown) => (typeof value === "number" ? value : null)
   return {
@@ -53,6 +56,7 @@ export function stateOf(row: Fields): SessionState {
     elevated: textOf(row["elevatedLevel"]) ?? "off",
     costUsd: number(row["estimatedCostUsd"]),
     contextTokens: number(row["contextTokens"]),
+    ...(offer ? { offer } : {}),
   }
 }
 
@@ -66,7 +70,9 @@ const THINKING: readonly [string, string, string][] = [
   ["xhigh", "Extra high", "As much thinking as the model can do"],
 ]
 
-export function modesOf(state: SessionState): SessionModeState {
+/** Undefined when there are none to choose from. */
+export function modesOf(state: SessionState): SessionModeState | undefined {
+  if (state.offer) return offeredModes(state.offer)
   return {
     currentModeId: state.thinking,
     availableModes: THINKING.map(([id, name, description]) => ({ id, name: `Thinking: ${name}`, description })),
@@ -219,18 +225,42 @@ function modelOption(state: SessionState, models: readonly ModelRow[]): SessionC
   }
 }
 
+/** An external agent thinks as it likes. */
+const OFFERED_INSTEAD = "thought_level"
+const HOSTED_CHOICES = CHOICES.filter(({ id }) => id !== OFFERED_INSTEAD)
+const HOSTED_IDS: ReadonlySet<string> = new Set(HOSTED_CHOICES.map(({ id }) => id))
+
 /** All options, the ones that matter most first. */
 export function optionsOf(state: SessionState, models: readonly ModelRow[]): SessionConfigOption[] {
+  if (state.offer)
+    return [...offeredOptions(state.offer, HOSTED_IDS), ...HOSTED_CHOICES.map((choice) => optionOf(choice, state))]
   return [modelOption(state, models), ...CHOICES.map((choice) => optionOf(choice, state))]
 }
 
 /** What sessions.patch is to be told for a choice. Throws INVALID_PARAMS for one that there is not. */
 export function patchOf(id: string, value: unknown, state: SessionState): Fields {
+  const offered = state.offer && offeredPatch(state.offer, id, value, HOSTED_IDS)
+  if (offered) return offered
+  const choices = state.offer ? HOSTED_CHOICES : CHOICES
   if (typeof value !== "string") throw invalid(`${id} takes a text, not ${shown(value)}`)
-  if (id === "model") return { model: orNull(value, INHERIT) }
-  const choice = CHOICES.find((one) => one.id === id)
-  if (!choice) throw invalid(`Unknown option "${id}": there are model, ${CHOICES.map((one) => one.id).join(", ")}`)
+  if (id === "model" && !state.offer) return { model: orNull(value, INHERIT) }
+  const choice = choices.find((one) => one.id === id)
+  if (!choice) {
+    const known = optionsOf(state, []).map((one) => one.id)
+    throw invalid(`Unknown option "${id}": there are ${known.join(", ")}`)
+  }
   if (!choice.values.some(([known]) => known === value))
     throw invalid(`${id} cannot be ${shown(value)}: choose ${choice.values.map(([known]) => known).join(", ")}`)
   return choice.patch(value, state)
+}
+
+/** What sessions.patch is to be told for a mode. Throws INVALID_PARAMS. */
+export function patchOfMode(mode: unknown, state: SessionState): Fields {
+  return state.offer ? modePatch(mode) : patchOf("thought_level", mode, state)
+}
+
+/** What sessions.patch is to be told for a model. Throws INVALID_PARAMS. */
+export function patchOfModel(model: unknown, state: SessionState): Fields {
+  if (typeof model !== "string") throw invalid(`A model is a text, not ${shown(model)}`)
+  return state.offer ? { model: orNull(model, INHERIT) } : patchOf("model", model, state)
 }

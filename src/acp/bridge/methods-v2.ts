@@ -52,7 +52,7 @@ function factsV2(session: Bound, { configOptions }: Fields): Fields {
 async function prompt(room: Room, session: Bound, params: Fields): Promise<Fields> {
   const { params: said, parts } = saidOf(room, session, params)
   const only = parts.length === 1 ? parts[0] : undefined
-  const slash = only?.type === "text" ? commandIn(only.text) : undefined
+  const slash = only?.type === "text" ? commandIn(only.text, session) : undefined
   const own = new OwnPrompt(room, session)
   if (slash) {
     await runCommand(room, session, slash)

@@ -1,6 +1,6 @@
 // The methods of ACP v1 that belong to sessions, each with what it does.
 import { PincerError } from "../../base/errors.ts"
-import { optionsOf, patchOf } from "./facts.ts"
+import { optionsOf, patchOf, patchOfMode, patchOfModel } from "./facts.ts"
 import { listSessions } from "./listing.ts"
 import { afterwards, openFork, openKnown, openNew } from "./opening.ts"
 import { type Fields, requireText } from "./params.ts"
@@ -59,13 +59,13 @@ async function setMode(room: Room, sessions: BoundSessions, params: Fields): Pro
   const session = sessions.require(params["sessionId"])
   const { modeId } = params
   // Older clients send an empty one to say nothing.
-  if (modeId !== "") await change(room, session, patchOf("thought_level", modeId, session.state))
+  if (modeId !== "") await change(room, session, patchOfMode(modeId, session.state))
   return {}
 }
 
 async function setModel(room: Room, sessions: BoundSessions, params: Fields): Promise<Fields> {
   const session = sessions.require(params["sessionId"])
-  await change(room, session, patchOf("model", params["modelId"], session.state))
+  await change(room, session, patchOfModel(params["modelId"], session.state))
   return {}
 }
 

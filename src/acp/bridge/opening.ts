@@ -116,7 +116,8 @@ async function settled(
 
 async function factsOf(room: Room, session: Bound): Promise<Fields> {
   await session.readState()
-  return { modes: modesOf(session.state), configOptions: optionsOf(session.state, await room.models()) }
+  const modes = modesOf(session.state)
+  return { ...(modes ? { modes } : {}), configOptions: optionsOf(session.state, await room.models()) }
 }
 
 function tellAfterwards(room: Room, session: Bound, problems: readonly string[]): void {

@@ -104,7 +104,7 @@ export async function stopOwn(session: Bound): Promise<void> {
 export async function runPrompt(room: Room, session: Bound, params: Fields, signal: AbortSignal): Promise<Fields> {
   const { params: said, parts } = saidOf(room, session, params)
   const only = parts.length === 1 ? parts[0] : undefined
-  const slash = only?.type === "text" ? commandIn(only.text) : undefined
+  const slash = only?.type === "text" ? commandIn(only.text, session) : undefined
   if (slash) {
     await runCommand(room, session, slash)
     return { stopReason: "end_turn" }

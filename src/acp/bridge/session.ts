@@ -8,6 +8,7 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import { standing } from "../translate/history.ts"
 import { SessionFold, type Shown } from "../translate/shown.ts"
 import { type SessionState, stateOf } from "./facts.ts"
+import { type Offer, offerOf } from "./offer.ts"
 import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import { relayApproval } from "./permission.ts"
 import type { Bound, Room, RunningPrompt, WorkPlace } from "./room.ts"
@@ -39,6 +40,8 @@ export class BoundSession implements Bound {
   #replay: Replay | undefined
   /** Turns of others that were on their way when it was loaded: half a turn is not shown. */
   readonly #followed = new Set<string>()
+  /** The turn of them that ended last: its agent may still say something. */
+  #last: string | undefined
   #stateKnown = false
   #listens = false
 
@@ -145,10 +148,12 @@ export class BoundSession implements Bound {
     const { event, turnId } = envelope
     const prompt = this.prompts.get(turnId)
     const { voice } = this.#room
-    if (prompt || voice.watchesAll || this.#followed.has(turnId)) this.#show(envelope, false)
+    const isFollowed = prompt !== undefined || this.#followed.has(turnId)
+    if (isFollowed || voice.watchesAll || turnId === this.#last) this.#show(envelope, false)
     if (prompt && (event.type === "approval.requested" || event.type === "approval.resolved"))
       relayApproval(this.#room, this, prompt, event)
     if (event.type !== "turn.ended") return
+    if (isFollowed) this.#last = turnId
     this.#followed.delete(turnId)
     prompt?.settle({ type: "ended", outcome: event.outcome })
   }
@@ -163,30 +168,38 @@ export class BoundSession implements Bound {
 
   /** Reads the session's facts anew and tells what changed of them. */
   async refresh(): Promise<void> {
-    const now = stateOf(await this.#read())
+    const now = await this.#read()
     const before = this.#stateKnown ? this.state : undefined
     this.state = now
     this.#stateKnown = true
+    if (before && JSON.stringify(before.offer?.commands) !== JSON.stringify(now.offer?.commands))
+      this.#room.voice.commands(this)
     await this.#room.voice.facts(this, before, now)
   }
 
   /** The same without telling: the answer that is about to be given holds them. */
   async readState(): Promise<void> {
-    this.state = stateOf(await this.#read())
+    this.state = await this.#read()
     this.#stateKnown = true
   }
 
   /** Told once its facts were in an answer. */
-  async #read(): Promise<Fields> {
+  async #read(): Promise<SessionState> {
     try {
-      return fieldsOf(
-        fieldsOf(await this.#room.gateway.request("sessions.get", { key: this.key, limit: 1 }))["session"],
-      )
+      const found = fieldsOf(await this.#room.gateway.request("sessions.get", { key: this.key, limit: 1 }))
+      const row = fieldsOf(found["session"])
+      // Only external agents have models of this name.
+      return stateOf(row, textOf(row["modelProvider"])?.startsWith("acp:") ? await this.#offer() : undefined)
     } catch (error) {
+      if (!(error instanceof PincerError) || error.code !== "NOT_FOUND") throw error
       // Nothing was said in it yet.
-      if (error instanceof PincerError && error.code === "NOT_FOUND") return this.#defaults()
-      throw error
+      const offer = await this.#offer()
+      return stateOf(offer ? {} : await this.#defaults(), offer)
     }
+  }
+
+  async #offer(): Promise<Offer | undefined> {
+    return offerOf(await this.#room.gateway.request("session.options", { sessionKey: this.key }))
   }
 
   async #defaults(): Promise<Fields> {
@@ -201,7 +214,7 @@ export class BoundSession implements Bound {
   async patch(change: Fields): Promise<void> {
     const answer = fieldsOf(await this.#room.gateway.request("sessions.patch", { key: this.key, ...change }))
     const entry = answer["entry"]
-    if (isObject(entry)) this.state = stateOf(entry)
+    if (isObject(entry)) this.state = stateOf(entry, this.state.offer && (await this.#offer()))
     this.#stateKnown = true
   }
 }

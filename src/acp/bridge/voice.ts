@@ -5,7 +5,7 @@ import type { SessionUpdate } from "@agentclientprotocol/sdk"
 import { kindOf, locationsOf } from "../translate/kind.ts"
 import { callFields, updatesOf, type Viewing } from "../translate/updates.ts"
 import { promptCommands } from "./commands.ts"
-import { optionsOf, type SessionState } from "./facts.ts"
+import { modesOf, optionsOf, type SessionState } from "./facts.ts"
 import { fieldsOf, textOf } from "./params.ts"
 import type { Bound, Room, Voice } from "./room.ts"
 
@@ -78,7 +78,9 @@ async function tellFacts(
   now: SessionState,
   tell: (update: SessionUpdate) => void,
 ): Promise<void> {
-  if (before?.thinking !== now.thinking) tell({ sessionUpdate: "current_mode_update", currentModeId: now.thinking })
+  const mode = modesOf(now)?.currentModeId
+  if (mode !== undefined && mode !== (before && modesOf(before)?.currentModeId))
+    tell({ sessionUpdate: "current_mode_update", currentModeId: mode })
   const models = await room.models().catch((error: unknown) => {
     room.log.warn({ err: error }, "The models could not be listed")
     return []
