@@ -6,8 +6,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { fileURLToPath } from "node:url"
+import { Command } from "commander"
 import { systemClock } from "../src/base/clock.ts"
 import { silentLogger } from "../src/base/log.ts"
+import type { Cli } from "../src/cli/cli.ts"
+import { policy as policyGroup } from "../src/cli/commands/policy.ts"
+import { report } from "../src/cli/report.ts"
+import { Screen } from "../src/cli/screen.ts"
 import type { Approval } from "../src/protocol/approval.ts"
 import { openStore } from "../src/store/open.ts"
 import { startHouse } from "./house.ts"
@@ -22,11 +27,44 @@ function place(t: TestContext, config: object = {}) {
     home,
     write: (name: string, lines: readonly unknown[]) =>
       writeFileSync(join(home, name), lines.map((line) => JSON.stringify(line)).join("\n")),
-    policy(...args: string[]) {
-      const env = { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, NO_COLOR: "1" }
-      const ran = spawnSync(process.execPath, [PROGRAM, "policy", ...args], { cwd: home, env, encoding: "utf8" })
-      return { code: ran.status, out: ran.stdout, err: ran.stderr }
-    },
+    policy: (...args: string[]) => inProcess(home, args),
+    asProgram: (...args: string[]) => program(home, ["policy", ...args]),
+  }
+}
+
+function program(home: string, args: string[]): Ran {
+  const env = { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, NO_COLOR: "1" }
+  const ran = spawnSync(process.execPath, [PROGRAM, ...args], { cwd: home, env, encoding: "utf8" })
+  return { code: ran.status, out: ran.stdout, err: ran.stderr }
+}
+
+interface Ran {
+  code: number | null
+  out: string
+  err: string
+}
+
+/** The same without a process of its own. */
+async function inProcess(home: string, args: string[]): Promise<Ran> {
+  const env = { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, NO_COLOR: "1" }
+  const said = { out: "", err: "" }
+  const screen = (name: "out" | "err") => {
+    const write = (text: unknown) => {
+      said[name] += String(text)
+      return true
+    }
+    return new Screen({ stream: { write }, env })
+  }
+  const [out, err] = [screen("out"), screen("err")]
+  const cli: Cli = { env, flags: {}, out, err, version: "0", cwd: home, interactive: false, verbose: false }
+  const tree = new Command("pincer").exitOverride()
+  policyGroup(tree, () => cli)
+  try {
+    await tree.parseAsync(["policy", ...args], { from: "user" })
+    return { code: 0, ...said }
+  } catch (error) {
+    const code = report(error, { out, err }, { verbose: false, json: args.includes("--json") })
+    return { code, ...said }
   }
 }
 
@@ -38,13 +76,13 @@ const CALLS = [
   { call: { tool: "mcp:files:put", class: "write", writes: ["/elsewhere/x"] } },
 ]
 
-test("policy test shows what another policy decides otherwise, and fails when it is told to", (t) => {
-  const { policy, write } = place(t)
+test("policy test shows what another policy decides otherwise, and fails when it is told to", async (t) => {
+  const { asProgram, policy, write } = place(t)
   write("calls.jsonl", CALLS)
   write("strict.json", [
     { policy: { deny: ["WebFetch"], arguments: [{ tools: ["Bash"], commands: { deny: [["ls"]] } }] } },
   ])
-  const seen = policy("test", "calls.jsonl", "--policy", "strict.json", "--json")
+  const seen = asProgram("test", "calls.jsonl", "--policy", "strict.json", "--json")
   assert.equal(seen.code, 0, seen.err)
   const { calls, changed, rows } = JSON.parse(seen.out)
   assert.deepEqual([calls, changed], [4, 2])
@@ -55,9 +93,9 @@ test("policy test shows what another policy decides otherwise, and fails when it
       [2, "ask", "deny", "tools.deny"],
     ],
   )
-  assert.equal(policy("test", "calls.jsonl", "--policy", "strict.json", "--fail-on-change").code, 1)
-  assert.equal(policy("test", "calls.jsonl", "--fail-on-change").code, 0)
-  assert.match(policy("test", "calls.jsonl", "--all").err, /^4 calls, 0 decided otherwise\./)
+  assert.equal((await policy("test", "calls.jsonl", "--policy", "strict.json", "--fail-on-change")).code, 1)
+  assert.equal((await policy("test", "calls.jsonl", "--fail-on-change")).code, 0)
+  assert.match((await policy("test", "calls.jsonl", "--all")).err, /^4 calls, 0 decided otherwise\./)
 })
 
 test("policy test counts what humans allowed for longer when it is told to, and says what it assumed", async (t) => {
@@ -69,12 +107,12 @@ test("policy test counts what humans allowed for longer when it is told to, and 
   })
   const bash = { tool: "Bash", args: { command: "ls" }, sandbox: false, sessionKey: "agent:main:work" }
   write("calls.jsonl", [call("a.txt"), call("b.txt"), bash, { ...bash, sessionKey: "agent:main:other" }])
-  const verdicts = (...flags: string[]) => {
-    const { calls, assumed, rows } = JSON.parse(policy("test", "calls.jsonl", "--all", "--json", ...flags).out)
+  const verdicts = async (...flags: string[]) => {
+    const { calls, assumed, rows } = JSON.parse((await policy("test", "calls.jsonl", "--all", "--json", ...flags)).out)
     assert.equal(calls, 4)
     return { assumed, verdicts: rows.map(({ after, rule }: Record<string, string>) => `${after} ${rule}`) }
   }
-  const before = verdicts("--with-grants")
+  const before = await verdicts("--with-grants")
   assert.match(before.assumed, /does not exist/)
   const now = Date.now()
   const books = openStore({ path: join(home, "pincer.db"), durability: "normal" }, systemClock, silentLogger)
@@ -84,18 +122,18 @@ test("policy test counts what humans allowed for longer when it is told to, and 
     books.grants.addRuleNow({ id: "asked" } as Approval, offer, "me"),
   )
   // A gateway that has it open is no hindrance.
-  const open = verdicts("--with-grants")
+  const open = await verdicts("--with-grants")
   await books.close()
-  assert.deepEqual(open, verdicts("--with-grants"))
+  assert.deepEqual(open, await verdicts("--with-grants"))
   assert.match(open.assumed, /^Assumed: what is allowed now, 1 rules and 1 elevated sessions of .*pincer\.db\.$/)
   const [first, second, third, fourth] = open.verdicts
   assert.equal(first, "allow grant")
   assert.deepEqual([second, fourth], [before.verdicts[1], before.verdicts[3]], "for others nothing changes")
   assert.match(third, /^allow /)
-  const without = verdicts()
+  const without = await verdicts()
   assert.deepEqual(without.verdicts, before.verdicts)
   assert.match(without.assumed, /nothing was allowed for longer, no session is elevated \(--with-grants/)
-  assert.match(policy("test", "calls.jsonl").err, /decided otherwise\.\nAssumed: /)
+  assert.match((await policy("test", "calls.jsonl")).err, /decided otherwise\.\nAssumed: /)
 })
 
 test("rules that do not mean what they say are told of by doctor and by the start of a gateway", async (t) => {
@@ -123,7 +161,7 @@ test("rules that do not mean what they say are told of by doctor and by the star
   )
 })
 
-test("policy test takes lines of the audit, and says which of them it could judge by name only", (t) => {
+test("policy test takes lines of the audit, and says which of them it could judge by name only", async (t) => {
   const { policy, write } = place(t, { policy: { deny: ["Write"] } })
   write("audit.jsonl", [
     { format: "pincer-audit", exportedAt: 1, previous: { seq: 0, hash: "" } },
@@ -132,44 +170,47 @@ test("policy test takes lines of the audit, and says which of them it could judg
     { type: "decision", tool: "Write", summary: "a.txt", verdict: "ask", agentId: "main", door: "control" },
     { end: true, head: { seq: 3, hash: "" }, records: 3 },
   ])
-  const seen = policy("test", "audit.jsonl", "--fail-on-change")
+  const seen = await policy("test", "audit.jsonl", "--fail-on-change")
   assert.equal(seen.code, 1)
   assert.match(seen.out, /^4\s+Write\s+a\.txt\s+ask\s+deny\s+tools\.deny$/m)
   assert.match(seen.err, /2 calls, 1 decided otherwise\. 1 have no arguments/)
 })
 
-test("policy test refuses what it does not understand, and names the line or the key", (t) => {
+test("policy test refuses what it does not understand, and names the line or the key", async (t) => {
   const { policy, write } = place(t)
   write("calls.jsonl", [CALLS[0], { args: {} }])
-  assert.match(policy("test", "calls.jsonl").err, /calls\.jsonl, line 2: names no tool/)
-  assert.equal(policy("test", "none.jsonl").code, 4)
+  assert.match((await policy("test", "calls.jsonl")).err, /calls\.jsonl, line 2: names no tool/)
+  assert.equal((await policy("test", "none.jsonl")).code, 4)
   write("calls.jsonl", [CALLS[0]])
   write("bad.json", [{ policyy: {} }])
-  assert.match(policy("test", "calls.jsonl", "--policy", "bad.json").err, /Unknown key policyy: did you mean policy\?/)
+  assert.match(
+    (await policy("test", "calls.jsonl", "--policy", "bad.json")).err,
+    /Unknown key policyy: did you mean policy\?/,
+  )
   write("bad.json", [{ policy: { arguments: [{ tools: ["Bash"], schema: { type: "nope" } }] } }])
-  const bad = policy("test", "calls.jsonl", "--policy", "bad.json")
+  const bad = await policy("test", "calls.jsonl", "--policy", "bad.json")
   assert.equal(bad.code, 2)
   assert.match(bad.err, /policy\.arguments\[0\]\.schema: is not a valid JSON Schema/)
   write("bad.json", [{ policy: { arguments: [{ tools: ["Read"], paths: { deny: ["~/.ssh"] } }] } }])
-  assert.match(policy("test", "calls.jsonl", "--policy", "bad.json").err, /write the whole path/)
+  assert.match((await policy("test", "calls.jsonl", "--policy", "bad.json")).err, /write the whole path/)
 })
 
-test("policy explain shows every step, runs nothing, and takes the flags of permission", (t) => {
+test("policy explain shows every step, runs nothing, and takes the flags of permission", async (t) => {
   const { home, policy } = place(t, { policy: { allow: ["mcp:*"] } })
-  const plain = JSON.parse(policy("explain", "Write", '{"path": "a.txt", "content": "x"}', "--json").out)
+  const plain = JSON.parse((await policy("explain", "Write", '{"path": "a.txt", "content": "x"}', "--json")).out)
   assert.deepEqual([plain.verdict, plain.rule], ["ask", "mode.approve-reads"])
   assert.equal(
     plain.trail.map((one: { step: string }) => one.step).join(" "),
     "identity deny availability placement mode ask",
   )
-  const denied = policy("explain", "Write", '{"path": "a.txt", "content": "x"}', "--deny-all")
+  const denied = await policy("explain", "Write", '{"path": "a.txt", "content": "x"}', "--deny-all")
   assert.match(denied.out, /Verdict +deny\n.*deny-all refuses/)
   assert.match(denied.err, /names only tools of plug-ins/)
   const alone = JSON.parse(
-    policy("explain", "exec", '{"command": "touch ran"}', "--tainted", "--unattended", "--json").out,
+    (await policy("explain", "exec", '{"command": "touch ran"}', "--tainted", "--unattended", "--json")).out,
   )
   assert.deepEqual([alone.verdict, alone.rule], ["deny", "nonInteractive.deny"])
   assert.equal(existsSync(join(home, "ran")), false)
-  assert.match(policy("explain", "Bash", "ls").err, /is not a JSON object/)
-  assert.equal(policy("explain", "Nope").code, 0, "a name alone can be judged")
+  assert.match((await policy("explain", "Bash", "ls")).err, /is not a JSON object/)
+  assert.equal((await policy("explain", "Nope")).code, 0, "a name alone can be judged")
 })
