@@ -331,3 +331,24 @@ steps: [{ id: a, run: "echo '\\"x\\"'", output: { schema: { type: integer } } }]
   const wrong = await room.run(typed, { args: { n: 5 } })
   assert.ok(!wrong.ok && /output of step a does not fit/.test(wrong.error.message))
 })
+
+test("the steps at the end wait for people, too, and a stop among them can be resumed", async () => {
+  const waiting = ok(
+    await room.run(`steps: [{ id: a, run: "echo a >> log; echo out" }]
+finally: [{ id: sure, approval: Tidy?, run: "echo sure >> log" }, { id: b, run: "echo b >> log" }]
+`),
+  )
+  assert.equal(waiting.status, "needs_approval")
+  const done = ok(await room.engine.answer(token(waiting), { type: "approve", approved: true }, room.how))
+  assert.deepEqual([done.status, done.output, log()], ["ok", ["out\n"], ["a", "sure", "b"]])
+  const failing = room.run(
+    `steps: [{ id: a, run: "false" }]
+on_failure: [{ id: c, run: "touch here; sleep 60" }]
+`,
+    { runId: "stopped" },
+  )
+  while (!room.events.some((event) => event.type === "step.started" && event.path === "c"))
+    await new Promise(setImmediate)
+  assert.equal(await room.engine.cancel("stopped", "ann"), true)
+  assert.equal(ok(await failing).status, "cancelled")
+})

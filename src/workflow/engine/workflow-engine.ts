@@ -227,7 +227,8 @@ export class WorkflowEngine implements Engine {
   async #workflow(run: RunContext, definition: Definition, base: Frame): Promise<unknown[]> {
     const frame = { ...base, ...ownPlace(definition, base) }
     await runSteps(run, definition.steps, frame)
-    await this.#aftermath(run, definition.finally, frame)
+    const waits = await this.#aftermath(run, definition.finally, frame)
+    if (waits) throw waits
     return itemsOfResult(frame.last.result)
   }
 
@@ -238,16 +239,19 @@ export class WorkflowEngine implements Engine {
     return done.rendered ? [] : done.items
   }
 
-  /** Steps that run whatever came of the others; their failures are warnings. */
-  async #aftermath(run: RunContext, steps: Definition["finally"], frame: Frame): Promise<void> {
+  /** Steps that run whatever came of the others; their failures are warnings. Gives the gates that they wait at, also those of steps cut off. */
+  async #aftermath(run: RunContext, steps: Definition["finally"], frame: Frame): Promise<GateWaits | undefined> {
+    const waits: string[] = []
     for (const step of steps) {
       try {
         await runSteps(run, [step], { ...frame, last: { result: undefined } })
       } catch (error) {
-        if (error instanceof RunFenced) throw error
+        if (error instanceof RunFenced || (error instanceof RunStopped && error.kind !== "timeout")) throw error
+        if (error instanceof GateWaits) waits.push(...error.gateIds)
         run.warn(`Step ${step.id}: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
+    return waits.length === 0 ? undefined : new GateWaits(waits)
   }
 
   async #ended(run: RunContext, definition: Definition | null, base: Frame, error: unknown): Promise<Envelope> {
@@ -277,8 +281,12 @@ export class WorkflowEngine implements Engine {
     const canceled = error instanceof Refused || (error instanceof RunStopped && error.kind === "canceled")
     if (definition && !(error instanceof RunStopped)) {
       const frame = { ...base, ...ownPlace(definition, base) }
-      if (!canceled) await this.#aftermath(run, definition.onFailure, frame)
-      await this.#aftermath(run, definition.finally, frame)
+      try {
+        if (!canceled) await this.#aftermath(run, definition.onFailure, frame)
+        await this.#aftermath(run, definition.finally, frame)
+      } catch (stop) {
+        return this.#ended(run, definition, base, stop)
+      }
     }
     if (error instanceof Refused) return this.#end(fence, { status: "canceled", output: [] })
     if (error instanceof RunStopped && error.kind === "canceled" && error.message.startsWith("Canceled by"))
