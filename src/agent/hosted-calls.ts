@@ -37,10 +37,17 @@ export interface HostedEntry {
   cancelTimer: (() => void) | undefined
 }
 
-/** Looks at every change of a call; `taint` is what its result brings in from outside. */
+/** Looks at every change of a call. */
 export interface CallWatch {
   changed(entry: HostedEntry): Promise<void>
-  ended(entry: HostedEntry): Promise<TaintMark[]>
+  ended(entry: HostedEntry): Promise<CallEnd>
+}
+
+export interface CallEnd {
+  /** What its result brings in from outside. */
+  taint: TaintMark[]
+  /** Why leave was refused; the agent's own words for that may say anything. */
+  denied?: string
 }
 
 export interface CallLog {
@@ -155,11 +162,13 @@ export class HostedCalls {
     this.#open.delete(callId)
     this.#ended.add(callId)
     entry.view = { ...entry.view, status }
-    const taint = await this.#watch.ended(entry)
+    const { denied, taint } = await this.#watch.ended(entry)
     // Once more as a whole: what its terminals showed is known only now.
     const view = this.#kept(entry.view)
     const { call, result } = this.#told(entry, view, taint)
-    const text = result.content.map((part) => (part.type === "tool.result" ? textOf(part.content) : "")).join("")
+    const said = result.content.map((part) => (part.type === "tool.result" ? textOf(part.content) : "")).join("")
+    const text = denied ?? said
+    const details = { ...(denied === undefined ? {} : { denied: true }), ...(taint.length > 0 ? { taint } : {}) }
     const ended: RecordedEvent = {
       type: "tool.ended",
       callId,
@@ -167,7 +176,7 @@ export class HostedCalls {
       isError: status !== "completed",
       text: text.length > EVENT_TEXT ? `${cut(text, EVENT_TEXT)}…` : text,
       durationMs: clock.now() - startedAt,
-      ...(taint.length > 0 ? { details: this.#room.ports.redactor.value({ taint }) } : {}),
+      ...(Object.keys(details).length > 0 ? { details: this.#room.ports.redactor.value(details) } : {}),
       view,
     }
     this.#room.messages.push(call, result)

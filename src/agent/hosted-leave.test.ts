@@ -106,6 +106,28 @@ test("a denied tool is denied whatever the agent calls it, and the reason reache
   await room.close()
 })
 
+test("a call that was refused and given up is on record as denied, in our words; one that was made is not", async () => {
+  for (const [status, denied] of [
+    ["failed", true],
+    ["completed", undefined],
+  ] as const) {
+    const room = await openHostedRoom({
+      async play(turn) {
+        await leave(turn, RUN)
+        const content: ToolView["content"] = [{ type: "content", part: { type: "text", text: "gave up" } }]
+        await turn.hear({ type: "tool", callId: "c", view: { status, content } })
+      },
+    })
+    const running = room.turn()
+    await room.desk.resolve((await room.asked()).id, "deny", "tester")
+    await running
+    const [ended] = room.heard("tool.ended")
+    assert.equal((ended?.details as { denied?: boolean } | undefined)?.denied, denied)
+    assert.match(ended?.text ?? "", denied ? /The user denied this call/ : /gave up/)
+    await room.close()
+  }
+})
+
 test("a denial by a human carries its reason; the turn shows as waiting meanwhile", async () => {
   let got: HostedLeave | undefined
   const room = await openHostedRoom({

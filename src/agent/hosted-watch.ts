@@ -4,10 +4,9 @@
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
 import type { CallFacts } from "../policy/scene.ts"
-import type { TaintMark } from "../protocol/decision.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { HostedCall, HostedLeave } from "./harness.ts"
-import { type CallWatch, type HostedCalls, type HostedEntry, toldFacts } from "./hosted-calls.ts"
+import { type CallEnd, type CallWatch, type HostedCalls, type HostedEntry, toldFacts } from "./hosted-calls.ts"
 import { auditCall, type HostedLeaves, summaryOf } from "./hosted-leave.ts"
 import { actorOf, type HostedRoom } from "./hosted-room.ts"
 import { type Judgement, judgeFacts } from "./scene.ts"
@@ -22,8 +21,8 @@ export interface OwnDeeds {
 interface Standing {
   /** What it was allowed for. */
   leave?: Judgement
-  /** Leave was refused: by a rule, or by a human. */
-  refused?: boolean
+  /** Why leave was refused: by a rule, or by a human. */
+  refused?: string
   /** The turn was ended for it. */
   reported?: boolean
 }
@@ -66,9 +65,11 @@ export class HostedWatch implements CallWatch {
       case "allowed":
         this.#standings.set(callId, { leave: permission.verdict })
         return { type: "allowed", always: false }
-      case "denied":
-        this.#standings.set(callId, { refused: true })
-        return { type: "denied", reason: this.#room.ports.redactor.text(permission.reason), always: false }
+      case "denied": {
+        const reason = this.#room.ports.redactor.text(permission.reason)
+        this.#standings.set(callId, { refused: reason })
+        return { type: "denied", reason, always: false }
+      }
       case "canceled":
         return { type: "canceled" }
       default:
@@ -80,17 +81,17 @@ export class HostedWatch implements CallWatch {
     if (entry.view.status === "in_progress") await this.#look(entry)
   }
 
-  async ended(entry: HostedEntry): Promise<TaintMark[]> {
+  async ended(entry: HostedEntry): Promise<CallEnd> {
     const { status } = entry.view
     const standing = this.#standings.get(entry.callId)
     // What was refused and failed was not done.
-    if (standing?.refused && status !== "completed") return []
-    if (status === "canceled" && !standing?.leave) return []
+    if (standing?.refused !== undefined && status !== "completed") return { taint: [], denied: standing.refused }
+    if (status === "canceled" && !standing?.leave) return { taint: [] }
     const verdict = await this.#look(entry)
-    if (verdict.decision.verdict === "deny") return []
+    if (verdict.decision.verdict === "deny") return { taint: [] }
     await this.#writeDown(entry, verdict)
     const { cwd } = this.#room
-    return taintOfCall(verdict.facts, verdict.decision, cwd, entry.callId)
+    return { taint: taintOfCall(verdict.facts, verdict.decision, cwd, entry.callId) }
   }
 
   /** Ends the turn when the call is one that is denied. */
@@ -130,11 +131,12 @@ export class HostedWatch implements CallWatch {
     const durationMs = this.#room.ports.clock.now() - entry.startedAt
     const unasked = verdict.decision.verdict === "ask" && standing?.leave !== verdict
     const { reason, rule } = verdict.decision
-    const marks = unasked ? { rule, reason, details: { asked: standing?.refused === true, allowed: false } } : {}
+    const marks = unasked ? { rule, reason, details: { asked: standing?.refused !== undefined, allowed: false } } : {}
     await auditCall(this.#room, wishOf(entry), verdict, { type: "effect", outcome, durationMs, ...marks })
     if (!unasked) return
     const what = excerpt(summaryOf(this.#room, wishOf(entry), verdict.facts), 200)
-    if (standing?.refused) await this.#record([notice("agent-did-denied", `The agent did what was denied: ${what}.`)])
+    if (standing?.refused !== undefined)
+      await this.#record([notice("agent-did-denied", `The agent did what was denied: ${what}.`)])
     else if (!this.#noticed) {
       this.#noticed = true
       const text = `The agent did this without asking, and Pincer would have asked: ${what}. More of the kind in this turn stands in the audit.`
