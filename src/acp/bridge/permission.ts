@@ -19,6 +19,11 @@ export function choicesOf(approval: Approval): PermissionChoice[] {
   ]
 }
 
+interface Answer {
+  decision: string
+  reason?: string
+}
+
 export function relayApproval(
   room: Room,
   session: Bound,
@@ -30,11 +35,14 @@ export function relayApproval(
     prompt.withdraw(approval.id)
     return
   }
-  // A question goes to the client that lends its ear, not through here.
-  if (approval.kind === "question" || prompt.canceled) return
+  const { kind, question } = approval
+  // A question goes to the client that lends its ear, not through here. Behind one that shows none sits who would have to answer.
+  if (prompt.canceled || (kind === "question" && (!question || room.client[question.type]))) return
   const signal = prompt.asking(approval.id)
   if (!signal) return
-  relay(room, session, approval, signal)
+  const unseen = { decision: "deny", reason: "Their client shows no forms: ask in words" }
+  const answering = kind === "question" ? Promise.resolve(unseen) : askLeave(room, session, approval, signal)
+  relay(room, session, approval, answering, signal)
     .catch((error: unknown) => {
       const { message } = asPincerError(error)
       room.log.warn({ approval: approval.id, reason: message }, "An approval could not be relayed")
@@ -42,9 +50,14 @@ export function relayApproval(
     .finally(() => prompt.asked(approval.id))
 }
 
-async function relay(room: Room, session: Bound, approval: Approval, signal: AbortSignal): Promise<void> {
-  const choices = choicesOf(approval)
-  const answer = await answerOf(room, session, approval, choices, signal)
+async function relay(
+  room: Room,
+  session: Bound,
+  approval: Approval,
+  answering: Promise<Answer | undefined>,
+  signal: AbortSignal,
+): Promise<void> {
+  const answer = await answering
   if (!answer || signal.aborted) return
   try {
     await room.gateway.request("exec.approval.resolve", { id: approval.id, sessionKey: session.key, ...answer })
@@ -56,13 +69,13 @@ async function relay(room: Room, session: Bound, approval: Approval, signal: Abo
 }
 
 /** Undefined when nobody waits for it any more. */
-async function answerOf(
+async function askLeave(
   room: Room,
   session: Bound,
   approval: Approval,
-  choices: readonly PermissionChoice[],
   signal: AbortSignal,
-): Promise<{ decision: string; reason?: string } | undefined> {
+): Promise<Answer | undefined> {
+  const choices = choicesOf(approval)
   try {
     const chosen = await room.voice.askLeave(session, approval, choices, signal)
     if (chosen === undefined) return { decision: "deny", reason: "The client put the question off" }
