@@ -40,6 +40,13 @@ export interface RunStep {
   endedAt: number | null
   /** Why it failed, was skipped or is uncertain. */
   message?: string
+  /** Where its output lies when it was too long to be kept in the result. */
+  spilled?: Spilled
+}
+
+export interface Spilled {
+  file: string
+  bytes: number
 }
 
 export const STEP_KINDS = [
@@ -130,7 +137,15 @@ export interface EnvelopeExtras {
 export type RunEvent = { runId: string; seq: number; at: number } & (
   | { type: "run.started"; title: string; attempt: number }
   | { type: "step.started"; path: string; kind: StepKind; attempt: number }
-  | { type: "step.ended"; path: string; kind: StepKind; status: RunStepStatus; durationMs: number; message?: string }
+  | {
+      type: "step.ended"
+      path: string
+      kind: StepKind
+      status: RunStepStatus
+      durationMs: number
+      message?: string
+      spilled?: Spilled
+    }
   | { type: "run.waiting"; path: string; gate: "approval" | "input"; prompt: string; expiresAt: number | null }
   | { type: "run.ended"; status: RunStatus; error?: EnvelopeError }
 )
@@ -147,7 +162,7 @@ export function foldSteps(events: readonly RunEvent[]): RunStep[] {
     const { path, kind, at } = event
     const known = steps.get(path) ?? { path, kind, status: "pending", attempts: 0, startedAt: null, endedAt: null }
     if (event.type === "step.started") {
-      const { message: _, ...rest } = known
+      const { message: _, spilled: __, ...rest } = known
       steps.set(path, {
         ...rest,
         status: "running",
@@ -162,6 +177,7 @@ export function foldSteps(events: readonly RunEvent[]): RunStep[] {
         startedAt: known.startedAt ?? at - event.durationMs,
         endedAt: at,
         ...(event.message === undefined ? {} : { message: event.message }),
+        ...(event.spilled === undefined ? {} : { spilled: event.spilled }),
       })
   }
   return [...steps.values()]

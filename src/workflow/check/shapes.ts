@@ -6,6 +6,7 @@ import type { Reference } from "../language/reference.ts"
 export const RESULT_FIELDS: readonly string[] = [
   "stdout",
   "json",
+  "spilled",
   "approved",
   "approvedBy",
   "initiatedBy",

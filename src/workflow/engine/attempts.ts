@@ -57,7 +57,8 @@ export async function withAttempts(
       checkOutput(step, result)
       run.ports.checkpoint("step.acted")
       await charge(run, chargesOf(step, result, frame), frame.env)
-      await run.log.settle(path, effect, result, [ended(path, step.kind, "completed", clock.now() - startedAt)], key)
+      const fact = ended(path, step.kind, "completed", clock.now() - startedAt)
+      await run.log.settle(path, effect, result, [{ ...fact, ...spilledOf(result) }], key)
       await checkCost(run)
       return result
     } catch (error) {
@@ -70,6 +71,10 @@ export async function withAttempts(
       await clock.sleep(pauseMs, run.signal)
     }
   }
+}
+
+function spilledOf({ spilled }: StepResult): Pick<StepResult, "spilled"> {
+  return spilled ? { spilled } : {}
 }
 
 async function reuse(run: RunContext, step: StepDefinition, path: string, earlier: StepResult): Promise<StepResult> {

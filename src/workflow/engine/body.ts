@@ -4,7 +4,6 @@ import { dirname, resolve } from "node:path"
 import { PincerError } from "../../base/errors.ts"
 import type { ProgramResult, ProgramRun } from "../command.ts"
 import type { StepBody, StepDefinition } from "../definition.ts"
-import { readWorkflow } from "../file/read.ts"
 import type { StepResult } from "../language/reference.ts"
 import { expand, expandArguments, shellQuoted } from "../language/template.ts"
 import { argumentsOf } from "./arguments.ts"
@@ -81,7 +80,7 @@ async function program(
   }
   const ran = await run.ports.run(asked, addressOf(run, path), attempt.signal, run.warn)
   if (ran.exitCode !== 0) throw new Error(failureOf(ran, line))
-  if (ran.spilled) return { id: step.id, stdout: ran.stdout, ...{ spilled: ran.spilled } }
+  if (ran.spilled) return { id: step.id, stdout: ran.stdout, spilled: ran.spilled }
   return outputOf(step.id, ran.stdout, step.output?.mode)
 }
 
@@ -121,6 +120,8 @@ async function subWorkflow(
   if (!known) await run.log.settle(key, "read", { real, text }, [])
   if (frame.files.includes(real))
     throw new PincerError("INVALID_PARAMS", `Workflow step ${step.id}: ${given} is already running around it`)
+  // Loaded here: a pipeline needs no reader of files.
+  const { readWorkflow } = await import("../file/read.ts")
   const { definition, problems } = readWorkflow(text, real)
   const wrong = problems.find((problem) => problem.level === "error")
   if (!definition || wrong)

@@ -352,3 +352,30 @@ on_failure: [{ id: c, run: "touch here; sleep 60" }]
   assert.equal(await room.engine.cancel("stopped", "ann"), true)
   assert.equal(ok(await failing).status, "cancelled")
 })
+
+test("an output that was too long is named in the envelope, also after a gate, and later steps find its file", async () => {
+  await room.close()
+  room = openWorkflowRoom({
+    ports: {
+      async run({ line }) {
+        const text = "shell" in line ? line.shell : ""
+        const result = { exitCode: 0, killedBy: null, stdout: text, stderr: "", timedOut: false }
+        return text === "long" ? { ...result, spilled: { file: "/kept/whole", bytes: 9_000_000 } } : result
+      },
+    },
+  })
+  const waiting = ok(
+    await room.run(`steps:
+  - { id: each, for_each: "[1]", steps: [{ id: big, run: long }] }
+  - { id: gate, approval: true }
+  - { id: top, run: long }
+  - { id: next, run: "at $top.spilled.file of $top.spilled.bytes" }`),
+  )
+  assert.deepEqual(waiting.spilled, [{ path: "each[0].big", file: "/kept/whole", bytes: 9_000_000 }])
+  const done = ok(await room.engine.answer(token(waiting), { type: "approve", approved: true }, room.how))
+  assert.deepEqual(
+    done.spilled?.map((one) => one.path),
+    ["each[0].big", "top"],
+  )
+  assert.deepEqual(done.output, ["at /kept/whole of 9000000"])
+})

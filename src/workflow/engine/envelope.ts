@@ -43,5 +43,6 @@ function extrasOf(runId: string, all: readonly RunStep[]): EnvelopeExtras {
   }))
   const counts: NonNullable<EnvelopeExtras["counts"]> = {}
   for (const { status } of steps) counts[status] = (counts[status] ?? 0) + 1
-  return { runId, steps, counts }
+  const spilled = all.flatMap((step) => (step.spilled ? [{ path: step.path, ...step.spilled }] : []))
+  return { runId, steps, counts, ...(spilled.length === 0 ? {} : { spilled }) }
 }

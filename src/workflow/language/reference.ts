@@ -5,6 +5,8 @@ export interface StepResult {
   id: string
   stdout?: string
   json?: unknown
+  /** The whole output, where `stdout` is only its beginning. */
+  spilled?: { file: string; bytes: number }
   approved?: boolean
   approvedBy?: string
   initiatedBy?: string
