@@ -164,7 +164,7 @@ function replyTo(gate: GateRow, done: readonly string[]): GateReply {
   const [path, question] = gate.path.split("?uncertain")
   if (question !== undefined) {
     const acted = done.some((one) => one === path || one.startsWith(`${path}|`))
-    return { type: "respond", response: { did: acted ? "done" : "again" } }
+    return { type: "respond", response: acted ? { did: "done", output: "{}" } : { did: "again" } }
   }
   return gate.request["type"] === "input"
     ? { type: "respond", response: { n: 7 } }
