@@ -15,14 +15,15 @@ import { report } from "../src/cli/report.ts"
 import { Screen } from "../src/cli/screen.ts"
 import type { Approval } from "../src/protocol/approval.ts"
 import { openStore } from "../src/store/open.ts"
-import { startHouse } from "./house.ts"
+import { NO_SANDBOX, startHouse } from "./house.ts"
 
 const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 
 function place(t: TestContext, config: object = {}) {
   const home = realpathSync(mkdtempSync(join(tmpdir(), "pincer-policy-")))
   t.after(() => rmSync(home, { recursive: true, force: true }))
-  writeFileSync(join(home, "pincer.json"), JSON.stringify(config), { mode: 0o600 })
+  const settings = { sandbox: NO_SANDBOX.sandbox, ...config }
+  writeFileSync(join(home, "pincer.json"), JSON.stringify(settings), { mode: 0o600 })
   return {
     home,
     write: (name: string, lines: readonly unknown[]) =>

@@ -13,7 +13,7 @@ import { resolvePermissions, summary } from "../policy/permissions.ts"
 import type { CallFacts, SandboxScene, Scene } from "../policy/scene.ts"
 import type { Decision } from "../protocol/decision.ts"
 import type { Origin } from "../protocol/turn.ts"
-import { openSandbox } from "../sandbox/index.ts"
+import { openSandbox, type Sandbox } from "../sandbox/index.ts"
 import type { RecordedLeave } from "../store/leave.ts"
 import { tools } from "../tools/index.ts"
 import type { Tool, ToolSettings } from "../tools/tool.ts"
@@ -87,11 +87,20 @@ export function parseRecord(value: unknown, where: string): TrialRecord {
 
 /** What this configuration would decide. */
 export async function judgeRecord(record: TrialRecord, place: TrialPlace): Promise<TrialAnswer> {
+  const { facts, partial } = await factsOf(record, folderOf(record.cwd ?? place.cwd), place)
+  return { ...(await judgeCall(facts, record, place)), partial }
+}
+
+/** The same of facts that somebody else has looked at. */
+export async function judgeCall(
+  facts: CallFacts,
+  record: Omit<TrialRecord, "tool" | "args" | "call">,
+  place: TrialPlace,
+): Promise<Omit<TrialAnswer, "partial">> {
   const { config, home, now } = place
   const agentId = record.agentId ?? config.agents.default
   const from = originOf(record)
   const workspace = folderOf(record.cwd ?? place.cwd)
-  const { facts, partial } = await factsOf(record, workspace, place)
   const layers = policyLayers(config, agentId, from, record.provider, record.model)
   const resolved = resolvePermissions([
     ...configuredPermissions(config, agentId, from),
@@ -120,10 +129,10 @@ export async function judgeRecord(record: TrialRecord, place: TrialPlace): Promi
     counts: record.counts ?? { turn: 0, minute: 0, day: 0 },
     canAsk: record.canAsk ?? true,
   }
-  return { decision: decide(scene), permissions: summary(resolved), warnings: policyWarnings(layers), partial }
+  return { decision: decide(scene), permissions: summary(resolved), warnings: policyWarnings(layers) }
 }
 
-function originOf(record: TrialRecord): Origin {
+function originOf(record: Pick<TrialRecord, "origin" | "door" | "subAgent">): Origin {
   if (record.origin) return record.origin
   const door = origin.shape.door.safeParse(record.door)
   return { door: door.success ? door.data : "cli", ...(record.subAgent ? { parentTurnId: "recorded" } : {}) }
@@ -181,7 +190,7 @@ function emptyFacts(tool: string, kind: CallFacts["class"]): CallFacts {
   return { tool, aliases: [], class: kind, from: "builtin", args: {}, reads: [], writes: [], hosts: [] }
 }
 
-function settingsOf({ config, env }: TrialPlace): ToolSettings {
+export function settingsOf({ config, env }: Pick<TrialPlace, "config" | "env">): ToolSettings {
   const { exec, fetch, maxOutputChars, search } = config.tools
   const around = { PATH: env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin", HOME: env["HOME"] ?? "/", ...exec.env }
   return {
@@ -196,8 +205,19 @@ function settingsOf({ config, env }: TrialPlace): ToolSettings {
   }
 }
 
+/** What the sandbox of this machine can do, tried once for a configuration: it takes longer than to judge a thousand calls. */
+const reports = new WeakMap<Config["sandbox"], ReturnType<Sandbox["report"]>>()
+
+function triedOut({ sandbox: settings }: Config, sandbox: Sandbox): ReturnType<Sandbox["report"]> {
+  const known = reports.get(settings)
+  if (known) return known
+  const tried = sandbox.report()
+  reports.set(settings, tried)
+  return tried
+}
+
 async function sandboxOf(
-  record: TrialRecord,
+  record: Pick<TrialRecord, "sandbox">,
   agentId: string,
   { config, env, home }: TrialPlace,
 ): Promise<SandboxScene> {
@@ -212,7 +232,7 @@ async function sandboxOf(
     }
     if (record.sandbox !== undefined)
       return { ...scene, available: record.sandbox, detail: record.sandbox ? "as recorded" : "there was none" }
-    const { available, detail, install } = await sandbox.report()
+    const { available, detail, install } = await triedOut(config, sandbox)
     return { ...scene, available, detail, ...(install === undefined ? {} : { install }) }
   } finally {
     sandbox.close()
