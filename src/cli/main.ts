@@ -10,6 +10,9 @@ if (args.length === 1 && (args[0] === "--version" || args[0] === "-v" || args[0]
 } else if (args[0] === "acp" && (await import("./acp-words.ts")).needsTree(args.slice(1)) === false) {
   const { runAcpMain } = await import("./acp-main.ts")
   await runAcpMain(args.slice(1))
+} else if (args[0] === "lobster") {
+  const { runLobsterMain } = await import("./lobster-main.ts")
+  await runLobsterMain(args.slice(1))
 } else {
   const { run } = await import("./program.ts")
   await run(args)

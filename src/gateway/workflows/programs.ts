@@ -32,7 +32,8 @@ export interface ProgramHouse {
   outputs: string
 }
 
-interface Asked {
+/** What a step wants to start. */
+export interface Asked {
   file: string
   args: readonly string[]
   /** As policy reads it. */
@@ -78,8 +79,9 @@ export async function runStepProgram(
   }
 }
 
-async function askedOf(
-  { settings }: ProgramHouse,
+/** Throws INVALID_PARAMS for what can never be run. */
+export async function askedOf(
+  { settings }: Pick<ProgramHouse, "settings">,
   { cwd, env, line }: ProgramRun,
   warn: (text: string) => void,
 ): Promise<Asked> {
@@ -95,8 +97,9 @@ async function askedOf(
   }
   noNul([line.shell])
   const own = env["LOBSTER_SHELL"] ?? env["PINCER_SHELL"]
-  if (own === undefined || own === "" || own === settings.exec.shell)
-    return { file: settings.exec.shell, args: ["-c", line.shell], text: line.shell, ...place }
+  const usual = shellOf(settings)
+  if (own === undefined || own === "" || own === usual)
+    return { file: usual, args: ["-c", line.shell], text: line.shell, ...place }
   // Another shell is a program like any other: policy sees it, and what it is given.
   return { file: own, args: ["-c", line.shell], text: [own, "-c", line.shell].map(shellQuoted).join(" "), ...place }
 }
@@ -114,7 +117,12 @@ async function realFolder(cwd: string): Promise<string> {
   }
 }
 
-async function factsOf({ cwd, env, text }: Asked, { exec }: ToolSettings): Promise<CallFacts> {
+/** Workflow files are written for /bin/sh; a shell that somebody chose is taken instead. */
+function shellOf({ exec }: ToolSettings): string {
+  return exec.shell === "/bin/bash" ? "/bin/sh" : exec.shell
+}
+
+export async function factsOf({ cwd, env, text }: Asked, settings: ToolSettings): Promise<CallFacts> {
   return {
     tool: "Bash",
     aliases: ["exec", "bash", "shell"],
@@ -124,13 +132,14 @@ async function factsOf({ cwd, env, text }: Asked, { exec }: ToolSettings): Promi
     reads: [],
     writes: [],
     hosts: [],
-    command: await commandFacts(text, { cwd, env, shell: exec.shell }),
+    command: await commandFacts(text, { cwd, env, shell: shellOf(settings) }),
   }
 }
 
-async function collected(
-  { outputs }: ProgramHouse,
-  { address, signal }: StepRoom,
+/** Runs it where it was placed, and keeps what it says. */
+export async function collected(
+  { outputs }: Pick<ProgramHouse, "outputs">,
+  { address, signal }: Pick<StepRoom, "address" | "signal">,
   { maxBytes, stdin, timeoutMs }: ProgramRun,
   program: { file: string; args: readonly string[]; cwd: string; env: Readonly<Record<string, string>> },
 ): Promise<ProgramResult> {

@@ -66,7 +66,9 @@ export async function passGate(
 function givenTo(step: StepDefinition, frame: Frame): StepResult {
   if (step.stdin === undefined) return { id: step.id }
   const input = inputOf(step.stdin, frame)
-  return typeof input === "string" ? outputOf(step.id, input) : { id: step.id, json: input }
+  return typeof input === "string"
+    ? outputOf(step.id, input)
+    : { id: step.id, json: input, stdout: JSON.stringify(input) }
 }
 
 function approved(base: StepResult, request: GateRequest, answer: GateAnswer): StepResult {

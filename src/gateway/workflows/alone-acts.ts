@@ -1,0 +1,235 @@
+// What steps do that run without a gateway: judged by the same policy as everything, placed where it says, and written down in the audit. Whoever
+// started the run is at the command line: what only the permission mode would ask about is approved with that. Rules, limits and the sandbox stay.
+import { realpathSync } from "node:fs"
+import { readFile } from "node:fs/promises"
+import { argsDigest } from "../../agent/fingerprint.ts"
+import { systemClock } from "../../base/clock.ts"
+import { PincerError } from "../../base/errors.ts"
+import { nameKind } from "../../base/redact-names.ts"
+import { excerpt } from "../../base/text.ts"
+import { loadConfig } from "../../config/load.ts"
+import type { Env, PathFlags } from "../../config/paths.ts"
+import type { CallFacts } from "../../policy/scene.ts"
+import { changedSince } from "../../policy/shell/changes.ts"
+import type { AuditEntry } from "../../protocol/audit.ts"
+import type { Decision } from "../../protocol/decision.ts"
+import { openSandbox, type Sandbox } from "../../sandbox/index.ts"
+import type { AuditTable } from "../../store/audit.ts"
+import { recordedLeave } from "../../store/leave.ts"
+import { resolvePath } from "../../tools/paths.ts"
+import type { ToolSettings } from "../../tools/tool.ts"
+import { webRequest, webUrl } from "../../tools/web.ts"
+import type { EnginePorts, StepAddress } from "../../workflow/engine/ports.ts"
+import { judgeCall, settingsOf, type TrialPlace } from "../policy-trial.ts"
+import { type Asked, askedOf, collected, factsOf } from "./programs.ts"
+
+export interface ActsOptions {
+  env: Env
+  flags: PathFlags
+  /** Where runs work: what their programs may write to. */
+  cwd: string
+  /** The user has said that programs may run without a sandbox where there is none. */
+  unsandboxed: boolean
+  /** Asks the person at the terminal; absent: nobody can be asked. */
+  confirm?: (question: string) => Promise<boolean>
+  audit: () => AuditTable
+  /** Holds a folder for each run. */
+  spillFolder: string
+}
+
+export type AloneActs = Pick<EnginePorts, "run" | "readText" | "fetch"> & { close(): void }
+
+/** Names of variables of the caller's that sound like secrets and yet go to programs, with commas. */
+const PASS = "PINCER_PASS_ENV"
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const
+const MINUTE_MS = 60_000
+
+/** Throws INVALID_PARAMS for a broken configuration. */
+export function openActs(options: ActsOptions): AloneActs {
+  const { env, flags } = options
+  const { config, paths } = loadConfig({ env, flags })
+  const sandbox = openSandbox(config.sandbox, { path: env["PATH"] ?? "", hidden: [realOr(paths.home)] })
+  const leave = recordedLeave(paths.db)
+  const place = { config, env, home: paths.home, cwd: realOr(options.cwd), ...(leave ? { leave } : {}) }
+  const acts = new Acts(options, place, sandbox)
+  return {
+    run: (...args) => acts.run(...args),
+    readText: (path, address) => acts.readText(path, address),
+    fetch: (...args) => acts.fetch(...args),
+    close: () => sandbox.close(),
+  }
+}
+
+function realOr(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    // Not made yet: there is nothing in it.
+    return path
+  }
+}
+
+class Acts {
+  readonly #options: ActsOptions
+  readonly #place: Omit<TrialPlace, "now">
+  readonly #sandbox: Sandbox
+  readonly #settings: ToolSettings
+  readonly #passed: ReadonlySet<string>
+  /** When each was begun, for rules about how often. */
+  readonly #calls: { runId: string; tool: string; at: number }[] = []
+
+  constructor(options: ActsOptions, place: Omit<TrialPlace, "now">, sandbox: Sandbox) {
+    this.#options = options
+    this.#place = place
+    this.#sandbox = sandbox
+    this.#settings = settingsOf(place)
+    this.#passed = new Set((options.env[PASS] ?? "").split(",").map((name) => name.trim()))
+  }
+
+  run: EnginePorts["run"] = async (program, address, signal, warn) => {
+    const wish = { ...program, env: this.#handedOn(program.env) }
+    const asked = await askedOf({ settings: this.#settings }, wish, warn)
+    const facts = await factsOf(asked, this.#settings)
+    const decision = await this.#permit(facts, address, asked.text)
+    const change = changedSince(facts.command!, (await factsOf(asked, this.#settings)).command!)
+    if (change !== undefined)
+      throw new PincerError("CONFLICT", `The command is not what was judged: ${change}. Nothing was run`)
+    const start = await this.#placed(asked, decision, address, warn)
+    const startedAt = systemClock.now()
+    try {
+      const result = await collected({ outputs: this.#options.spillFolder }, { address, signal }, program, start)
+      const outcome = signal.aborted ? "canceled" : result.exitCode === 0 ? "done" : "failed"
+      const durationMs = systemClock.now() - startedAt
+      const details = { exitCode: result.exitCode }
+      await this.#record(facts, decision, address, asked.text, { type: "effect", outcome, durationMs, details })
+      signal.throwIfAborted()
+      const note = result.exitCode !== 0 && start.note !== undefined ? `\n[${start.note}]` : ""
+      return { ...result, stderr: result.stderr + note }
+    } finally {
+      await start.close()
+    }
+  }
+
+  /** What the caller's shell has of secrets stays there; what the workflow itself sets goes along. */
+  #handedOn(env: Readonly<Record<string, string>>): Record<string, string> {
+    const { env: own } = this.#options
+    const kept = Object.entries(env).filter(
+      ([name, value]) => own[name] !== value || this.#passed.has(name) || nameKind(name) !== "strong",
+    )
+    return Object.fromEntries(kept)
+  }
+
+  async #placed(asked: Asked, { placement }: Decision, { runId }: StepAddress, warn: (text: string) => void) {
+    if (placement.type === "host") return { ...asked, note: undefined, close: async () => undefined }
+    if (placement.type !== "sandbox")
+      throw new PincerError("PERMISSION_DENIED", "This step was not given a place to start programs in")
+    const { args, cwd, env, file } = asked
+    return this.#sandbox.confine({
+      program: { file, args, cwd, env },
+      workspace: this.#place.cwd,
+      profile: this.#sandbox.profile(placement.profile),
+      egress: {
+        sessionKey: `workflow:${runId}`,
+        saw: (_, verdict, reason) => {
+          if (verdict === "deny") warn(reason)
+        },
+      },
+    })
+  }
+
+  async readText(path: string, address: StepAddress): Promise<string> {
+    const real = await resolvePath(path, this.#place.cwd)
+    const facts: CallFacts = {
+      ...{ tool: "Read", aliases: ["read"], class: "read", from: "builtin", args: { path } },
+      ...{ reads: [real], writes: [], hosts: [] },
+    }
+    const decision = await this.#permit(facts, address, `Read ${path}`)
+    const text = await readFile(real, "utf8")
+    await this.#record(facts, decision, address, `Read ${path}`, { type: "effect", outcome: "done" })
+    return text
+  }
+
+  fetch: EnginePorts["fetch"] = async ({ body, headers, method: word, url }, address, signal) => {
+    const method = METHODS.find((one) => one === word.toUpperCase())
+    if (!method) throw new PincerError("INVALID_PARAMS", `Unknown HTTP method "${word}": use ${METHODS.join(", ")}`)
+    const { host } = webUrl(url)
+    const facts: CallFacts = {
+      ...{ tool: "WebFetch", aliases: ["web_fetch"], class: "network", from: "builtin", args: { url, method } },
+      ...{ reads: [], writes: [], hosts: [host] },
+    }
+    const title = `${method} ${url}`
+    const decision = await this.#permit(facts, address, title)
+    const { fetch: settings } = this.#settings
+    let outcome: "done" | "failed" = "failed"
+    try {
+      const sent = { ...settings, url, method, headers, signal, ...(body === undefined ? {} : { body }) }
+      const response = await webRequest(sent)
+      outcome = "done"
+      if (response.cut)
+        throw new PincerError(
+          "TOO_LARGE",
+          `${host} answered with more than ${settings.maxBytes} bytes (tools.fetch.maxBytes)`,
+        )
+      return { status: response.status, text: response.body.toString("utf8") }
+    } finally {
+      await this.#record(facts, decision, address, title, { type: "effect", outcome })
+    }
+  }
+
+  /** Throws PERMISSION_DENIED naming the rule. */
+  async #permit(facts: CallFacts, address: StepAddress, title: string): Promise<Decision> {
+    const { confirm, unsandboxed } = this.#options
+    const now = systemClock.now()
+    const { available } = await this.#sandbox.report()
+    const origin = { door: "workflow" as const, clientId: "cli" }
+    const record = { sandbox: available, counts: this.#counts(facts, address, now), taint: [], canAsk: true, origin }
+    const { decision } = await judgeCall(facts, record, { ...this.#place, now })
+    const { reason, rule, source, verdict } = decision
+    if (verdict === "deny") {
+      await this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
+      throw new PincerError("PERMISSION_DENIED", `Denied by ${rule} (${source}): ${reason}`)
+    }
+    const isApproved = verdict === "allow" || rule.startsWith("mode.") || (rule === "sandbox.missing" && unsandboxed)
+    if (!isApproved && !(await confirm?.(`${excerpt(title, 300)}\n${reason}. Allow it?`))) {
+      await this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
+      const cure = rule === "sandbox.missing" ? ', or give "--unsandboxed" to run it without one' : ""
+      throw new PincerError("PERMISSION_DENIED", `Nobody approved it: ${reason} (${rule})${cure}`)
+    }
+    await this.#record(facts, decision, address, title, { type: "decision", verdict: "allow" })
+    this.#calls.push({ runId: address.runId, tool: facts.tool, at: now })
+    return decision
+  }
+
+  #counts({ tool }: CallFacts, { runId }: StepAddress, now: number): { turn: number; minute: number; day: number } {
+    const same = this.#calls.filter((one) => one.tool === tool)
+    return {
+      turn: same.filter((one) => one.runId === runId).length,
+      minute: same.filter(({ at }) => at > now - MINUTE_MS).length,
+      day: same.length,
+    }
+  }
+
+  async #record(
+    { args, tool }: CallFacts,
+    { placement, reason, rule, step }: Decision,
+    { agentId, path, runId }: StepAddress,
+    title: string,
+    more: Pick<AuditEntry, "type"> & Partial<AuditEntry>,
+  ): Promise<void> {
+    await this.#options.audit().record({
+      at: systemClock.now(),
+      who: "cli",
+      door: "workflow",
+      agentId,
+      sessionKey: `agent:${agentId}:workflow`,
+      turnId: runId,
+      callId: path,
+      tool,
+      summary: excerpt(title, 300),
+      argsDigest: argsDigest(args),
+      placement,
+      ...(more.type === "decision" ? { step, rule, reason } : {}),
+      ...more,
+    })
+  }
+}
