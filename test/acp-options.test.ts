@@ -2,6 +2,11 @@
 // the agent decides otherwise.
 import assert from "node:assert/strict"
 import { type TestContext, test } from "node:test"
+import type { WriteStream } from "node:tty"
+import { Screen } from "../src/cli/screen.ts"
+import { runSlash, type Talk } from "../src/cli/slash.ts"
+import { openStage } from "../src/cli/stages.ts"
+import { runTurn } from "../src/cli/turn.ts"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import { FAKE_AGENT } from "./fakes/acp-agent-room.ts"
 import { type House, startHouse } from "./house.ts"
@@ -103,4 +108,72 @@ test("what the agent changes by itself, in a turn or after it, goes before what 
   await heard.promise
   stop()
   assert.equal((await offer()).mode, "ask")
+})
+
+function screen() {
+  let text = ""
+  const write = (more: string) => {
+    text += more
+    return true
+  }
+  const stream = { isTTY: false as const, columns: 100, write } as unknown as WriteStream
+  return { out: new Screen({ stream, env: { NO_COLOR: "1" } }), text: () => text }
+}
+
+test("in a conversation /options lists and sets, and /model knows the agent's models", async (t) => {
+  const { client, say, offer } = await open(t)
+  const { out, text } = screen()
+  const talk: Talk = {
+    ...{ client, out, sessionKey: KEY, agentId: undefined, model: undefined, thinking: undefined, verbose: false },
+    cancel: () => false,
+    leave: () => undefined,
+  }
+  await runSlash(talk, "/options")
+  assert.match(text(), /say something first/)
+  await say("say one")
+  await runSlash(talk, "/options")
+  assert.match(text(), /brave\s+false\s+true, false/)
+  await runSlash(talk, "/options mode code")
+  await runSlash(talk, "/options brave true")
+  await runSlash(talk, "/model large")
+  assert.deepEqual(values(await offer()), { model: "large", mode: "code", brave: true })
+  await runSlash(talk, "/model")
+  assert.match(text(), /\* large\s+Large one/)
+  await runSlash(talk, "/options brave perhaps")
+  assert.match(text(), /true or false/)
+  await runSlash(talk, "/options mode default")
+  assert.equal((await say("settings")).text, "large code true")
+})
+
+test("a turn shows its plan, what files it changed and what it used", async (t) => {
+  const { client, house } = await open(t)
+  const [out, err] = [screen(), screen()]
+  const stage = openStage(
+    { out: out.out, err: err.out, env: {}, flags: {}, version: "0", cwd: "/", interactive: false, verbose: true },
+    "json",
+  )
+  const heard = await connectGateway({
+    ...{ url: house.wsUrl, token: house.token, caps: ["tool-events"] },
+    client: { id: "cli", version: "0", platform: "test", mode: "cli" },
+  })
+  t.after(() => heard.close())
+  const saying = { message: "plan;tool a;used;say done", sessionKey: KEY }
+  await runTurn(heard, saying, stage)
+  await client.request("health", {})
+  const lines = out
+    .text()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  const plan = lines.find(({ type }) => type === "plan")?.["plan"] as { entries: unknown[] }
+  assert.equal(plan.entries.length, 2)
+  assert.deepEqual(lines.find(({ type }) => type === "tool.ended")?.["changes"], [
+    { path: "/x/a", added: 1, removed: 1 },
+  ])
+  const { type, usage } = lines.at(-1)!
+  assert.equal(type, "result")
+  assert.equal(
+    (usage as { inputTokens?: number; input?: number }).inputTokens ?? (usage as { input: number }).input,
+    130,
+  )
 })

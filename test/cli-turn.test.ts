@@ -59,6 +59,7 @@ function record(): Recording {
         notices.push(words)
         if (words.startsWith("Connected again")) restored.resolve(words)
       },
+      plan: () => undefined,
       asked: (asked) => question.resolve(asked),
     },
   }

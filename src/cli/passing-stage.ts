@@ -1,5 +1,6 @@
 // Stages that stand before another one and change little of what passes: what was read is left out, an ending waits until it is
 // known whether the question is asked again.
+import type { Plan } from "../protocol/plan.ts"
 import type { Question } from "./question.ts"
 import type { Answered, Ending, Stage, ToolEnd, ToolStart } from "./turn.ts"
 
@@ -33,6 +34,9 @@ class PassingStage implements Stage {
   }
   toolEnded(tool: ToolEnd): void {
     this.next.toolEnded(tool)
+  }
+  plan(planId: string, plan: Plan | null): void {
+    this.next.plan(planId, plan)
   }
   notice(level: "info" | "warning", text: string): void {
     this.next.notice(level, text)

@@ -8,6 +8,7 @@ import { parseElevated, readElevated, type SessionAddress, setElevated, wordsOf 
 import { inert, inertLine } from "./inert.ts"
 import type { Screen } from "./screen.ts"
 import { messagesOf, showMessage } from "./sessions.ts"
+import { chooseOption, offered, offeredModels } from "./slash-options.ts"
 import { turnStatus } from "./slash-status.ts"
 import { duration } from "./status.ts"
 import { nearest } from "./suggest.ts"
@@ -103,6 +104,13 @@ export const slashCommands: readonly SlashCommand[] = [
     about: 'show the model, or use another ("default" goes back)',
     run: model,
     choices: modelNames,
+  },
+  {
+    name: "options",
+    takes: "[id value]",
+    about: "what an external agent offers for this session, or set one of them",
+    run: (talk, words) => chooseOption(talk, addressOf(talk), words),
+    choices: async (talk) => (await offered(talk, addressOf(talk))).options.map(({ id }) => id),
   },
   {
     name: "think",
@@ -228,11 +236,20 @@ async function agent(talk: Talk, id: string): Promise<void> {
 }
 
 async function modelNames(talk: Talk): Promise<string[]> {
+  const theirs = await offeredModels(talk, addressOf(talk))
+  if (theirs) return theirs === "unknown" ? [] : theirs.choices.map(({ value }) => value)
   const found = await fieldsOf(talk, "models.list")
   return listOf(found["models"]).map((row) => String(row["key"]))
 }
 
 async function model(talk: Talk, name: string): Promise<void> {
+  const theirs = await offeredModels(talk, addressOf(talk))
+  if (name === "" && theirs) {
+    if (theirs === "unknown")
+      talk.out.line("The agent chooses its model itself, or has not said yet which ones it has.")
+    else await chooseOption(talk, addressOf(talk), theirs.id)
+    return
+  }
   if (name === "") {
     const chosen = (await fieldsOf(talk, "status"))["model"]
     talk.out.line(inert(talk.model ?? (isObject(chosen) ? String(chosen["why"]) : "?")))
@@ -244,7 +261,8 @@ async function model(talk: Talk, name: string): Promise<void> {
   })
   const resolved = isObject(patched["resolved"]) ? patched["resolved"] : {}
   const shown = `${String(resolved["modelProvider"])}/${String(resolved["model"])}`
-  talk.model = name === "default" ? undefined : shown
+  // What an external agent uses is kept with the session: a turn need not say it.
+  talk.model = name === "default" || theirs ? undefined : shown
   talk.out.line(`This session uses ${inertLine(shown)} now.`)
 }
 

@@ -46,6 +46,7 @@ const RESULT = {
   isError: false,
   text: `ok ${EVIL}\nmore`,
   details: { diff: `+ ${EVIL}` },
+  changes: [],
   durationMs: 1500,
 }
 const OBEYED = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]/
@@ -59,6 +60,9 @@ test("nothing from outside reaches a terminal or a pipe as anything but text", (
       stage.toolStarted(TOOL)
       stage.toolEnded(RESULT)
       stage.toolEnded({ ...RESULT, details: { denied: true } })
+      stage.toolEnded({ ...RESULT, details: {}, changes: [{ path: EVIL, added: 1, removed: 2 }] })
+      stage.plan("main", { planId: "main", entries: [{ content: EVIL, priority: "low", status: "pending" }] })
+      stage.plan(EVIL, { planId: EVIL, entries: [], markdown: EVIL })
       stage.notice("warning", EVIL)
       stage.text(EVIL)
       stage.ended({ ...ENDING, status: "failed", error: { code: "UNAVAILABLE", message: EVIL } })
@@ -90,4 +94,38 @@ test("a pipe gets the answer alone, ended by one newline", () => {
   stage.text("**Done**")
   stage.ended(ENDING)
   assert.deepEqual(written, { out: "**Done**\n", err: "" })
+})
+
+const PLAN = {
+  planId: "main",
+  entries: [
+    { content: "First", priority: "high", status: "completed" },
+    { content: "Then", priority: "low", status: "pending" },
+  ],
+} as const
+
+test("a plan is shown again only when it reads differently; a pipe has it on standard error, JSON whole", () => {
+  const plan = { ...PLAN, entries: [...PLAN.entries] }
+  const next = { ...plan, entries: [plan.entries[0]!, { ...plan.entries[1]!, status: "in_progress" as const }] }
+  const shownBy = (isTTY: boolean, format: "text" | "json") => {
+    const { cli, written } = screens(isTTY)
+    const stage = openStage({ ...cli, verbose: !isTTY }, format)
+    for (const one of [plan, plan, next, null]) stage.plan("main", one)
+    return written
+  }
+  assert.equal(shownBy(true, "text").out.trim(), "☑ First\n☐ Then\n☑ First\n◐ Then")
+  const piped = shownBy(false, "text")
+  assert.equal(piped.out, "")
+  assert.match(piped.err, /☑ First\n☐ Then\n☑ First\n◐ Then/)
+  const lines = shownBy(false, "json").out.trim().split("\n")
+  assert.deepEqual(JSON.parse(lines[0]!), { type: "plan", planId: "main", plan })
+  assert.deepEqual(JSON.parse(lines[3]!), { type: "plan", planId: "main", plan: null })
+})
+
+test("files that a call changed are one short line each, unless the change itself is shown", () => {
+  const { cli, written } = screens(true)
+  const stage = openStage(cli, "text")
+  const changes = [{ path: "/x/a.ts", added: 3, removed: 1 }]
+  stage.toolEnded({ ...RESULT, text: "ok", details: {}, changes })
+  assert.match(written.out, /\/x\/a\.ts {2}\+3\/-1/)
 })

@@ -1,7 +1,10 @@
 // The ways in which a turn is shown: for people on a terminal, as plain text in a pipe, as JSON lines for programs, or only its end.
+
+import type { Plan } from "../protocol/plan.ts"
 import type { Cli } from "./cli.ts"
 import { inert, inertJson, inertLine } from "./inert.ts"
 import { MarkdownStream } from "./markdown.ts"
+import { changeWords, PlanLines } from "./plan-lines.ts"
 import type { Question } from "./question.ts"
 import type { Screen } from "./screen.ts"
 import type { Answered, Ending, Stage, ToolEnd, ToolStart } from "./turn.ts"
@@ -45,6 +48,9 @@ class SilentStage implements Stage {
   toolEnded(_tool: ToolEnd): void {
     return
   }
+  plan(_planId: string, _plan: Plan | null): void {
+    return
+  }
   notice(_level: "info" | "warning", _text: string): void {
     return
   }
@@ -72,6 +78,7 @@ export class TerminalStage extends SilentStage {
   /** The call whose line is on the screen last. */
   #lastCall: string | undefined
   #titles = new Map<string, string>()
+  readonly #plans = new PlanLines()
   /** A sign of life stands on the screen until there is something to show. */
   #waiting = false
 
@@ -109,7 +116,7 @@ export class TerminalStage extends SilentStage {
     this.#lastCall = callId
   }
 
-  override toolEnded({ callId, name, isError, text, details, durationMs }: ToolEnd): void {
+  override toolEnded({ callId, changes, name, isError, text, details, durationMs }: ToolEnd): void {
     const title = this.#titles.get(callId) ?? ""
     this.#titles.delete(callId)
     this.#begin("tool")
@@ -119,6 +126,7 @@ export class TerminalStage extends SilentStage {
     this.#out.line(`  ${this.#out.paint(`└ ${summary}`, isError ? "red" : "dim")}`)
     const { diff } = details
     if (typeof diff === "string" && !isError) this.#diff(diff)
+    else for (const change of changes) this.#out.line(this.#out.paint(`    ${changeWords(change)}`, "dim"))
     this.#lastCall = undefined
   }
 
@@ -131,6 +139,13 @@ export class TerminalStage extends SilentStage {
     }
     if (lines.length > MAX_DIFF_LINES)
       this.#out.line(this.#out.paint(`    … ${lines.length - MAX_DIFF_LINES} more lines`, "dim"))
+  }
+
+  override plan(planId: string, plan: Plan | null): void {
+    const lines = this.#plans.changed(planId, plan)
+    if (lines.length === 0) return
+    this.#begin("note")
+    for (const line of lines) this.#out.line(fit(line, this.#out.width - 1))
   }
 
   override notice(level: "info" | "warning", text: string): void {
@@ -192,6 +207,7 @@ class PipeStage extends SilentStage {
   readonly #out: Screen
   readonly #err: Screen
   readonly #verbose: boolean
+  readonly #plans = new PlanLines()
   #ends = "\n"
 
   constructor(cli: Pick<Cli, "out" | "err" | "verbose">) {
@@ -211,9 +227,16 @@ class PipeStage extends SilentStage {
     if (this.#verbose) this.#err.line(this.#err.paint(`● ${inertLine(name)}  ${inertLine(title)}`, "dim"))
   }
 
-  override toolEnded({ name, isError, text, details }: ToolEnd): void {
+  override toolEnded({ changes, name, isError, text, details }: ToolEnd): void {
     if (details["denied"] === true) this.#err.line(deniedLine(name, text))
-    else if (this.#verbose) this.#err.line(this.#err.paint(`  └ ${summaryOf(text)}`, isError ? "red" : "dim"))
+    if (details["denied"] === true || !this.#verbose) return
+    this.#err.line(this.#err.paint(`  └ ${summaryOf(text)}`, isError ? "red" : "dim"))
+    for (const change of changes) this.#err.line(this.#err.paint(`    ${changeWords(change)}`, "dim"))
+  }
+
+  override plan(planId: string, plan: Plan | null): void {
+    const lines = this.#plans.changed(planId, plan)
+    if (this.#verbose) for (const line of lines) this.#err.line(this.#err.paint(line, "dim"))
   }
 
   override notice(level: "info" | "warning", text: string): void {
@@ -298,6 +321,9 @@ class JsonStage implements Stage {
   }
   toolEnded(tool: ToolEnd): void {
     this.#put("tool.ended", tool)
+  }
+  plan(planId: string, plan: Plan | null): void {
+    this.#put("plan", { planId, plan })
   }
   notice(level: "info" | "warning", text: string): void {
     this.#put("notice", { level, text })

@@ -4,6 +4,8 @@ import { ERROR_TABLE, type ErrorCode, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { type GatewayClient, newKey } from "../protocol/client.ts"
 import type { EventFrame } from "../protocol/frame.ts"
+import { MAIN_PLAN, type Plan } from "../protocol/plan.ts"
+import { changesOf, planOf } from "./plan-lines.ts"
 import { type Question, questionOf } from "./question.ts"
 
 export interface ToolStart {
@@ -13,12 +15,20 @@ export interface ToolStart {
   args: Record<string, unknown>
 }
 
+export interface FileChange {
+  path: string
+  added: number
+  removed: number
+}
+
 export interface ToolEnd {
   callId: string
   name: string
   isError: boolean
   text: string
   details: Record<string, unknown>
+  /** Files that it changed, and how many lines were added and removed. */
+  changes: FileChange[]
   durationMs: number
 }
 
@@ -31,6 +41,8 @@ export interface Stage {
   toolStarted(tool: ToolStart): void
   toolUpdated(tool: { callId: string; name: string; output: string }): void
   toolEnded(tool: ToolEnd): void
+  /** Null: the agent keeps this plan no more. */
+  plan(planId: string, plan: Plan | null): void
   notice(level: "info" | "warning", text: string): void
   asked(question: Question): void
   answered(answer: Answered): void
@@ -184,6 +196,9 @@ class LiveTurn {
       case "notice":
         this.#stage.notice(data["level"] === "warning" ? "warning" : "info", stringOf(data["text"]) ?? "")
         break
+      case "plan":
+        this.#stage.plan(stringOf(data["planId"]) ?? MAIN_PLAN, planOf(data["plan"]))
+        break
       case "lifecycle":
         this.#lifecycle(data)
         break
@@ -230,6 +245,7 @@ class LiveTurn {
         isError: data["isError"] === true,
         text: textIn(result),
         details,
+        changes: changesOf(data["changes"]),
         durationMs,
       })
     }

@@ -2,7 +2,9 @@
 // payloads out. A `chat` event carries the number of the `agent` event that it goes with.
 import { unreachable } from "../../base/errors.ts"
 import type { TurnEnvelope } from "../../protocol/event.ts"
+import type { ToolView } from "../../protocol/tool-view.ts"
 import type { TurnOutcome } from "../../protocol/turn.ts"
+import { diffOf } from "../../tools/diff.ts"
 import { wireUsage } from "../history.ts"
 import type { Growing, RunView } from "./run-view.ts"
 
@@ -69,7 +71,9 @@ export function projectClaw(envelope: TurnEnvelope, run: Run, viewer: ClawViewer
     case "tool.ended": {
       const { name, callId, isError, text, durationMs, details } = event
       const result = { content: [{ type: "text", text }], ...(details === undefined ? {} : { details }) }
-      return tool(run, viewer, at, { phase: "result", name, toolCallId: callId, isError, result, durationMs })
+      const changes = changesIn(event.view)
+      const more = changes.length === 0 ? {} : { changes }
+      return tool(run, viewer, at, { phase: "result", name, toolCallId: callId, isError, result, durationMs, ...more })
     }
     case "notice.posted":
       return [agent(run, "notice", at, { level: event.level, code: event.code, text: event.text })]
@@ -111,6 +115,15 @@ function status(run: Run, at: number, phase: string): Named[] {
 function tool(run: Run, viewer: ClawViewer, at: number, data: Record<string, unknown>): Named[] {
   if (!viewer.toolEvents && !(viewer.protocol === 3 && run.verbose)) return []
   return [agent(run, "tool", at, data)]
+}
+
+/** Files that a call changed, and how many lines were added and removed. */
+function changesIn(view: ToolView | undefined): { path: string; added: number; removed: number }[] {
+  return (view?.content ?? []).flatMap((one) => {
+    if (one.type !== "diff" || one.cut) return []
+    const { added, removed } = diffOf(one.oldText ?? "", one.newText)
+    return [{ path: one.path, added, removed }]
+  })
 }
 
 const ERROR_KINDS: Readonly<Record<string, string>> = {
