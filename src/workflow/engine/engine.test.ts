@@ -3,6 +3,7 @@ import assert from "node:assert/strict"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, test } from "node:test"
+import { stillClock } from "../../../test/fakes/still-clock.ts"
 import { openWorkflowRoom, type WorkflowRoom } from "../../../test/fakes/workflow-room.ts"
 import type { Envelope } from "../../protocol/workflow.ts"
 import type { Command } from "../command.ts"
@@ -378,4 +379,30 @@ test("an output that was too long is named in the envelope, also after a gate, a
     ["each[0].big", "top"],
   )
   assert.deepEqual(done.output, ["at /kept/whole of 9000000"])
+})
+
+test("a refused answer changes nothing of the gate; an answer that comes too late is refused, and the run fails", async () => {
+  await room.close()
+  const clock = stillClock()
+  room = openWorkflowRoom({ clock })
+  const waiting = ok(
+    await room.run(`steps:
+  - { id: a, approval: { prompt: Go?, required_approver: ann }, gate_timeout_ms: 60000 }
+  - { id: b, run: "echo b >> log" }
+`),
+  )
+  const { approvalId } = waiting.requiresApproval!
+  const before = await room.books.runs.gate(approvalId!)
+  const yes = { type: "approve", approved: true } as const
+  await assert.rejects(room.engine.answer(token(waiting), { ...yes, by: "bob" }, room.how), /Only ann/)
+  await assert.rejects(room.engine.answer(token(waiting), yes, room.how), /Only ann/)
+  await assert.rejects(room.engine.answer(token(waiting), { type: "respond", response: {} }, room.how), /yes or no/)
+  assert.deepEqual(await room.books.runs.gate(approvalId!), before)
+  clock.jump(60_000)
+  await assert.rejects(room.engine.answer(token(waiting), { ...yes, by: "ann" }, room.how), /expired/)
+  assert.equal((await room.books.runs.gate(approvalId!))?.status, "expired")
+  assert.deepEqual(log(), [])
+  const late = await room.engine.resume(waiting.runId!, room.how)
+  assert.ok(!late.ok && /nobody answered in time/.test(late.error.message))
+  assert.deepEqual(log(), [])
 })
