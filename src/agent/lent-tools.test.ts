@@ -3,8 +3,10 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { z } from "zod"
 import { callTools, openAgentRoom, type RoomOptions, say } from "../../test/fakes/agent-room.ts"
+import { PincerError } from "../base/errors.ts"
 import type { ToolResultPart } from "../protocol/message.ts"
 import type { Permissions } from "../protocol/permission.ts"
+import type { Editor } from "../tools/editor.ts"
 import { type Tool, textResult } from "../tools/tool.ts"
 import type { Lent } from "./lent.ts"
 
@@ -165,8 +167,10 @@ test("a tool that calls itself otherwise after it was approved does not run", as
 })
 
 test("a lent tool never stands in front of one of the agent's own", async () => {
+  const offered: string[][] = []
   const { room, ran, lenders, run, tool } = await openRoom({
     script: async function* (request) {
+      offered.push(request.tools.map(({ name }) => name))
       const asked = request.messages.at(-1)?.role === "user"
       yield* asked ? callTools({ name: "Look", args: { text: "x" } }) : say("Done.")
     },
@@ -176,6 +180,7 @@ test("a lent tool never stands in front of one of the agent's own", async () => 
     const turnId = await run({ lender: "l-1", permissions: { mode: "approve-all" } })
     await room.lanes.wait(turnId)
     assert.deepEqual(ran, [])
+    assert.equal(offered[0]?.filter((name) => name === "Look").length, 1)
   } finally {
     await room.close()
   }
@@ -209,4 +214,59 @@ test("tools that were redefined after they were offered are told of in the next 
   } finally {
     await room.close()
   }
+})
+
+test("the user's terminals are there for calls on the host, and for none in the sandbox", async () => {
+  const given: boolean[] = []
+  const tool: Tool = {
+    name: "Act",
+    aliases: [],
+    class: "exec",
+    effect: "once",
+    description: "Acts.",
+    args: z.object({}),
+    title: () => "act",
+    touch: async () => ({ reads: [], writes: [], hosts: [], command: "act" }),
+    async run(_args, { editor }) {
+      assert.ok(editor?.readText)
+      given.push(editor.openTerminal !== undefined)
+      return textResult("done")
+    },
+  }
+  const editor: Editor = {
+    roots: ["/"],
+    readText: async () => "",
+    openTerminal: () => Promise.reject(new PincerError("UNAVAILABLE", "not in this test")),
+  }
+  for (const available of [true, false]) {
+    const { lenders, room, run } = await openRoom({
+      tools: [tool],
+      canAsk: true,
+      script: async function* (request) {
+        yield* request.messages.at(-1)?.role === "user" ? callTools({ name: "Act", args: {} }) : say("Done.")
+      },
+      rights: {
+        sandbox: async () => ({
+          available,
+          profile: "workspace",
+          workspace: "read-write",
+          network: false,
+          detail: available ? "" : "no sandbox in this test",
+        }),
+      },
+    })
+    try {
+      lenders.set("l-1", { tools: [], editor })
+      const turnId = await run({ lender: "l-1" })
+      if (!available) {
+        const { event } = await Promise.race([room.seen("approval.requested", turnId), room.seen("turn.ended", turnId)])
+        assert.ok(event.type === "approval.requested", JSON.stringify(room.events))
+        await room.desk.resolve(event.approval.id, "allow-once", "ann")
+      }
+      await room.lanes.wait(turnId)
+    } finally {
+      await room.close()
+    }
+  }
+  assert.deepEqual(given, [false, true])
 })
