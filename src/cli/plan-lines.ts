@@ -2,7 +2,12 @@
 import { isObject } from "../base/json.ts"
 import type { Plan, PlanEntry } from "../protocol/plan.ts"
 import { inertLine } from "./inert.ts"
-import type { FileChange } from "./turn.ts"
+
+export interface FileChange {
+  path: string
+  added: number
+  removed: number
+}
 
 const MARKS: Readonly<Record<PlanEntry["status"], string>> = { completed: "☑", in_progress: "◐", pending: "☐" }
 /** Plans that are remembered. */

@@ -1,10 +1,18 @@
 // What an external agent offers for the session of a conversation: shown and chosen with /options and /model.
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
+import type { GatewayClient } from "../protocol/client.ts"
 import type { SessionAddress } from "./elevated.ts"
 import { inertLine } from "./inert.ts"
-import type { Talk } from "./slash.ts"
+import type { Screen } from "./screen.ts"
 import { stringOf } from "./turn.ts"
+
+/** What it needs of a conversation. */
+interface Talk {
+  client: GatewayClient
+  out: Screen
+  model: string | undefined
+}
 
 interface OfferedOption {
   id: string

@@ -5,7 +5,7 @@ import { isObject } from "../base/json.ts"
 import { type GatewayClient, newKey } from "../protocol/client.ts"
 import type { EventFrame } from "../protocol/frame.ts"
 import { MAIN_PLAN, type Plan } from "../protocol/plan.ts"
-import { changesOf, planOf } from "./plan-lines.ts"
+import { changesOf, type FileChange, planOf } from "./plan-lines.ts"
 import { type Question, questionOf } from "./question.ts"
 
 export interface ToolStart {
@@ -13,12 +13,6 @@ export interface ToolStart {
   name: string
   title: string
   args: Record<string, unknown>
-}
-
-export interface FileChange {
-  path: string
-  added: number
-  removed: number
 }
 
 export interface ToolEnd {
