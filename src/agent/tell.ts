@@ -24,7 +24,7 @@ export function tell(
   const text = content.map((part) => (part.type === "text" ? part.text : `[${part.mimeType} image]`)).join("\n")
   const marks = taint.length > 0 ? { taint } : {}
   const shown = details || taint.length > 0 ? { details: room.ports.redactor.value({ ...details, ...marks }) } : {}
-  const view = afterView(result, call.callId, room.ports)
+  const view = afterView(result, call.callId, room.ports, room.scope.signal.aborted)
   return {
     message: {
       id: uuid(at),

@@ -1,14 +1,17 @@
 // What watchers are shown of our own calls: kinds and places before, diffs and terminals after, plans, how full the window is.
 import assert from "node:assert/strict"
+import { once } from "node:events"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { z } from "zod"
 import { callTools, openAgentRoom, type RoomOptions, say, USAGE } from "../../test/fakes/agent-room.ts"
 import { openRedactor } from "../base/redact.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Usage } from "../protocol/message.ts"
 import type { PermissionMode } from "../protocol/permission.ts"
 import { tools } from "../tools/index.ts"
+import type { Tool } from "../tools/tool.ts"
 
 const SECRET = "hunter2-hunter2-hunter2"
 
@@ -23,9 +26,9 @@ async function openRoom(t: TestContext, calls: Call[], more: Partial<RoomOptions
   let next = 0
   const room = await openAgentRoom({
     tools: [...tools],
-    script: async function* () {
+    script: async function* (_request, signal) {
       const call = calls[next++]
-      yield* call ? callTools(call) : say("Done.")
+      yield* call ? callTools(call) : say("Done.", signal)
     },
     ...more,
   })
@@ -80,6 +83,42 @@ test("a changed file is shown as it was and as it is, at the line that changed; 
   assert.deepEqual(changed!.view!.locations, [{ path: join(work, "a.txt"), line: 2 }])
   assert.ok(failed!.isError && failed!.view === undefined)
   assert.ok(!JSON.stringify([of("tool.started"), of("tool.ended")]).includes(SECRET))
+})
+
+test("a call that is cut off with its turn is shown as canceled, one that fails is not", async (t) => {
+  let stopping: Promise<unknown> | undefined
+  const wait: Tool = {
+    ...{
+      name: "Wait",
+      aliases: [],
+      class: "control",
+      effect: "once",
+      description: "Waits.",
+      args: z.record(z.string(), z.unknown()),
+    },
+    title: () => "wait",
+    touch: async () => ({ reads: [], writes: [], hosts: [] }),
+    async run(_args, { signal, turn }) {
+      const stopped = once(signal, "abort")
+      stopping = room.lanes.cancel({ turnId: turn!.turnId })
+      await stopped
+      signal.throwIfAborted()
+      return assert.fail("the turn goes on")
+    },
+  }
+  const { go, of, room } = await openRoom(
+    t,
+    [
+      { name: "Read", args: { path: "nowhere.txt" } },
+      { name: "Wait", args: {} },
+    ],
+    { tools: [...tools, wait] },
+  )
+  assert.equal((await go())?.status, "canceled")
+  await stopping
+  const [failed, canceled] = of("tool.ended")
+  assert.deepEqual([failed!.isError, failed!.view], [true, undefined])
+  assert.deepEqual([canceled!.isError, canceled!.view], [true, { status: "canceled" }])
 })
 
 test("who is asked for leave is shown the call's kind and places", async (t) => {

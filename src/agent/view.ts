@@ -37,11 +37,17 @@ function lineOf(args: Readonly<Record<string, unknown>>): number | undefined {
   return typeof offset === "number" && Number.isInteger(offset) && offset > 0 ? offset : undefined
 }
 
-/** What a call gave, as it is kept; undefined when the text of its result says all of it. */
-export function afterView(result: ToolResult, callId: string, ports: Pick<Ports, "redactor">): ToolView | undefined {
-  if (!result.view) return undefined
+/** What a call gave, as it is kept; undefined when the text of its result says all of it. `canceled`: it was cut off with its turn. */
+export function afterView(
+  result: ToolResult,
+  callId: string,
+  { redactor }: Pick<Ports, "redactor">,
+  canceled: boolean,
+): ToolView | undefined {
+  const status = canceled && result.isError ? ({ status: "canceled" } as const) : undefined
+  if (!result.view) return status
   const content = result.view.content?.map(
     (one): ToolContent => (one.type === "terminal" && one.terminalId === "" ? { ...one, terminalId: callId } : one),
   )
-  return keptView({ ...result.view, ...(content ? { content } : {}) }, ports.redactor, () => undefined)
+  return keptView({ ...result.view, ...status, ...(content ? { content } : {}) }, redactor, () => undefined)
 }
