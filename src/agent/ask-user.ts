@@ -14,7 +14,7 @@ import type { Known } from "./leave.ts"
 import type { CallRoom } from "./scene.ts"
 import { Parked } from "./scope.ts"
 
-export interface Asked {
+export interface UserSaid {
   /** Undefined when nobody could be asked. */
   answer: UserAnswer | undefined
   /** What the model is told beside it. */
@@ -33,7 +33,7 @@ export async function askUser(
   key: string,
   tool: string,
   asking: UserQuestion,
-): Promise<Asked> {
+): Promise<UserSaid> {
   const { ports, scope } = room
   // A secret is not shown, and not one of the choices.
   const question = ports.redactor.value(asking)
@@ -52,7 +52,7 @@ export async function askUser(
 }
 
 /** Undefined when the turn's client shows no questions, or is gone. */
-async function askClient({ lent, ports, scope }: CallRoom, question: UserQuestion): Promise<Asked | undefined> {
+async function askClient({ lent, ports, scope }: CallRoom, question: UserQuestion): Promise<UserSaid | undefined> {
   if (!lent?.ask) return undefined
   const late = new AbortController()
   const cancel = ports.clock.after(ports.settings.approvalTimeoutMs, () => late.abort())
@@ -74,9 +74,9 @@ async function askClient({ lent, ports, scope }: CallRoom, question: UserQuestio
   }
 }
 
-const LATE: Asked = { answer: { type: "canceled" }, remark: "Nobody answered in time" }
+const LATE: UserSaid = { answer: { type: "canceled" }, remark: "Nobody answered in time" }
 
-function answered({ approval, fingerprint }: Known, now: string): Asked {
+function answered({ approval, fingerprint }: Known, now: string): UserSaid {
   const { answer, decision, denyReason, id } = approval
   switch (decision) {
     case null:

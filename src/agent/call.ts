@@ -8,7 +8,7 @@ import type { AuditEntry } from "../protocol/audit.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import { errorResult, type Tool, type ToolResult } from "../tools/tool.ts"
-import { type Asked, askUser } from "./ask-user.ts"
+import { askUser, type UserSaid } from "./ask-user.ts"
 import { type Known, leaveFor } from "./leave.ts"
 import { whoOf } from "./rights.ts"
 import { type CallRoom, type Judged, judge } from "./scene.ts"
@@ -141,7 +141,7 @@ async function act(
   key: string,
   judged: Judged,
   title: string,
-  asked?: Asked,
+  asked?: UserSaid,
 ): Promise<Message> {
   const { tool, args, facts, decision } = judged
   const { clock, redactor } = room.ports
@@ -189,7 +189,7 @@ async function runTool(
   judged: Judged,
   call: ToolCallPart,
   signal: AbortSignal,
-  asked?: Asked,
+  asked?: UserSaid,
 ): Promise<ToolResult> {
   const { tool, args } = judged
   const { ports, scope, notes } = room
