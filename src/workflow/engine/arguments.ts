@@ -19,7 +19,7 @@ export function argumentsOf(
     }
     const problem = schema ? compileSchema(schema)(own) : undefined
     if (problem !== undefined) problems.push(`the argument "${name}": ${problem}`)
-    args[name] = own
+    Object.defineProperty(args, name, { value: own, enumerable: true, writable: true, configurable: true })
   }
   for (const [name, value] of Object.entries(given)) {
     if (Object.hasOwn(definition.args, name)) continue

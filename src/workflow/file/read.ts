@@ -1,7 +1,7 @@
 // A workflow file as a definition: every field of Lobster's format (workflow-lobster.md §6) and ours. Notes everything that is wrong at once, with
 // places; what Lobster takes without a word is at most a warning here.
-import type { Definition, Problem, SourcePlace, StepDefinition } from "../definition.ts"
-import { readEnv } from "./env.ts"
+import type { ArgDefinition, Definition, Problem, SourcePlace, StepDefinition } from "../definition.ts"
+import { ownEntries, readEnv } from "./env.ts"
 import { type Field, type Members, readNodes } from "./nodes.ts"
 import { readSteps } from "./read-step.ts"
 
@@ -105,16 +105,16 @@ function label(members: Members, name: string): string | undefined {
 }
 
 function readArgs(field: Field | undefined, strict: boolean): Definition["args"] {
-  const args: Definition["args"] = {}
-  if (!field) return args
+  if (!field) return {}
   if (!field.isMap) {
     field.warn("type", "args should be an object of arguments; it is left out")
-    return args
+    return {}
   }
+  const args: [string, ArgDefinition][] = []
   for (const [name, one] of field.members("args").all()) {
     if (!one.isMap) {
       one.warn("type", `The argument ${name} should be an object with "default" or "type"; it has no default now`)
-      args[name] = {}
+      args.push([name, {}])
       continue
     }
     const members = one.members(`The argument ${name}`)
@@ -122,15 +122,16 @@ function readArgs(field: Field | undefined, strict: boolean): Definition["args"]
     const description = label(members, "description")
     const schema = readSchema(members, name)
     const required = members.get("required")?.flag(`required of ${name}`)
-    args[name] = {
+    const arg: ArgDefinition = {
       ...(value ? { default: value.value } : {}),
       ...(description === undefined ? {} : { description }),
       ...(schema ? { schema } : {}),
       ...(required === undefined ? {} : { required }),
     }
+    args.push([name, arg])
     members.rest(`The argument ${name}`, strict)
   }
-  return args
+  return ownEntries(args)
 }
 
 const TYPES = ["string", "number", "integer", "boolean", "object", "array", "null"] as const
