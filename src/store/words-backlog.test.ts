@@ -11,6 +11,7 @@ import type { RecordedEvent } from "../protocol/event.ts"
 import { words } from "./migrations/006-words.ts"
 import { runs } from "./migrations/007-runs.ts"
 import { wordsBacklog } from "./migrations/008-words-backlog.ts"
+import { sessionFacts } from "./migrations/009-session-facts.ts"
 import { type Books, openStore } from "./open.ts"
 
 function said(id: string, text: string): RecordedEvent {
@@ -25,8 +26,11 @@ async function hold(books: Books, key: string, events: RecordedEvent[]): Promise
 /** Takes back what the migrations since made. */
 function makeOld(path: string): void {
   const db = new DatabaseSync(path)
-  const made = [words, runs, wordsBacklog].flatMap((sql) => [...sql.matchAll(/^CREATE (?:VIRTUAL )?TABLE (\w+)/gm)])
+  const since = [words, runs, wordsBacklog, sessionFacts].join("\n")
+  const made = [...since.matchAll(/^CREATE (?:VIRTUAL )?TABLE (\w+)/gm)]
   for (const [, table] of made.reverse()) db.exec(`DROP TABLE ${table}`)
+  for (const [, table, column] of since.matchAll(/^ALTER TABLE (\w+) ADD COLUMN (\w+)/gm))
+    db.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`)
   db.exec("PRAGMA user_version=5")
   db.close()
 }
