@@ -138,7 +138,7 @@ test("a gate waits, is answered once, and the run goes on behind it", async () =
   )
   assert.equal(waiting.status, "needs_approval")
   assert.deepEqual(waiting.requiresApproval?.items, [1, 2])
-  assert.equal(waiting.requiresApproval?.preview, "[1,2]\n")
+  assert.equal(waiting.requiresApproval?.preview, "[1,2]")
   assert.deepEqual(waiting.output, [])
   const tries = await Promise.allSettled(
     [1, 2, 3].map(() => room.engine.answer(token(waiting), { type: "approve", approved: true, by: "me" }, room.how)),

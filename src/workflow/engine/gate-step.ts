@@ -95,14 +95,14 @@ function requestOf(run: RunContext, gate: Gate, step: StepDefinition, frame: Fra
       prompt: gate.prompt,
       responseSchema: gate.responseSchema,
       ...(gate.defaults === undefined ? {} : { defaults: gate.defaults }),
-      ...(subject === undefined ? {} : { subject }),
+      subject: subject ?? null,
     }
   }
   const steered = steering(base.json)
   const initiatedBy = gate.initiatedBy ?? run.identity.initiatedBy
   const requiredApprover = gate.requiredApprover ?? run.identity.requiredApprover
   const different = gate.requireDifferentApprover ?? run.identity.requireDifferentApprover
-  const preview = steered.preview ?? gate.preview ?? base.stdout?.slice(0, PREVIEW)
+  const preview = steered.preview ?? gate.preview ?? base.stdout?.trim().slice(0, PREVIEW)
   return {
     type: "approval",
     prompt: steered.prompt ?? gate.prompt,

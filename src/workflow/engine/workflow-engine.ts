@@ -4,7 +4,7 @@ import { uuid } from "../../base/id.ts"
 import type { Envelope, EnvelopeError, RunStatus } from "../../protocol/workflow.ts"
 import { type RunFence, RunFenced, type StoredRun } from "../../store/runs.ts"
 import type { Definition } from "../definition.ts"
-import { envelopeError, UnreadableText } from "../failure.ts"
+import { envelopeError } from "../failure.ts"
 import { parsePipeline } from "../language/grammar.ts"
 import { argumentsOf } from "./arguments.ts"
 import { ownPlace } from "./body.ts"
@@ -81,11 +81,13 @@ export class WorkflowEngine implements Engine {
     const { runs } = this.#ports
     const found = await runs.gate(tokenOrId)
     if (!found)
-      throw new UnreadableText(
+      throw new PincerError(
+        "NOT_FOUND",
         `Resume state not found for "${tokenOrId.slice(0, 40)}": run "pincer workflow pending" for what waits`,
       )
     if (found.status !== "waiting")
-      throw new UnreadableText(
+      throw new PincerError(
+        "CONFLICT",
         `Resume state not found: this gate was ${found.status === "answered" ? "answered before" : found.status}`,
       )
     const answer = reply.type === "cancel" ? { ...reply } : { ...answerOf(found, reply) }
@@ -291,7 +293,11 @@ export class WorkflowEngine implements Engine {
     if (error instanceof Refused) return this.#end(fence, { status: "canceled", output: [] })
     if (error instanceof RunStopped && error.kind === "canceled" && error.message.startsWith("Canceled by"))
       return this.#end(fence, { status: "canceled", output: [] })
-    return this.#end(fence, { status: canceled ? "canceled" : "failed", output: [], error: envelopeError(error) })
+    return this.#end(fence, {
+      status: canceled ? "canceled" : "failed",
+      output: [],
+      error: { ...envelopeError(error), type: "runtime_error" },
+    })
   }
 
   async #isUncertain(gateId: string | undefined): Promise<boolean> {

@@ -25,7 +25,8 @@ export interface Reference {
 }
 
 const NAME = "[A-Za-z0-9_-]+"
-export const REFERENCE = new RegExp(`\\$(${NAME})((?:\\.${NAME})+)`, "g")
+/** Within a text a hyphen ends the path: "$item.json-$index.json". */
+export const REFERENCE = new RegExp(`\\$(${NAME})((?:\\.[A-Za-z0-9_]+)+)`, "g")
 const WHOLE = new RegExp(`^\\$(${NAME})((?:\\.${NAME})*)$`)
 /** Fields that are false until a step has set them. */
 const FLAGS: readonly string[] = ["approved", "skipped"]
