@@ -145,3 +145,10 @@ test("the help of every verb has an example or says what it does", () => {
   ])
     assert.match(help.stdout, new RegExp(`^ {2}${verb}\\b`, "m"), verb)
 })
+
+test("the schema of workflow files is printed for editors, without a gateway", async () => {
+  const printed = await pincer("workflow", "schema")
+  assert.equal(printed.code, 0, printed.err)
+  assert.equal(JSON.parse(printed.out).title, "Pincer workflow")
+  assert.equal((await pincer("workflow", "serve-schema")).out, printed.out)
+})

@@ -47,6 +47,15 @@ export const workflow: CommandGroup = (program, cli) => {
       const { drawWorkflow } = await import("../workflow-look.ts")
       await drawWorkflow(cli(), what, flags)
     })
+  group
+    .command("schema")
+    .alias("serve-schema")
+    .description("Prints the JSON Schema of workflow files, for editors.")
+    .addHelpText("after", "\nExample:\n  pincer workflow schema > workflow.schema.json")
+    .action(async () => {
+      const { workflowSchemaText } = await import("../../protocol/workflow-schema.ts")
+      cli().out.write(workflowSchemaText())
+    })
   looking(group, cli)
   answering(group, cli)
 }
