@@ -8,6 +8,7 @@ import type { Question } from "../src/cli/question.ts"
 import { type Ending, runTurn, type Stage } from "../src/cli/turn.ts"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import type { EventFrame } from "../src/protocol/frame.ts"
+import { FAKE_AGENT } from "./fakes/acp-agent-room.ts"
 import { startRelay } from "./fakes/relay.ts"
 import { type House, houseConfig, NO_SANDBOX, startHouse } from "./house.ts"
 
@@ -176,4 +177,15 @@ test("runTurn() calls a turn in which everything was refused not permitted", asy
   assert.equal(ending.status, "completed")
   assert.equal(ending.denied, 1)
   assert.equal(ending.exitCode, 5)
+})
+
+test("runTurn() calls a turn that an external agent gave up because it was refused not permitted", async (t) => {
+  const acp = { command: [process.execPath, FAKE_AGENT] }
+  const house = await startHouse({ config: { agents: { entries: { fake: { acp } } } } })
+  t.after(() => house.close())
+  const client = await connect(house)
+  t.after(() => client.close())
+  const saying = { message: "toolask c1;stop cancelled", sessionKey: "agent:fake:one" }
+  const ending = await runTurn(client, { ...saying, permissions: { mode: "deny-all" } }, record().stage)
+  assert.deepEqual([ending.status, ending.denied, ending.exitCode], ["canceled", 1, 5])
 })

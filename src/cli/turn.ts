@@ -106,6 +106,7 @@ class LiveTurn {
   #allowed = 0
   #begun = false
   #over = false
+  #canceledHere = false
   #ownQuestions = new Set<string>()
 
   constructor(client: GatewayClient, saying: Saying, stage: Stage) {
@@ -304,10 +305,10 @@ class LiveTurn {
   #exitCode({ status, error }: { status: Ending["status"]; error?: Ending["error"] }): number {
     switch (status) {
       case "completed":
-        // Nothing of what needed leave got it.
-        return this.#denied > 0 && this.#allowed === 0 ? ERROR_TABLE.PERMISSION_DENIED.exit : 0
+        return this.#wasDenied() ? ERROR_TABLE.PERMISSION_DENIED.exit : 0
       case "canceled":
-        return ERROR_TABLE.ABORTED.exit
+        // Some external agents give the whole turn up when they are refused something.
+        return !this.#canceledHere && this.#wasDenied() ? ERROR_TABLE.PERMISSION_DENIED.exit : ERROR_TABLE.ABORTED.exit
       case "timeout":
         return ERROR_TABLE.TIMEOUT.exit
       case "failed":
@@ -315,7 +316,13 @@ class LiveTurn {
     }
   }
 
+  /** Nothing of what needed leave got it. */
+  #wasDenied(): boolean {
+    return this.#denied > 0 && this.#allowed === 0
+  }
+
   #cancel(waitMs: number): void {
+    this.#canceledHere = true
     this.#client.request("chat.abort", { runId: this.#runId }).catch((error: unknown) => {
       if (this.#over) return
       const message = error instanceof Error ? error.message : String(error)

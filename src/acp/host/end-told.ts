@@ -13,7 +13,7 @@ const STOPS: Readonly<Record<string, TurnStop>> = {
 export function endTold(answer: unknown): HostedEnd {
   if (!isObject(answer)) return { stop: "end_turn" }
   const { error, stopReason } = answer
-  const usage = usageTold(answer["usage"])
+  const usage = usageTold(answer["usage"]) ?? quotaTold(answer["_meta"])
   const used = usage ? { usage } : {}
   if (stopReason === "error") {
     const said = isObject(error) && typeof error["message"] === "string" ? error["message"] : "it did not say why"
@@ -21,6 +21,14 @@ export function endTold(answer: unknown): HostedEnd {
   }
   const known = typeof stopReason === "string" && Object.hasOwn(STOPS, stopReason) ? STOPS[stopReason] : undefined
   return { stop: known ?? "end_turn", ...used }
+}
+
+/** Gemini CLI says what it used in `_meta.quota` alone. */
+function quotaTold(meta: unknown): Usage | undefined {
+  const quota = isObject(meta) ? meta["quota"] : undefined
+  const counts = isObject(quota) ? quota["token_count"] : undefined
+  if (!isObject(counts)) return undefined
+  return usageTold({ inputTokens: counts["input_tokens"], outputTokens: counts["output_tokens"] })
 }
 
 /**

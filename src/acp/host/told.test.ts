@@ -3,7 +3,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { message } from "../../../test/fakes/acp-agent-room.ts"
 import { questionOf } from "./elicitation.ts"
-import { usageTold } from "./end-told.ts"
+import { endTold, usageTold } from "./end-told.ts"
 import { agentFacts, initializeParams } from "./handshake.ts"
 import { leaveAnswer, optionsOf } from "./leave-answer.ts"
 import { preambleOf, unheard } from "./preamble.ts"
@@ -51,6 +51,8 @@ test("tokens are counted alike, however the agent counts them", () => {
   const both = { totalTokens: 157, inputTokens: 100, outputTokens: 20, cachedReadTokens: 30, thoughtTokens: 7 }
   assert.deepEqual(told(both), [130, 27])
   assert.equal(usageTold({ totalTokens: 5 }), undefined)
+  const quota = { token_count: { input_tokens: 120, output_tokens: 25 } }
+  assert.deepEqual(endTold({ stopReason: "end_turn", _meta: { quota } }).usage?.outputTokens, 25)
   assert.equal(usageTold({ inputTokens: -5, outputTokens: Number.NaN })?.inputTokens, 0)
 })
 
