@@ -225,6 +225,7 @@ function responsesEvents(model: unknown, reply: FakeReply): WireEvent[] {
   const wireUsage = usage && {
     input_tokens: usage.input,
     output_tokens: usage.output,
+    total_tokens: usage.input + usage.output,
     input_tokens_details: { cached_tokens: usage.cached },
     output_tokens_details: { reasoning_tokens: usage.reasoning },
   }

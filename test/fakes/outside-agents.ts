@@ -15,8 +15,10 @@ export interface OutsideAgent {
   program?: readonly string[]
   args?: readonly string[]
   protocols: readonly (1 | 2)[]
-  /** Goes on with a session after a restart of the gateway. */
+  /** Goes on with a session after a restart of the gateway; otherwise it may, or is told what it missed. */
   remembers: boolean
+  /** Says nothing of the tokens that it used. */
+  untold?: boolean
   /** Writes its settings below the home and says which variables it needs. */
   prepare(home: string, modelUrl: string): Record<string, string>
 }
@@ -56,6 +58,7 @@ export const OUTSIDE_AGENTS: readonly OutsideAgent[] = [
     spec: "@zed-industries/codex-acp@0.16.0",
     protocols: [1],
     remembers: true,
+    untold: true,
     prepare: codexSettings,
   },
   {
@@ -66,7 +69,9 @@ export const OUTSIDE_AGENTS: readonly OutsideAgent[] = [
     remembers: false,
     prepare(home, url) {
       const security = { auth: { selectedType: "gemini-api-key" }, folderTrust: { enabled: false } }
-      write(home, ".gemini/settings.json", JSON.stringify({ security, telemetry: { enabled: false } }))
+      // A model of one's own choice: otherwise another model is asked first which one is to answer.
+      const settings = { security, model: { name: "gemini-2.5-flash" }, telemetry: { enabled: false } }
+      write(home, ".gemini/settings.json", JSON.stringify(settings))
       return { GOOGLE_GEMINI_BASE_URL: url, GEMINI_API_KEY: "fake" }
     },
   },
@@ -88,7 +93,14 @@ export const OUTSIDE_AGENTS: readonly OutsideAgent[] = [
       const fake = { npm: "@ai-sdk/openai-compatible", name: "Fake", options, models }
       const permission = { bash: "ask", edit: "ask" }
       const model = "fake/test-model"
-      const settings = { model, small_model: model, provider: { fake }, permission, autoupdate: false, share: "disabled" }
+      const settings = {
+        model,
+        small_model: model,
+        provider: { fake },
+        permission,
+        autoupdate: false,
+        share: "disabled",
+      }
       write(home, ".config/opencode/opencode.json", JSON.stringify(settings))
       return { OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_AUTOUPDATE: "1" }
     },

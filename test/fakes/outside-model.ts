@@ -16,19 +16,21 @@ let answers = 0
 export function obey(request: FakeRequest): FakeReply {
   if (/count_tokens|countTokens/.test(request.path)) return { json: { input_tokens: 10, totalTokens: 10 } }
   const entries = entriesOf(request)
-  const orders = entries.map((one) => (one.from === "user" ? [...one.text.matchAll(ORDER)].at(-1) : undefined))
-  const last = orders.findLastIndex((one) => one !== undefined)
+  const orders = entries.map((one) => (one.from === "user" ? [...one.text.matchAll(ORDER)] : []))
+  const last = orders.findLastIndex((one) => one.length > 0)
   const id = `${(answers += 1)}`
-  const [, verb, words = ""] = orders[last] ?? []
+  const [, verb, words = ""] = orders[last]?.at(-1) ?? []
   const tools = toolNames(request.body)
   if (verb === undefined || tools.length === 0) return plain(request, "Title", id)
   const results = entries.slice(last + 1).filter((one) => one.from === "result")
   if (results.length > 0) return { text: `done: ${results.at(-1)!.text.slice(0, 300)}`, usage: USAGE, id }
   switch (verb) {
     case "think":
-      return { thinking: `I think of ${words}`, text: "thought", usage: USAGE, id }
+      return { thinking: `I think of ${words}`, text: "thought", deltaSize: 60, usage: USAGE, id }
     case "recall": {
-      const heard = orders.slice(0, last).flatMap((one) => (one?.[1] === "say" ? [one[2]!.trim()] : []))
+      const heard = orders
+        .slice(0, last)
+        .flatMap((all) => all.flatMap((one) => (one[1] === "say" ? [one[2]!.trim()] : [])))
       return { text: `heard: ${[...new Set(heard)].join(", ")}`, usage: USAGE, id }
     }
     case "hang":
