@@ -495,8 +495,8 @@ const records: Mutant[] = [
   {
     guard: "secrets are taken out of results",
     file: "src/agent/call.ts",
-    find: "return { ...result, content: ports.redactor.value(result.content) }",
-    replace: "return result",
+    find: "return { ...result, content: ports.redactor.value([...result.content, ...beside]) }",
+    replace: "return { ...result, content: [...result.content, ...beside] }",
     test: "test/attacks-injection.test.ts",
     only: "A30",
   },

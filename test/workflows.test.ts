@@ -349,7 +349,7 @@ test("an agent runs workflows of its workspace within its own bounds, and answer
   assert.match(told, /needs_approval/)
   assert.match(told, /- gate \(approval\): waiting/)
   const { gates } = await owner.request<{ gates: Json[] }>("workflow.pending", {})
-  assert.match(await turn({ action: "resume", token: gates[0]?.["resumeToken"] as string }), /for a person/)
+  assert.match(await turn({ action: "resume", answerTo: gates[0]?.["resumeToken"] as string }), /for a person/)
 })
 
 const COUNTED = `steps:

@@ -60,6 +60,12 @@ export async function runLoop(input: LoopInput): Promise<LoopResult> {
     if (open.theirs > 0) return ended(input, "tool_calls", [])
     const limit = limitReached(input)
     if (limit) return ended(input, limit, [])
+    if (room.scope.signal.aborted) {
+      const { reason } = room.scope.signal
+      // A turn that was stopped asks no model any more.
+      if (reason instanceof TurnAbort && reason.kind === "shutdown") throw reason
+      return stopped(input, reason, [])
+    }
     const result = await askModel(input)
     if (result) return result
   }

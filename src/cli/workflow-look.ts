@@ -79,7 +79,7 @@ export async function drawWorkflow(cli: Cli, what: string, flags: { format: stri
   cli.out.write(await drawing(cli, of, flags.format))
 }
 
-export interface ListFlags {
+export interface WorkflowListFlags {
   runs?: boolean
   status?: string
   search?: string
@@ -88,7 +88,7 @@ export interface ListFlags {
   json?: boolean
 }
 
-export async function listWorkflows(cli: Cli, flags: ListFlags): Promise<void> {
+export async function listWorkflows(cli: Cli, flags: WorkflowListFlags): Promise<void> {
   const limit = countOf(flags.limit, "--limit")
   if (flags.runs || flags.status !== undefined || flags.search !== undefined) {
     const answer = await withGateway(cli, ({ client }) =>

@@ -13,7 +13,7 @@ import { inert, inertLine } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { duration } from "./status.ts"
 
-export interface RunFlags {
+export interface WorkflowRunFlags {
   arg?: string[]
   argsJson?: string
   cwd?: string
@@ -48,7 +48,7 @@ export function sourceOf(words: readonly string[], cwd: string): { file: string 
 }
 
 /** `name=value` words over one JSON object. Values are JSON where they read as such. */
-export function argumentsFrom(flags: Pick<RunFlags, "arg" | "argsJson">): Record<string, unknown> {
+export function argumentsFrom(flags: Pick<WorkflowRunFlags, "arg" | "argsJson">): Record<string, unknown> {
   const args: Record<string, unknown> = {}
   if (flags.argsJson !== undefined) {
     const value = jsonOf(flags.argsJson, "--args-json")
@@ -80,7 +80,7 @@ function jsonOf(text: string, what: string): unknown {
   }
 }
 
-export async function runWorkflow(cli: Cli, words: readonly string[], flags: RunFlags): Promise<void> {
+export async function runWorkflow(cli: Cli, words: readonly string[], flags: WorkflowRunFlags): Promise<void> {
   const cwd = resolve(cli.cwd, flags.cwd ?? ".")
   const source = sourceOf(words, cli.cwd)
   const args = argumentsFrom(flags)

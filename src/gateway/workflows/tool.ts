@@ -21,7 +21,12 @@ const args = z.strictObject({
   pipeline: z.string().min(1).max(100_000).optional().describe("run, check: a pipeline instead of a file"),
   definition: z.string().min(1).max(1_000_000).optional().describe("run, check: a workflow as YAML or JSON instead"),
   args: z.record(z.string(), z.unknown()).optional().describe("run: arguments of the workflow"),
-  token: z.string().min(1).max(4_096).optional().describe("resume: resumeToken or approvalId of a run of this session"),
+  answerTo: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe("resume: resumeToken or approvalId of a run of this session"),
   response: z.unknown().optional().describe("resume: the answer to an input request"),
 })
 type Args = z.infer<typeof args>
@@ -35,7 +40,8 @@ export function workflowTool(workflows: () => Workflows): Tool<Args> {
     description:
       "Runs a workflow (a file, a pipeline, or a definition) step by step, and durably. Answers with the envelope of the run: output, what waits for a person, and one line a step. Approvals are for people; input requests can be answered with resume.",
     args,
-    title: ({ action, file, pipeline, token }) => excerpt(`${action} ${file ?? pipeline ?? token ?? ""}`.trim(), 200),
+    title: ({ action, file, pipeline, answerTo }) =>
+      excerpt(`${action} ${file ?? pipeline ?? answerTo ?? ""}`.trim(), 200),
     touch: async () => ({ reads: [], writes: [], hosts: [] }),
     async run(given, context) {
       const { turn } = context
@@ -116,20 +122,20 @@ async function run(
 
 async function resume(
   workflows: Workflows,
-  { response, token }: Args,
+  { answerTo, response }: Args,
   turn: CallingTurn,
   { signal }: ToolContext,
 ): Promise<ToolResult> {
-  if (token === undefined) throw new PincerError("INVALID_PARAMS", "resume needs a token")
-  const gate = await workflows.runs.gate(token)
+  if (answerTo === undefined) throw new PincerError("INVALID_PARAMS", "resume needs answerTo")
+  const gate = await workflows.runs.gate(answerTo)
   const stored = gate && (await workflows.runs.get(gate.runId))
   if (!gate || stored?.record.startedBy !== starterOf(turn))
-    throw new PincerError("NOT_FOUND", "No run of this session waits under that token")
+    throw new PincerError("NOT_FOUND", "No run of this session waits under that")
   if (gate.request["type"] !== "input" || gate.path.includes("?uncertain"))
     throw new PincerError("PERMISSION_DENIED", "This gate is for a person: wait until somebody has answered it")
   const said: SaidByRun = { printed: "", warnings: [] }
   const by = starterOf(turn)
-  return told(workflows, await workflows.answer(token, { type: "respond", response, by }, said, signal), said)
+  return told(workflows, await workflows.answer(answerTo, { type: "respond", response, by }, said, signal), said)
 }
 
 function starterOf({ agentId, sessionKey }: CallingTurn): string {
