@@ -236,7 +236,10 @@ test("limits end a turn with a stated reason", async () => {
     await room.close()
   }
   const never = new Promise<void>(() => undefined)
-  const room = await openAgentRoom({ limits: { maxTimeMs: 250 }, script: (_, signal) => say("slow one", signal, never) })
+  const room = await openAgentRoom({
+    limits: { maxTimeMs: 250 },
+    script: (_, signal) => say("slow one", signal, never),
+  })
   const request = room.request("go")
   await room.lanes.submit(request)
   const record = await room.lanes.wait(request.turnId)

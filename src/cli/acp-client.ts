@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { envValue } from "../config/paths.ts"
-import { Transcript } from "./acp-transcript.ts"
+import { ClientTranscript } from "./acp-transcript.ts"
 import type { Cli } from "./cli.ts"
 import { findGateway, namedGateway } from "./connect.ts"
 import { inert, inertLine } from "./inert.ts"
@@ -61,7 +61,7 @@ export async function runAcpClient(cli: Cli, flags: AcpClientFlags, room: Client
   // The bridge gets no keys of model services: a gateway that it had to start would have none either.
   if (own && !serverArgs(flags).includes("--url")) await (await findGateway(cli, "start")).close()
   const lines = new Lines(cli)
-  const show = new Transcript(cli.out)
+  const show = new ClientTranscript(cli.out)
   const client = await room.openClient({
     argv,
     cwd,
@@ -80,7 +80,7 @@ export async function runAcpClient(cli: Cli, flags: AcpClientFlags, room: Client
   }
 }
 
-async function converse(cli: Cli, client: Client, lines: Lines, show: Transcript): Promise<void> {
+async function converse(cli: Cli, client: Client, lines: Lines, show: ClientTranscript): Promise<void> {
   const gone = client.exited.then((code) => ({ code }))
   lines.onInterrupt = () => client.cancel()
   for (;;) {
@@ -158,7 +158,7 @@ interface Asked {
   params: Record<string, unknown>
   cwd: string
   lines: Lines
-  show: Transcript
+  show: ClientTranscript
 }
 
 async function permit(cli: Cli, room: ClientRoom, asked: Asked): Promise<string | undefined> {

@@ -22,7 +22,7 @@ import { envValue, expandPath } from "../config/paths.ts"
 import { insertion } from "../config/splice.ts"
 import type { Cli } from "./cli.ts"
 import { gatewayUrl } from "./connect.ts"
-import { type AgentEntry, EDITORS, type Editor, type EditorSetup, editorSetup } from "./editor-entry.ts"
+import { type AgentEntry, EDITORS, type EditorSetup, type EditorTarget, editorSetup } from "./editor-entry.ts"
 import { inert } from "./inert.ts"
 
 export interface AcpSetupFlags {
@@ -59,7 +59,7 @@ export async function setUpEditor(cli: Cli, editor: string, flags: AcpSetupFlags
   cli.err.line(cli.err.paint(setup.next, "dim"))
 }
 
-function editorNamed(name: string): Editor {
+function editorNamed(name: string): EditorTarget {
   const found = EDITORS.find((one) => one === name.toLowerCase())
   if (found) return found
   const near = nearWords(name.toLowerCase(), EDITORS)

@@ -4,7 +4,7 @@ import { inert, inertLine } from "./inert.ts"
 import type { Screen } from "./screen.ts"
 import { stringOf } from "./turn.ts"
 
-export class Transcript {
+export class ClientTranscript {
   readonly #out: Screen
   #open: "text" | "thought" | undefined
   /** What came before the first line: agents tell of a session before its id has arrived. */

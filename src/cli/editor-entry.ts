@@ -2,7 +2,7 @@
 import { join } from "node:path"
 
 export const EDITORS = ["zed", "jetbrains", "neovim", "emacs"] as const
-export type Editor = (typeof EDITORS)[number]
+export type EditorTarget = (typeof EDITORS)[number]
 
 export interface AgentEntry {
   /** As the editor shows it. */
@@ -27,7 +27,7 @@ export interface EditorPlaces {
   appData?: string
 }
 
-export function editorSetup(editor: Editor, entry: AgentEntry, places: EditorPlaces): EditorSetup {
+export function editorSetup(editor: EditorTarget, entry: AgentEntry, places: EditorPlaces): EditorSetup {
   const { args, command, env, name } = entry
   const { appData, home, platform } = places
   const config = places.configHome ?? join(home, ".config")

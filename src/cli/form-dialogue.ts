@@ -1,6 +1,6 @@
 // A form on the screen, field by field, until it is answered, declined or answered elsewhere. Keys come one at a time, pastes count as
 // text; Escape declines.
-import { type AgentQuestion, type Field, readTyped } from "./form.ts"
+import { type AgentQuestion, type FormField, readTyped } from "./form.ts"
 import { inertLine } from "./inert.ts"
 import type { Key } from "./keys.ts"
 import { visible } from "./question.ts"
@@ -48,7 +48,7 @@ export class FormDialogue {
     }
   }
 
-  get #field(): Field | undefined {
+  get #field(): FormField | undefined {
     return this.#question.type === "form" ? this.#question.fields[this.#at] : undefined
   }
 
@@ -67,7 +67,7 @@ export class FormDialogue {
     this.#out.write(`  ${this.#out.paint(`${shown(title)}${extra}${usual}:`, "bold")} `)
   }
 
-  #type(field: Field, { name, sequence = "" }: Key): void {
+  #type(field: FormField, { name, sequence = "" }: Key): void {
     if (name === "return" || name === "enter") this.#take(field)
     else if (name === "backspace") {
       if (this.#line === "") return
@@ -79,7 +79,7 @@ export class FormDialogue {
     }
   }
 
-  #take(field: Field): void {
+  #take(field: FormField): void {
     this.#out.line()
     const typed = readTyped(field, this.#line)
     if ("problem" in typed) this.#out.line(`    ${this.#out.paint(typed.problem, "yellow")}`)

@@ -3,9 +3,9 @@
 import { isObject } from "../base/json.ts"
 
 /** What an agent asks beside a yes or no. */
-export type AgentQuestion = { type: "form"; fields: Field[] } | { type: "url"; url: string }
+export type AgentQuestion = { type: "form"; fields: FormField[] } | { type: "url"; url: string }
 
-export interface Field {
+export interface FormField {
   name: string
   title: string
   description: string | undefined
@@ -31,7 +31,7 @@ export function agentQuestionOf(value: unknown): AgentQuestion | undefined {
   return { type: "form", fields }
 }
 
-function fieldOf(name: string, property: Record<string, unknown>, required: boolean): Field {
+function fieldOf(name: string, property: Record<string, unknown>, required: boolean): FormField {
   const { description, items, title, type } = property
   const many = type === "array"
   const choices = choicesOf(many && isObject(items) ? items : property)
@@ -51,7 +51,7 @@ function isPlainType(type: unknown): type is "number" | "integer" | "boolean" {
   return type === "number" || type === "integer" || type === "boolean"
 }
 
-function choicesOf(schema: Record<string, unknown>): Field["choices"] {
+function choicesOf(schema: Record<string, unknown>): FormField["choices"] {
   const named = [schema["oneOf"], schema["anyOf"]].find(Array.isArray) ?? []
   const titled = named
     .filter(isObject)
@@ -66,7 +66,7 @@ function choicesOf(schema: Record<string, unknown>): Field["choices"] {
 }
 
 /** What a line means for a field; undefined as value: the field is left out. */
-export function readTyped(field: Field, line: string): Typed {
+export function readTyped(field: FormField, line: string): Typed {
   const text = line.trim()
   if (text === "") {
     if (field.fallback !== undefined) return { value: field.fallback }
@@ -97,7 +97,7 @@ export function readTyped(field: Field, line: string): Typed {
   }
 }
 
-function chosen({ choices, type }: Field, text: string): string | undefined {
+function chosen({ choices, type }: FormField, text: string): string | undefined {
   if (choices.length === 0 && type === "choices") return text
   const known = choices.find(({ title, value }) => value === text || title.toLowerCase() === text.toLowerCase())
   return (known ?? (/^\d+$/.test(text) ? choices[Number(text) - 1] : undefined))?.value

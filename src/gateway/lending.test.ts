@@ -7,7 +7,7 @@ import { stillClock } from "../../test/fakes/still-clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { silentLogger } from "../base/log.ts"
 import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
-import { GRACE_MS, type Holder, Lendings, type LentServers, type ServersWish, type Wish } from "./lending.ts"
+import { GRACE_MS, type LendingClient, Lendings, type LentServers, type ServersWish, type Wish } from "./lending.ts"
 
 interface Asked {
   id: string
@@ -18,11 +18,11 @@ interface Asked {
   params: Record<string, unknown>
 }
 
-function client(connId: string, rights: Partial<Holder["caller"]> = {}) {
+function client(connId: string, rights: Partial<LendingClient["caller"]> = {}) {
   const controller = new AbortController()
   const asked: Asked[] = []
   const withdrawn: string[] = []
-  const holder: Holder = {
+  const holder: LendingClient = {
     connId,
     caller: { role: "operator", scopes: ["operator.write"], signal: controller.signal, ...rights },
     emit(event, payload) {

@@ -55,7 +55,7 @@ export interface Wish {
 }
 
 /** The client that lends, through one connection. */
-export interface Holder extends Ear {
+export interface LendingClient extends Ear {
   /** Its signal aborts when the connection closes. */
   readonly caller: ClientRights & { signal: AbortSignal }
 }
@@ -104,7 +104,7 @@ export class Lendings {
    * Throws INVALID_PARAMS for folders that are not here, PERMISSION_DENIED for an id that another client uses, RATE_LIMITED when too
    * many lend, ABORTED when the connection is gone before.
    */
-  async lend(wish: Wish, holder: Holder): Promise<Pick<LentServers, "tools" | "problems">> {
+  async lend(wish: Wish, holder: LendingClient): Promise<Pick<LentServers, "tools" | "problems">> {
     const given = [...new Set([wish.cwd, ...wish.roots])]
     const roots = await Promise.all(given.map(realFolder))
     if (holder.caller.signal.aborted) throw new PincerError("ABORTED", "The connection was closed")
@@ -115,7 +115,7 @@ export class Lendings {
     return servers.opened
   }
 
-  #take(wish: Wish, roots: readonly Root[], holder: Holder): Lender {
+  #take(wish: Wish, roots: readonly Root[], holder: LendingClient): Lender {
     const { caller } = holder
     const { lender: id } = wish
     const owner = this.#owners.get(id)
@@ -146,7 +146,7 @@ export class Lendings {
     return lender
   }
 
-  #connect(lender: Lender, holder: Holder): void {
+  #connect(lender: Lender, holder: LendingClient): void {
     const { caller, connId } = holder
     lender.stopGrace?.()
     lender.stopGrace = undefined

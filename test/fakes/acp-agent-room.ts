@@ -199,7 +199,16 @@ export function message(role: Message["role"], text: string, turnId?: string): M
 function rowOf(key: string, more: Partial<SessionRow> = {}): SessionRow {
   return {
     ...{ key, id: `row of ${key}`, agentId: "fake", label: null, name: null, tags: [], archivedAt: null, cwd: null },
-    ...{ model: null, settings: {}, createdAt: 0, updatedAt: 0, lastSeq: 0, messageCount: 0, title: null, toldTitle: null },
+    ...{
+      model: null,
+      settings: {},
+      createdAt: 0,
+      updatedAt: 0,
+      lastSeq: 0,
+      messageCount: 0,
+      title: null,
+      toldTitle: null,
+    },
     usage: {
       ...{ inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
       costUsd: null,

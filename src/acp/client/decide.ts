@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { isObject } from "../../base/json.ts"
 import { isInside } from "../../policy/places.ts"
 
-export type ToolClass =
+export type CallClass =
   | "readonly_scoped"
   | "readonly_search"
   | "exec_capable"
@@ -20,7 +20,7 @@ export type ToolClass =
 export interface ClientDecision {
   type: "allow" | "ask"
   tool: string | undefined
-  class: ToolClass
+  class: CallClass
   /** Why it asks, for people. */
   reason?: string
 }
@@ -34,7 +34,7 @@ export interface ClientScope {
   real(path: string): string
 }
 
-const CLASSES: Readonly<Record<Exclude<ToolClass, "other" | "unknown">, readonly string[]>> = {
+const CLASSES: Readonly<Record<Exclude<CallClass, "other" | "unknown">, readonly string[]>> = {
   readonly_scoped: ["read"],
   readonly_search: ["search", "web_search", "websearch", "memory_search"],
   exec_capable: ["exec", "spawn", "shell", "bash", "process", "code_execution", "nodes"],
@@ -88,8 +88,8 @@ export function chooseOption(options: unknown, allowed: boolean): string | undef
   return undefined
 }
 
-function classOf(tool: string): ToolClass {
-  for (const [kind, names] of Object.entries(CLASSES)) if (names.includes(tool)) return kind as ToolClass
+function classOf(tool: string): CallClass {
+  for (const [kind, names] of Object.entries(CLASSES)) if (names.includes(tool)) return kind as CallClass
   return "other"
 }
 

@@ -21,7 +21,7 @@ import type { ToolSettings } from "../../tools/tool.ts"
 import { webRequest, webUrl } from "../../tools/web.ts"
 import type { EnginePorts, StepAddress } from "../../workflow/engine/ports.ts"
 import { judgeCall, settingsOf, type TrialPlace } from "../policy-trial.ts"
-import { type Asked, askedOf, collected, factsOf } from "./programs.ts"
+import { askedOf, collected, factsOf, type StepQuestion } from "./programs.ts"
 
 export interface ActsOptions {
   env: Env
@@ -119,7 +119,7 @@ class Acts {
     return Object.fromEntries(kept)
   }
 
-  async #placed(asked: Asked, { placement }: Decision, { runId }: StepAddress, warn: (text: string) => void) {
+  async #placed(asked: StepQuestion, { placement }: Decision, { runId }: StepAddress, warn: (text: string) => void) {
     if (placement.type === "host") return { ...asked, note: undefined, close: async () => undefined }
     if (placement.type !== "sandbox")
       throw new PincerError("PERMISSION_DENIED", "This step was not given a place to start programs in")

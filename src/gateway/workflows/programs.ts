@@ -33,7 +33,7 @@ export interface ProgramHouse {
 }
 
 /** What a step wants to start. */
-export interface Asked {
+export interface StepQuestion {
   file: string
   args: readonly string[]
   /** As policy reads it. */
@@ -84,7 +84,7 @@ export async function askedOf(
   { settings }: Pick<ProgramHouse, "settings">,
   { cwd, env, line }: ProgramRun,
   warn: (text: string) => void,
-): Promise<Asked> {
+): Promise<StepQuestion> {
   const dropped = Object.keys(env).filter((name) => isDangerousVariable(name))
   if (dropped.length > 0) warn(`${dropped.join(", ")} would make programs load other code: not handed on`)
   const whole = commandEnvironment({ ...settings.exec.env, ...env })
@@ -122,7 +122,7 @@ function shellOf({ exec }: ToolSettings): string {
   return exec.shell === "/bin/bash" ? "/bin/sh" : exec.shell
 }
 
-export async function factsOf({ cwd, env, text }: Asked, settings: ToolSettings): Promise<CallFacts> {
+export async function factsOf({ cwd, env, text }: StepQuestion, settings: ToolSettings): Promise<CallFacts> {
   return {
     tool: "Bash",
     aliases: ["exec", "bash", "shell"],

@@ -22,7 +22,7 @@ export interface McpSession {
 }
 
 /** What happens on a connection that somebody must hear of. */
-export interface SessionListener {
+export interface McpListener {
   /** It ended, by itself or because somebody closed it. */
   over(session: McpSession): void
   toolsChanged(): void
@@ -36,7 +36,7 @@ const page = z.looseObject({ tools: z.array(z.unknown()), nextCursor: z.string()
 export async function openSession(
   server: McpServer,
   ports: McpPorts,
-  listener: SessionListener,
+  listener: McpListener,
   signal: AbortSignal,
 ): Promise<McpSession> {
   const library = await import("@modelcontextprotocol/client")
@@ -70,7 +70,7 @@ async function connect(
   server: McpServer,
   transport: Transport,
   ports: McpPorts,
-  listener: SessionListener,
+  listener: McpListener,
   signal: AbortSignal,
 ): Promise<McpSession> {
   const client = new library.Client(
@@ -98,7 +98,7 @@ function listen(
   session: McpSession,
   server: McpServer,
   ports: McpPorts,
-  listener: SessionListener,
+  listener: McpListener,
 ): void {
   const { client, transport } = session
   let told = false

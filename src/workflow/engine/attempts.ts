@@ -9,7 +9,7 @@ import { expand } from "../language/template.ts"
 import { charge, chargesOf, checkCost } from "./cost.ts"
 import { effectOf } from "./effects.ts"
 import { askWhatHappened } from "./gate-step.ts"
-import { ended, type Frame, type RunContext, stopIfTold } from "./run-context.ts"
+import { ended, type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
 import { GateWaits, isBeyond, RunStopped } from "./signals.ts"
 import { valueOfResult } from "./values.ts"
 
@@ -17,7 +17,7 @@ export type Body = (
   run: RunContext,
   step: StepDefinition,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   attempt: Attempt,
 ) => Promise<StepResult>
 
@@ -31,7 +31,7 @@ export async function withAttempts(
   run: RunContext,
   step: StepDefinition,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   body: Body,
 ): Promise<StepResult> {
   const key = step.idempotencyKey === undefined ? undefined : expand(step.idempotencyKey, frame)

@@ -11,7 +11,7 @@ import type { Attempt } from "./attempts.ts"
 import { charge } from "./cost.ts"
 import { runLoop, runParallel } from "./many.ts"
 import { runPipelineText } from "./pipeline-step.ts"
-import { addressOf, type Frame, type RunContext } from "./run-context.ts"
+import { addressOf, type RunContext, type StepFrame } from "./run-context.ts"
 import { argumentVariables, expandDeep, inputOf, itemsOf, itemsOfResult, outputOf, textOf } from "./values.ts"
 
 /** Bytes of output that are kept unless the step says otherwise. */
@@ -22,7 +22,7 @@ export async function runBody(
   run: RunContext,
   step: StepDefinition,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   attempt: Attempt,
 ): Promise<StepResult> {
   const { body } = step
@@ -66,7 +66,7 @@ async function program(
   run: RunContext,
   step: StepDefinition,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   attempt: Attempt,
   line: ProgramRun["line"],
 ): Promise<StepResult> {
@@ -91,11 +91,11 @@ function failureOf(ran: ProgramResult, line: ProgramRun["line"]): string {
   return `workflow command failed (${how}): ${said.slice(0, 4_000)}`
 }
 
-function placeOf(step: StepDefinition, frame: Frame): string {
+function placeOf(step: StepDefinition, frame: StepFrame): string {
   return step.cwd === undefined ? frame.cwd : resolve(frame.cwd, expandArguments(step.cwd, frame.args))
 }
 
-function environment(step: StepDefinition, frame: Frame, attempt: Attempt): Record<string, string> {
+function environment(step: StepDefinition, frame: StepFrame, attempt: Attempt): Record<string, string> {
   const own = Object.fromEntries(Object.entries(step.env).map(([name, text]) => [name, expand(text, frame)]))
   const { idempotencyKey: key } = attempt
   const keys: Record<string, string> =
@@ -109,7 +109,7 @@ async function subWorkflow(
   step: StepDefinition,
   body: Extract<StepBody, { type: "workflow" }>,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   attempt: Attempt,
 ): Promise<StepResult> {
   const given = expand(body.path, frame)
@@ -126,7 +126,7 @@ async function subWorkflow(
   const wrong = problems.find((problem) => problem.level === "error")
   if (!definition || wrong)
     throw new PincerError("INVALID_PARAMS", `${given}: ${wrong?.message ?? "it cannot be read"}`)
-  const child: Frame = {
+  const child: StepFrame = {
     args: argumentsOf(definition, expandDeep(body.args, frame) as Record<string, unknown>),
     results: new Map(),
     env: environment({ ...step, env: { ...step.env } }, frame, attempt),
@@ -145,8 +145,8 @@ async function subWorkflow(
 /** The definition's own variables and folder, over those of the frame. */
 export function ownPlace(
   definition: { env: Record<string, string>; cwd?: string },
-  frame: Frame,
-): Pick<Frame, "env" | "cwd"> {
+  frame: StepFrame,
+): Pick<StepFrame, "env" | "cwd"> {
   const own = Object.fromEntries(Object.entries(definition.env).map(([name, text]) => [name, expand(text, frame)]))
   return {
     env: { ...frame.env, ...own },
@@ -177,7 +177,7 @@ async function agentTurn(
   step: StepDefinition,
   body: Extract<StepBody, { type: "agent" }>,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   attempt: Attempt,
 ): Promise<StepResult> {
   const { type: _, maxRetries, message, ...rest } = body
@@ -194,7 +194,7 @@ async function request(
   step: StepDefinition,
   body: Extract<StepBody, { type: "http" }>,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   attempt: Attempt,
 ): Promise<StepResult> {
   const headers = Object.fromEntries(

@@ -3,7 +3,7 @@
 import { canonicalJson } from "../../base/json.ts"
 import type { StepDefinition } from "../definition.ts"
 import type { StepResult } from "../language/reference.ts"
-import type { Frame, RunContext } from "./run-context.ts"
+import type { RunContext, StepFrame } from "./run-context.ts"
 import { RunLimit } from "./signals.ts"
 import { inputOf, itemsOf, itemsOfResult, jsonOf } from "./values.ts"
 
@@ -29,7 +29,7 @@ export async function recallCost(run: RunContext): Promise<void> {
 }
 
 /** Adds up and writes down. */
-export async function charge(run: RunContext, charges: readonly Charge[], env: Frame["env"]): Promise<void> {
+export async function charge(run: RunContext, charges: readonly Charge[], env: StepFrame["env"]): Promise<void> {
   let usd = 0
   for (const one of charges) usd += one.costUsd ?? (await priceOf(run, one, env))
   if (usd === 0) return
@@ -55,7 +55,7 @@ async function keep(run: RunContext): Promise<void> {
 }
 
 /** What the items of a step say that they cost. Agents and models of the house are charged where they are asked. */
-export function chargesOf(step: StepDefinition, result: StepResult, frame: Frame): Charge[] {
+export function chargesOf(step: StepDefinition, result: StepResult, frame: StepFrame): Charge[] {
   const { type } = step.body
   if (type !== "shell" && type !== "argv" && type !== "http" && type !== "tool" && type !== "pipeline") return []
   const found = itemsOfResult(result).filter((item) => type !== "pipeline" || !isModelItem(item))
@@ -69,7 +69,7 @@ export function chargesOf(step: StepDefinition, result: StepResult, frame: Frame
 }
 
 /** The items that a step was given, which it may only have handed on. */
-function givenTo(step: StepDefinition, frame: Frame): unknown[] {
+function givenTo(step: StepDefinition, frame: StepFrame): unknown[] {
   if (step.stdin === undefined) return []
   const input = inputOf(step.stdin, frame)
   return itemsOf(typeof input === "string" ? (jsonOf(input) ?? input) : input)
@@ -98,7 +98,7 @@ export function chargeOf(item: unknown): Charge | undefined {
   return { model, inputTokens, outputTokens }
 }
 
-async function priceOf(run: RunContext, one: Charge, env: Frame["env"]): Promise<number> {
+async function priceOf(run: RunContext, one: Charge, env: StepFrame["env"]): Promise<number> {
   const given = ownPrices(env)
   const own = given && Object.hasOwn(given, one.model) ? given[one.model] : undefined
   if (own) return (one.inputTokens * own.input + one.outputTokens * own.output) / 1_000_000
@@ -110,7 +110,7 @@ async function priceOf(run: RunContext, one: Charge, env: Frame["env"]): Promise
 }
 
 /** US dollars for a million tokens, by model. */
-function ownPrices(env: Frame["env"]): Record<string, { input: number; output: number }> | undefined {
+function ownPrices(env: StepFrame["env"]): Record<string, { input: number; output: number }> | undefined {
   const text = env["PINCER_LLM_PRICING_JSON"] ?? env["LOBSTER_LLM_PRICING_JSON"]
   const value = text === undefined ? undefined : jsonOf(text)
   if (typeof value !== "object" || value === null) return undefined

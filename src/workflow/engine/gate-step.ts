@@ -4,7 +4,7 @@ import type { GateAnswer, GateRequest } from "../command.ts"
 import type { Gate, StepDefinition } from "../definition.ts"
 import type { StepResult } from "../language/reference.ts"
 import { expiryOf, newGate } from "./gates.ts"
-import { ended, type Frame, type RunContext } from "./run-context.ts"
+import { ended, type RunContext, type StepFrame } from "./run-context.ts"
 import { GateWaits, Refused } from "./signals.ts"
 import { inputOf, jsonOf, outputOf } from "./values.ts"
 
@@ -45,7 +45,7 @@ export async function passGate(
   step: StepDefinition,
   gate: Gate,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   own: StepResult | undefined,
 ): Promise<StepResult> {
   const key = `${path}!passed`
@@ -63,7 +63,7 @@ export async function passGate(
 }
 
 /** A step that is only a gate passes its input on as its own. */
-function givenTo(step: StepDefinition, frame: Frame): StepResult {
+function givenTo(step: StepDefinition, frame: StepFrame): StepResult {
   if (step.stdin === undefined) return { id: step.id }
   const input = inputOf(step.stdin, frame)
   return typeof input === "string"
@@ -87,7 +87,7 @@ function answered(
   return { ...base, response: answer.response, ...subject }
 }
 
-function requestOf(run: RunContext, gate: Gate, step: StepDefinition, frame: Frame, base: StepResult): GateRequest {
+function requestOf(run: RunContext, gate: Gate, step: StepDefinition, frame: StepFrame, base: StepResult): GateRequest {
   if (gate.type === "input") {
     const subject = step.stdin === undefined ? subjectOf(base) : inputOf(step.stdin, frame)
     return {

@@ -1,7 +1,7 @@
 // Loops and branches: many at once up to a limit. What waits at a gate does not keep the others from going on.
 import type { StepBody, StepDefinition } from "../definition.ts"
 import type { StepResult } from "../language/reference.ts"
-import { type Frame, type RunContext, stopIfTold } from "./run-context.ts"
+import { type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
 import { GateWaits, isBeyond } from "./signals.ts"
 import { listOf, valueOfResult } from "./values.ts"
 
@@ -12,7 +12,7 @@ export async function runLoop(
   step: StepDefinition,
   body: Extract<StepBody, { type: "for_each" }>,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
 ): Promise<StepResult> {
   const items = listOf(body.source, frame)
   if (items.length > MAX_ITEMS)
@@ -25,7 +25,7 @@ export async function runLoop(
       await run.log.settle(`${path}[${i}]!paused`, "read", true, [])
     }
     const item = items[i]
-    const inner: Frame = {
+    const inner: StepFrame = {
       ...frame,
       results: new Map(frame.results)
         .set(itemVar, { id: itemVar, json: item, stdout: typeof item === "string" ? item : JSON.stringify(item) })
@@ -58,7 +58,7 @@ export async function runParallel(
   step: StepDefinition,
   body: Extract<StepBody, { type: "parallel" }>,
   _path: string,
-  frame: Frame,
+  frame: StepFrame,
   signal: AbortSignal,
 ): Promise<StepResult> {
   const { branches, concurrency, timeoutMs, wait } = body
@@ -111,7 +111,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-function merged(step: StepDefinition, branches: readonly StepDefinition[], { results }: Frame): StepResult {
+function merged(step: StepDefinition, branches: readonly StepDefinition[], { results }: StepFrame): StepResult {
   const entries = branches.flatMap(({ id }) => {
     const result = results.get(id)
     const value = result && !result.skipped && !result.error ? (valueOfResult(result) ?? result.response) : undefined

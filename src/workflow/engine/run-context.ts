@@ -25,17 +25,17 @@ export interface RunContext {
   warn(text: string): void
   spent: Spent
   log: StepLog
-  walk: Walk
+  walk: StepWalk
 }
 
 /** How steps within steps are run. */
-export interface Walk {
-  steps(run: RunContext, steps: readonly StepDefinition[], frame: Frame): Promise<void>
-  step(run: RunContext, step: StepDefinition, frame: Frame): Promise<void>
+export interface StepWalk {
+  steps(run: RunContext, steps: readonly StepDefinition[], frame: StepFrame): Promise<void>
+  step(run: RunContext, step: StepDefinition, frame: StepFrame): Promise<void>
 }
 
 /** Where a list of steps runs. */
-export interface Frame {
+export interface StepFrame {
   args: Readonly<Record<string, unknown>>
   /** Results that steps here can name; a loop's frame begins with those around it. */
   results: Map<string, StepResult>

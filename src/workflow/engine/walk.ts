@@ -6,14 +6,14 @@ import type { StepResult } from "../language/reference.ts"
 import { withAttempts } from "./attempts.ts"
 import { runBody } from "./body.ts"
 import { passGate } from "./gate-step.ts"
-import { ended, type Frame, type RunContext, stopIfTold } from "./run-context.ts"
+import { ended, type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
 import { GateWaits, isBeyond, RestSkipped } from "./signals.ts"
 
 /** Steps of one list that run at once, when needs allow it. */
 const MAX_AT_ONCE = 8
 
 /** Runs a list of steps. Throws GateWaits once nothing more can go on, and what ended it otherwise. */
-export async function runSteps(run: RunContext, steps: readonly StepDefinition[], frame: Frame): Promise<void> {
+export async function runSteps(run: RunContext, steps: readonly StepDefinition[], frame: StepFrame): Promise<void> {
   try {
     if (steps.some((step) => step.needs !== undefined)) await runGraph(run, steps, frame)
     else for (const step of steps) await runStep(run, step, frame)
@@ -23,7 +23,7 @@ export async function runSteps(run: RunContext, steps: readonly StepDefinition[]
 }
 
 /** Each step as soon as what it needs has ended. A failure lets what runs come to its end and begins nothing more. */
-async function runGraph(run: RunContext, steps: readonly StepDefinition[], frame: Frame): Promise<void> {
+async function runGraph(run: RunContext, steps: readonly StepDefinition[], frame: StepFrame): Promise<void> {
   const left = new Map(steps.map((step, i) => [step.id, step.needs ?? (i === 0 ? [] : [steps[i - 1]!.id])]))
   const ended = new Set<string>()
   const running = new Map<string, Promise<void>>()
@@ -52,7 +52,7 @@ async function runGraph(run: RunContext, steps: readonly StepDefinition[], frame
 }
 
 /** Runs one step with its condition, gate, repetitions and what is to happen when it fails; its result is in the frame then. */
-export async function runStep(run: RunContext, step: StepDefinition, frame: Frame): Promise<void> {
+export async function runStep(run: RunContext, step: StepDefinition, frame: StepFrame): Promise<void> {
   stopIfTold(run)
   const path = frame.prefix + step.id
   const known = await run.log.known<StepResult>(path)
@@ -82,13 +82,13 @@ export async function runStep(run: RunContext, step: StepDefinition, frame: Fram
   }
 }
 
-function isWanted(step: StepDefinition, frame: Frame): boolean {
+function isWanted(step: StepDefinition, frame: StepFrame): boolean {
   const { when } = step
   if (when === undefined || typeof when === "boolean") return when ?? true
   return holds(parseCondition(when), frame.results)
 }
 
-function keep(frame: Frame, result: StepResult): void {
+function keep(frame: StepFrame, result: StepResult): void {
   frame.results.set(result.id, result)
   if (!result.skipped && !result.error) frame.last.result = result
 }
@@ -97,7 +97,7 @@ async function failed(
   run: RunContext,
   step: StepDefinition,
   path: string,
-  frame: Frame,
+  frame: StepFrame,
   error: unknown,
 ): Promise<void> {
   const message = error instanceof Error ? error.message : String(error)

@@ -15,7 +15,7 @@ import { answerOf, checkToken, type RunKind } from "./gates.ts"
 import { commandOf, commandTable } from "./pipeline.ts"
 import { runPipelineText } from "./pipeline-step.ts"
 import type { EnginePorts } from "./ports.ts"
-import { type Frame, type RunContext, Spent, StepLog } from "./run-context.ts"
+import { type RunContext, Spent, type StepFrame, StepLog } from "./run-context.ts"
 import { GateWaits, Refused, RunStopped } from "./signals.ts"
 import { argumentVariables, itemsOfResult } from "./values.ts"
 import { runStep, runSteps } from "./walk.ts"
@@ -206,7 +206,7 @@ export class WorkflowEngine implements Engine {
       log: new StepLog(this.#ports, fence),
       walk: { steps: runSteps, step: runStep },
     }
-    const base: Frame = {
+    const base: StepFrame = {
       args: stored.record.args,
       results: new Map(),
       env: { ...this.#ports.env, ...argumentVariables(stored.record.args) },
@@ -226,7 +226,7 @@ export class WorkflowEngine implements Engine {
     }
   }
 
-  async #workflow(run: RunContext, definition: Definition, base: Frame): Promise<unknown[]> {
+  async #workflow(run: RunContext, definition: Definition, base: StepFrame): Promise<unknown[]> {
     const frame = { ...base, ...ownPlace(definition, base) }
     await runSteps(run, definition.steps, frame)
     const waits = await this.#aftermath(run, definition.finally, frame)
@@ -234,7 +234,7 @@ export class WorkflowEngine implements Engine {
     return itemsOfResult(frame.last.result)
   }
 
-  async #pipeline(run: RunContext, kept: Kept, frame: Frame): Promise<unknown[]> {
+  async #pipeline(run: RunContext, kept: Kept, frame: StepFrame): Promise<unknown[]> {
     if (kept.source.type !== "pipeline") throw new TypeError("A run without a definition has a pipeline")
     const place = { id: PIPELINE, env: frame.env, cwd: frame.cwd, items: [], signal: run.signal }
     const done = await runPipelineText(run, kept.source.text, PIPELINE, place)
@@ -242,7 +242,7 @@ export class WorkflowEngine implements Engine {
   }
 
   /** Steps that run whatever came of the others; their failures are warnings. Gives the gates that they wait at, also those of steps cut off. */
-  async #aftermath(run: RunContext, steps: Definition["finally"], frame: Frame): Promise<GateWaits | undefined> {
+  async #aftermath(run: RunContext, steps: Definition["finally"], frame: StepFrame): Promise<GateWaits | undefined> {
     const waits: string[] = []
     for (const step of steps) {
       try {
@@ -256,7 +256,7 @@ export class WorkflowEngine implements Engine {
     return waits.length === 0 ? undefined : new GateWaits(waits)
   }
 
-  async #ended(run: RunContext, definition: Definition | null, base: Frame, error: unknown): Promise<Envelope> {
+  async #ended(run: RunContext, definition: Definition | null, base: StepFrame, error: unknown): Promise<Envelope> {
     const { fence } = run
     const { runs } = this.#ports
     if (error instanceof RunFenced) return this.#envelope(fence.runId)

@@ -7,7 +7,7 @@ import type { Problem, SourcePlace } from "../definition.ts"
 /** Aliases that stand for more nodes than this are an attack, not a file. */
 const MAX_ALIASES = 1_000
 
-export class Notebook {
+export class ProblemBook {
   readonly problems: Problem[] = []
   readonly #places = new Map<string, SourcePlace>()
   readonly #file: string | undefined
@@ -51,12 +51,12 @@ export class Notebook {
 
 /** A value in the file, or the lack of one. */
 export class Field {
-  readonly #book: Notebook
+  readonly #book: ProblemBook
   readonly #node: Node | null
   readonly #offset: number
   readonly pointer: string
 
-  constructor(book: Notebook, node: Node | null, offset: number, pointer: string) {
+  constructor(book: ProblemBook, node: Node | null, offset: number, pointer: string) {
     this.#book = book
     this.#node = node
     this.#offset = offset
@@ -166,12 +166,12 @@ export class Field {
 
 /** The members of one map. What nobody asked for is told at the end. */
 export class Members {
-  readonly #book: Notebook
+  readonly #book: ProblemBook
   readonly #owner: Field
   readonly #fields = new Map<string, { key: Field; field: Field }>()
   readonly #asked = new Set<string>()
 
-  constructor(book: Notebook, owner: Field, map: YAMLMap | undefined) {
+  constructor(book: ProblemBook, owner: Field, map: YAMLMap | undefined) {
     this.#book = book
     this.#owner = owner
     for (const pair of map?.items ?? []) {
@@ -223,14 +223,14 @@ export class Members {
     return this.#owner
   }
 
-  get book(): Notebook {
+  get book(): ProblemBook {
     return this.#book
   }
 }
 
 export interface ReadText {
   root: Field
-  book: Notebook
+  book: ProblemBook
 }
 
 /** Parses YAML 1.2, of which JSON is a part. What cannot be parsed is among the problems; the root is then empty. */
@@ -238,7 +238,7 @@ export function readNodes(text: string, file: string | undefined): ReadText {
   const lines = new LineCounter()
   const isJson = file?.toLowerCase().endsWith(".json") ?? false
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: !isJson, prettyErrors: false, merge: true })
-  const book = new Notebook(file, lines)
+  const book = new ProblemBook(file, lines)
   for (const error of document.errors)
     book.note("error", "syntax", error.message.split("\n")[0] ?? "It cannot be read", book.placeOf(error.pos[0]), "")
   const contents = document.errors.length > 0 ? null : resolved(document.contents, document, book)
@@ -246,7 +246,7 @@ export function readNodes(text: string, file: string | undefined): ReadText {
 }
 
 /** With every alias replaced by what it stands for, so that places and values are at hand. */
-function resolved(node: Node | null, document: ReturnType<typeof parseDocument>, book: Notebook): Node | null {
+function resolved(node: Node | null, document: ReturnType<typeof parseDocument>, book: ProblemBook): Node | null {
   if (node === null) return null
   try {
     document.toJS({ maxAliasCount: MAX_ALIASES })
