@@ -2,6 +2,7 @@
 // started the run is at the command line: what only the permission mode would ask about is approved with that. Rules, limits and the sandbox stay.
 import { realpathSync } from "node:fs"
 import { readFile } from "node:fs/promises"
+import { elevatedRefusal } from "../../agent/elevated-gates.ts"
 import { argsDigest } from "../../agent/fingerprint.ts"
 import { systemClock } from "../../base/clock.ts"
 import { PincerError } from "../../base/errors.ts"
@@ -9,13 +10,15 @@ import { nameKind } from "../../base/redact-names.ts"
 import { excerpt } from "../../base/text.ts"
 import { loadConfig } from "../../config/load.ts"
 import type { Env, PathFlags } from "../../config/paths.ts"
+import type { Config } from "../../config/schema.ts"
 import type { CallFacts } from "../../policy/scene.ts"
 import { changedSince } from "../../policy/shell/changes.ts"
 import type { AuditEntry } from "../../protocol/audit.ts"
 import type { Decision } from "../../protocol/decision.ts"
+import { parseSessionKey } from "../../protocol/session.ts"
 import { openSandbox, type Sandbox } from "../../sandbox/index.ts"
 import type { AuditTable } from "../../store/audit.ts"
-import { recordedLeave } from "../../store/leave.ts"
+import { type RecordedLeave, recordedLeave } from "../../store/leave.ts"
 import { resolvePath } from "../../tools/paths.ts"
 import type { ToolSettings } from "../../tools/tool.ts"
 import { webRequest, webUrl } from "../../tools/web.ts"
@@ -28,7 +31,7 @@ export interface ActsOptions {
   flags: PathFlags
   /** Where runs work: what their programs may write to. */
   cwd: string
-  /** The user has said that programs may run without a sandbox where there is none. */
+  /** The user wants programs on the host: as with an elevated session, as far as `tools.elevated` lets the command line have that. */
   unsandboxed: boolean
   /** Asks the person at the terminal; absent: nobody can be asked. */
   confirm?: (question: string) => Promise<boolean>
@@ -44,12 +47,12 @@ const PASS = "PINCER_PASS_ENV"
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const
 const MINUTE_MS = 60_000
 
-/** Throws INVALID_PARAMS for a broken configuration. */
+/** Throws INVALID_PARAMS for a broken configuration, PERMISSION_DENIED when it keeps programs off the host. */
 export function openActs(options: ActsOptions): AloneActs {
-  const { env, flags } = options
+  const { env, flags, unsandboxed } = options
   const { config, paths } = loadConfig({ env, flags })
   const sandbox = openSandbox(config.sandbox, { path: env["PATH"] ?? "", hidden: [realOr(paths.home)] })
-  const leave = recordedLeave(paths.db)
+  const leave = unsandboxed ? onHost(config) : recordedLeave(paths.db)
   const place = { config, env, home: paths.home, cwd: realOr(options.cwd), ...(leave ? { leave } : {}) }
   const acts = new Acts(options, place, sandbox)
   return {
@@ -58,6 +61,16 @@ export function openActs(options: ActsOptions): AloneActs {
     fetch: (...args) => acts.fetch(...args),
     close: () => sandbox.close(),
   }
+}
+
+/** What `--unsandboxed` gives: for as long as this process lives. */
+function onHost(config: Config): RecordedLeave {
+  const agentId = config.agents.default
+  const refusal = elevatedRefusal(config, { agentId, level: "full", wisher: { door: "cli", clientId: "cli" } })
+  if (refusal) throw refusal
+  const { key: sessionKey } = parseSessionKey("workflow", agentId)
+  const level = { level: "full", grantedAt: 0, expiresAt: Number.MAX_SAFE_INTEGER, grantedBy: "cli" } as const
+  return { grants: [], elevations: [{ sessionKey, agentId, ...level }] }
 }
 
 function realOr(path: string): string {
@@ -180,16 +193,19 @@ class Acts {
   async #permit(facts: CallFacts, address: StepAddress, title: string): Promise<Decision> {
     const { confirm, unsandboxed } = this.#options
     const now = systemClock.now()
-    const { available } = await this.#sandbox.report()
+    // Trying the sandbox takes a while, and on the host nobody uses it.
+    const sandbox = unsandboxed || (await this.#sandbox.report()).available
     const origin = { door: "workflow" as const, clientId: "cli" }
-    const record = { sandbox: available, counts: this.#counts(facts, address, now), taint: [], canAsk: true, origin }
+    const { key: sessionKey } = parseSessionKey("workflow", this.#place.config.agents.default)
+    const counts = this.#counts(facts, address, now)
+    const record = { sandbox, counts, taint: [], canAsk: true, origin, sessionKey, cwd: this.#place.cwd }
     const { decision } = await judgeCall(facts, record, { ...this.#place, now })
     const { reason, rule, source, verdict } = decision
     if (verdict === "deny") {
       await this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
       throw new PincerError("PERMISSION_DENIED", `Denied by ${rule} (${source}): ${reason}`)
     }
-    const isApproved = verdict === "allow" || rule.startsWith("mode.") || (rule === "sandbox.missing" && unsandboxed)
+    const isApproved = verdict === "allow" || rule.startsWith("mode.")
     if (!isApproved && !(await confirm?.(`${excerpt(title, 300)}\n${reason}. Allow it?`))) {
       await this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
       const cure = rule === "sandbox.missing" ? ', or give "--unsandboxed" to run it without one' : ""
