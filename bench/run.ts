@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { join } from "node:path"
+import { benchAcp } from "./acp.ts"
 import { benchJobs } from "./jobs.ts"
 import { complete, flood, median } from "./load.ts"
 import {
@@ -271,6 +272,7 @@ try {
   await memory(one.url)
   await benchJobs(one, quick, note)
   await benchSessions(quick, note)
+  await benchAcp(quick, note)
   await sandbox()
   if (!quick) write()
 } finally {

@@ -128,8 +128,10 @@ test("one prompt: its words, and frames that fit the schema", async () => {
     return isObject(params) && isObject(params["update"]) ? [String(params["update"]["sessionUpdate"])] : []
   })
   for (const one of ["agent_thought_chunk", "agent_message_chunk"]) assert.ok(updates.includes(one), one)
-  const end = frames.at(-1)?.["result"]
-  assert.equal(isObject(end) && end["stopReason"], "end_turn")
+  const ends = frames.flatMap(({ result }) =>
+    isObject(result) && "stopReason" in result ? [result["stopReason"]] : [],
+  )
+  assert.deepEqual(ends, ["end_turn"])
 })
 
 test("what is approved is done, what is refused is not, and acpx ends with 5", async () => {
