@@ -235,6 +235,18 @@ export interface ReadText {
 
 /** Parses YAML 1.2, of which JSON is a part. What cannot be parsed is among the problems; the root is then empty. */
 export function readNodes(text: string, file: string | undefined): ReadText {
+  try {
+    return parsed(text, file)
+  } catch (error) {
+    // The parser goes down with every level: too many of them are more than the stack holds.
+    if (!(error instanceof RangeError)) throw error
+    const book = new Notebook(file, new LineCounter())
+    book.note("error", "syntax", "It nests too deeply to be read", { line: 1, column: 1 }, "")
+    return { book, root: new Field(book, null, 0, "") }
+  }
+}
+
+function parsed(text: string, file: string | undefined): ReadText {
   const lines = new LineCounter()
   const isJson = file?.toLowerCase().endsWith(".json") ?? false
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: !isJson, prettyErrors: false, merge: true })

@@ -20,6 +20,7 @@ type Token =
 const TOKEN = /\s*(?:("(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*')|(&&|\|\||==|!=|<=|>=|[<>!()])|([^\s&|=!<>()"']+))/y
 const COMPARISONS: readonly string[] = ["==", "!=", "<", "<=", ">", ">="]
 const MAX_DEPTH = 100
+const MAX_SHOWN = 200
 
 /** Throws UnreadableText. */
 export function parseCondition(text: string): Condition {
@@ -111,9 +112,14 @@ class Parser {
 
   #unexpected(why?: string): UnreadableText {
     const { text, offset, type } = this.#next
-    const what = type === "end" ? "it ends too early" : `"${text}" is not expected here`
-    return new UnreadableText(`The condition "${this.#text}" cannot be read: ${why ?? what}`, offset)
+    const what = type === "end" ? "it ends too early" : `"${shown(text)}" is not expected here`
+    return new UnreadableText(`The condition "${shown(this.#text)}" cannot be read: ${why ?? what}`, offset)
   }
+}
+
+/** Enough of a text to know it again. */
+function shown(text: string): string {
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text
 }
 
 function tokensOf(text: string): Token[] {
@@ -125,7 +131,7 @@ function tokensOf(text: string): Token[] {
     if (!match) {
       const offset = at + (text.slice(at).length - text.slice(at).trimStart().length)
       throw new UnreadableText(
-        `The condition "${text}" cannot be read from "${text.slice(offset, offset + 20)}" on`,
+        `The condition "${shown(text)}" cannot be read from "${text.slice(offset, offset + 20)}" on`,
         offset,
       )
     }
