@@ -117,7 +117,20 @@ function withoutWays(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutWays)
   if (!isObject(value)) return value
   const rest = Object.entries(value).filter(([key]) => key !== "resumeToken" && key !== "approvalId")
-  return Object.fromEntries(rest.map(([key, one]) => [key, key.startsWith("requires") ? withoutWays(one) : one]))
+  return Object.fromEntries(
+    rest.map(([key, one]) => [key, key === "responseSchema" ? withoutWords(one) : kept(key, one)]),
+  )
+}
+
+function kept(key: string, one: unknown): unknown {
+  return key.startsWith("requires") ? withoutWays(one) : one
+}
+
+/** Descriptions are each program's own. */
+function withoutWords(schema: unknown): unknown {
+  if (!isObject(schema)) return schema
+  const { description: _, ...rest } = schema
+  return Object.fromEntries(Object.entries(rest).map(([key, one]) => [key, withoutWords(one)]))
 }
 
 function waysOf(stdout: string): { token: string; id: string } | undefined {

@@ -7,6 +7,7 @@ import { silentLogger } from "../../base/log.ts"
 import { processBirth } from "../../base/process-birth.ts"
 import { type Env, type PathFlags, resolvePaths } from "../../config/paths.ts"
 import { isDangerousVariable } from "../../policy/dangerous-variables.ts"
+import { NO_USAGE } from "../../protocol/message.ts"
 import type { RunEvent } from "../../protocol/workflow.ts"
 import { openRuns } from "../../store/run-file.ts"
 import type { RunTable } from "../../store/runs.ts"
@@ -77,6 +78,7 @@ export function openAlone(options: AloneOptions): Alone {
     model: async () => needsGateway("A model"),
     tool: async (name) => needsGateway(`The tool ${name}`),
     agent: async () => needsGateway("An agent"),
+    price: priceOf,
     publish: options.publish ?? (() => undefined),
     checkpoint: options.checkpoint ?? (() => undefined),
     ...world,
@@ -92,6 +94,21 @@ export function openAlone(options: AloneOptions): Alone {
       close()
     },
   }
+}
+
+/** By the table alone: "gpt-4o" and "openai/gpt-4o" name one price, a name that nobody knows none. */
+async function priceOf(of: { model: string; inputTokens: number; outputTokens: number }): Promise<number | null> {
+  const { tableCost } = await import("../../providers/prices.ts")
+  const { inputTokens, outputTokens } = of
+  const usage = { ...NO_USAGE, inputTokens, outputTokens }
+  const slash = of.model.indexOf("/")
+  const model = of.model.slice(slash + 1)
+  const services = slash > 0 ? [of.model.slice(0, slash)] : ["openai", "anthropic", "gemini"]
+  for (const service of services) {
+    const cost = await tableCost(service, model, usage)
+    if (cost !== null) return cost
+  }
+  return null
 }
 
 function needsGateway(what: string): never {

@@ -20,7 +20,7 @@ export const approve: Command = {
     const all = await collected(items)
     const limit = Number(textArg(args, "limit") ?? "5")
     const shown = all.slice(0, Number.isFinite(limit) && limit >= 0 ? limit : 5)
-    const preview = isSet(args, "preview-from-stdin") ? { preview: JSON.stringify(shown, null, 2) } : {}
+    const preview = isSet(args, "preview-from-stdin") && shown.length > 0 ? { preview: previewOf(shown) } : {}
     const { env } = context
     const different = env["LOBSTER_APPROVAL_REQUIRE_DIFFERENT_APPROVER"]
     await context.gate({
@@ -34,6 +34,11 @@ export const approve: Command = {
     })
     return { items: all }
   },
+}
+
+/** Texts line by line, anything else as JSON. */
+function previewOf(items: readonly unknown[]): string {
+  return items.every((item) => typeof item === "string") ? items.join("\n") : JSON.stringify(items, null, 2)
 }
 
 function named<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {

@@ -1,8 +1,8 @@
 // where: keeps the items for which a comparison holds. Comparison is JavaScript's loose one, as Lobster's is ("1" = 1), but null is less than
 // nothing: `age<30` leaves out items without an age.
 
+import { PincerError } from "../../base/errors.ts"
 import type { Command } from "../command.ts"
-import { UnreadableText } from "../failure.ts"
 import { at } from "../language/item-template.ts"
 
 type Comparison = (a: never, b: never) => boolean
@@ -25,7 +25,7 @@ function loosely(a: unknown, b: unknown): boolean {
 
 export function parseWhere(text: string): { path: string; operator: string; value: unknown } {
   const match = EXPRESSION.exec(text)
-  if (!match) throw new UnreadableText(`where cannot read "${text}": write it like field=value`)
+  if (!match) throw new PincerError("INVALID_PARAMS", `where cannot read "${text}": write it like field=value`)
   return { path: match[1]!, operator: match[2]!, value: literal(match[3]!) }
 }
 
@@ -45,7 +45,7 @@ export const where: Command = {
   effect: "read",
   run({ items, args }) {
     const [text] = args._
-    if (text === undefined) throw new UnreadableText("where needs a comparison such as field=value")
+    if (text === undefined) throw new PincerError("INVALID_PARAMS", "where needs a comparison such as field=value")
     const { path, operator, value } = parseWhere(text)
     const compare = OPERATORS[operator] as (a: unknown, b: unknown) => boolean
     const ordered = operator.startsWith("<") || operator.startsWith(">")

@@ -51,7 +51,8 @@ export async function passGate(
   const key = `${path}!passed`
   const passed = await run.log.known<StepResult>(key)
   if (passed) return passed
-  const base = own ?? givenTo(step, frame)
+  // What an input is given is its subject; what it gives is the answer.
+  const base = own ?? (gate.type === "input" ? { id: step.id } : givenTo(step, frame))
   if (!own && !(await run.ports.runs.gateAt(run.fence.runId, path)))
     await run.log.tell([{ type: "step.started", path, kind: step.kind, attempt: 1 }])
   const request = requestOf(run, gate, step, frame, base)

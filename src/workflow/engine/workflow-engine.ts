@@ -4,7 +4,7 @@ import { uuid } from "../../base/id.ts"
 import type { Envelope, EnvelopeError, RunStatus } from "../../protocol/workflow.ts"
 import { type RunFence, RunFenced, type StoredRun } from "../../store/runs.ts"
 import type { Definition } from "../definition.ts"
-import { envelopeError } from "../failure.ts"
+import { envelopeError, UnreadableText } from "../failure.ts"
 import { parsePipeline } from "../language/grammar.ts"
 import { argumentsOf } from "./arguments.ts"
 import { ownPlace } from "./body.ts"
@@ -76,15 +76,15 @@ export class WorkflowEngine implements Engine {
   }
 
   async answer(tokenOrId: string, reply: GateReply, how: GoOn): Promise<Envelope> {
-    if (!/^[0-9a-f]{8}$/.test(tokenOrId)) checkToken(tokenOrId)
+    const isId = /^[0-9a-f]{8}$/.test(tokenOrId)
+    if (!isId) checkToken(tokenOrId)
     await this.#expire()
     const { runs } = this.#ports
     const found = await runs.gate(tokenOrId)
-    if (!found)
-      throw new PincerError(
-        "NOT_FOUND",
-        `Resume state not found for "${tokenOrId.slice(0, 40)}": run "pincer workflow pending" for what waits`,
-      )
+    const unknown = `Resume state not found for "${tokenOrId.slice(0, 40)}": run "pincer workflow pending" for what waits`
+    // Whoever types an id may have mistyped it; a token is copied.
+    if (!found && isId) throw new UnreadableText(unknown)
+    if (!found) throw new PincerError("NOT_FOUND", unknown)
     if (found.status !== "waiting")
       throw new PincerError(
         "CONFLICT",

@@ -221,14 +221,14 @@ const many: Case[] = [
       "parallel, the first fails",
       `steps:\n  - id: p\n    parallel:\n      wait: any\n      branches:\n        - id: x\n          run: exit 1\n        - id: y\n          run: sleep 0.5; echo '{"y":2}'\n`,
     ),
-    differs: "wait-any",
+    differs: "any-success",
   },
   {
     ...flow(
       "parallel with text",
       `steps:\n  - id: p\n    parallel:\n      branches:\n        - id: x\n          run: echo word\n        - id: y\n          run: echo 2\n`,
     ),
-    differs: "parallel-text",
+    differs: "branch-text",
   },
   flow(
     "parallel in time",

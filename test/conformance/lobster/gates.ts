@@ -131,11 +131,13 @@ const rest: Case[] = [
     name: "a graph for Graphviz",
     files: { "g.lobster": G },
     calls: [{ argv: ["graph", "--file", "g.lobster", "--format", "dot"] }],
+    differs: "dot-lines",
   },
   {
     name: "a graph in letters",
     files: { "g.lobster": G },
     calls: [{ argv: ["graph", "g.lobster", "--format=ascii"] }],
+    differs: "ascii-inner-steps",
   },
   {
     name: "a graph of an unknown kind",
