@@ -240,7 +240,7 @@ export function readNodes(text: string, file: string | undefined): ReadText {
   } catch (error) {
     // The parser goes down with every level: too many of them are more than the stack holds.
     if (!(error instanceof RangeError)) throw error
-    const book = new Notebook(file, new LineCounter())
+    const book = new ProblemBook(file, new LineCounter())
     book.note("error", "syntax", "It nests too deeply to be read", { line: 1, column: 1 }, "")
     return { book, root: new Field(book, null, 0, "") }
   }
