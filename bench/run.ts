@@ -20,6 +20,7 @@ import {
 } from "./processes.ts"
 import { benchSandbox } from "./sandbox.ts"
 import { benchSessions } from "./sessions.ts"
+import { benchWorkflow } from "./workflow.ts"
 
 const quick = process.argv.includes("--quick")
 const FAKE = join(import.meta.dirname, "..", "test", "fakes", "model-service.ts")
@@ -274,6 +275,7 @@ try {
   await benchSessions(quick, note)
   await benchAcp(quick, note)
   await sandbox()
+  await benchWorkflow(quick, note)
   if (!quick) write()
 } finally {
   for (const process of [one, twenty, thousand]) await process.stop()
