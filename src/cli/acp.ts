@@ -157,12 +157,9 @@ async function opened(
   target: { url: string; token: string | undefined },
   close: () => Promise<void> = async () => undefined,
 ): Promise<OpenLink> {
-  // Lighter than the global one, and an editor keeps this process for hours.
-  const { WebSocket } = await import("ws")
   const client = await openClient(cli, target, {
     reconnect: PATIENT,
     caps: ["approvals"],
-    WebSocket,
   })
   return {
     client,
