@@ -34,18 +34,41 @@ interface Ran {
   err: string
 }
 
-interface Place {
+interface Asked {
+  agent: Pick<OutsideAgent, "id">
+  house: House
   /** Where it works: not in Pincer's own home, which is protected. */
   work: string
+}
+
+interface Place extends Asked {
   agent: OutsideAgent
   fake: FakeModel
-  house: House
   /** Ends the gateway and opens another one on the same home. */
   restart(): Promise<void>
 }
 
-async function settle(agent: OutsideAgent, protocol: 1 | 2, t: TestContext): Promise<Place> {
-  const prefix = install(agent.spec)
+interface Located {
+  prefix: string
+  command?: string[]
+}
+
+/** Undefined, and the test skipped, where it cannot be had on this machine: said loudly, for nothing was shown then. */
+function located(agent: OutsideAgent, t: TestContext): Located | undefined {
+  try {
+    const prefix = install(agent.spec)
+    if (!agent.program) return { prefix }
+    const program = agent.program.map((one) => join(prefix, "node_modules", one)).find((one) => existsSync(one))
+    if (program === undefined) throw new Error("it brings no program for this machine")
+    return { prefix, command: [program, ...(agent.args ?? [])] }
+  } catch (error) {
+    process.stdout.write(`\nNOT TESTED: ${agent.spec}: ${String(error)}\n\n`)
+    t.skip(String(error))
+    return undefined
+  }
+}
+
+async function settle(agent: OutsideAgent, protocol: 1 | 2, found: Located, t: TestContext): Promise<Place> {
   const fake = await startFakeModel()
   fake.otherwise(obey)
   t.after(() => fake.close())
@@ -53,13 +76,9 @@ async function settle(agent: OutsideAgent, protocol: 1 | 2, t: TestContext): Pro
   const config = { agents: { entries: { [agent.id]: { acp } } } }
   const { home } = makeHome({ config })
   acp["env"] = agent.prepare(home, fake.url)
-  if (agent.program) {
-    const program = agent.program.map((one) => join(prefix, "node_modules", one)).find((one) => existsSync(one))
-    if (program === undefined) throw new Error(`${agent.spec} brings no program for this machine`)
-    acp["command"] = [program, ...(agent.args ?? [])]
-  }
+  if (found.command) acp["command"] = found.command
   writeFileSync(join(home, "pincer.json"), JSON.stringify(houseConfig({ config })), { mode: 0o600 })
-  symlinkSync(prefix, join(home, "agents"))
+  symlinkSync(found.prefix, join(home, "agents"))
   const work = realpathSync(mkdtempSync(join(tmpdir(), "acp-outside-")))
   t.after(() => rmSync(work, { recursive: true, force: true }))
   const place: Place = {
@@ -76,7 +95,7 @@ async function settle(agent: OutsideAgent, protocol: 1 | 2, t: TestContext): Pro
   return place
 }
 
-function started(place: Place, prompt: string, flags: readonly string[]): { child: ChildProcess; end: Promise<Ran> } {
+function started(place: Asked, prompt: string, flags: readonly string[]): { child: ChildProcess; end: Promise<Ran> } {
   const { agent, house } = place
   const args = ["ask", "--agent", agent.id, "--session", `agent:${agent.id}:one`, "--format", "json", ...flags, prompt]
   const child = spawn(process.execPath, [PROGRAM, ...args], {
@@ -100,7 +119,7 @@ function started(place: Place, prompt: string, flags: readonly string[]): { chil
   return { child, end: once(child, "close").then(([code]) => ({ code: code as number | null, ...said })) }
 }
 
-const ask = (place: Place, prompt: string, ...flags: string[]) => started(place, prompt, flags).end
+const ask = (place: Asked, prompt: string, ...flags: string[]) => started(place, prompt, flags).end
 
 async function events({ agent, house }: Place): Promise<RecordedEvent[]> {
   const key = `agent:${agent.id}:one`
@@ -137,7 +156,7 @@ function spoken({ out }: Ran, type: "text" | "thinking"): string {
 }
 
 /** A person at another client who says yes to the next question. */
-async function approving<T>({ house }: Place, act: () => Promise<T>): Promise<T> {
+async function approving<T>({ house }: Asked, act: () => Promise<T>): Promise<T> {
   const person = { id: "person", version: "0", platform: "test", mode: "cli" }
   const client = await connectGateway({ url: house.wsUrl, token: house.token, client: person, caps: ["approvals"] })
   client.on("exec.approval.requested", ({ payload }) => {
@@ -220,10 +239,9 @@ for (const agent of OUTSIDE_AGENTS)
   for (const protocol of agent.protocols) {
     const wanted = only === undefined || only.some((one) => agent.spec.includes(one))
     test(`${agent.spec}, protocol ${protocol}`, { skip: !wanted, timeout: 600_000 }, async (t) => {
-      const place = await settle(agent, protocol, t).catch((error: unknown) => {
-        process.stdout.write(`NOT TESTED: ${agent.spec}: ${String(error)}\n`)
-        throw error
-      })
+      const found = located(agent, t)
+      if (!found) return
+      const place = await settle(agent, protocol, found, t)
       await t.test("text, thought, and the second turn remembers", () => talk(place))
       const [warm] = (place.house.parts.host as AgentHost).warm()
       assert.equal(warm?.facts.protocol, protocol)
@@ -233,3 +251,21 @@ for (const agent of OUTSIDE_AGENTS)
       await t.test("after a restart of the gateway", (inner) => restart(place, inner))
     })
   }
+
+test("the example agent of the official library", { skip: only !== undefined && !only.includes("sdk") }, async (t) => {
+  const program = "node_modules/@agentclientprotocol/sdk/dist/examples/agent.js"
+  const acp = { command: [process.execPath, join(install("@agentclientprotocol/sdk@1.9.0"), program)] }
+  const house = await startHouse({ config: { agents: { entries: { example: { acp } } } } })
+  const work = realpathSync(mkdtempSync(join(tmpdir(), "acp-outside-")))
+  t.after(async () => {
+    await house.close()
+    rmSync(work, { recursive: true, force: true })
+  })
+  const place = { agent: { id: "example" }, house, work }
+  const allowed = await approving(place, () => ask(place, "change it"))
+  assert.equal(allowed.code, 0, allowed.err + allowed.out)
+  assert.match(spoken(allowed, "text"), /successfully updated the configuration/)
+  const denied = await ask(place, "change it", "--deny-all")
+  assert.equal(denied.code, 5, denied.err + denied.out)
+  assert.doesNotMatch(spoken(denied, "text"), /successfully/)
+})
