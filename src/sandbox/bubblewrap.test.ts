@@ -266,7 +266,7 @@ test("no privileges: no capabilities, no new ones, nothing mounted, no other nam
   const run = await sh(
     "id -u; grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; mount -t tmpfs x /tmp; umount /usr; unshare -U true; unshare -m true; nsenter -t 1 -m true; mknod d b 254 0; /usr/sbin/chroot / true; echo END",
   )
-  assert.match(run.output, /END$/)
+  assert.match(run.output, /^END$/m)
   assert.notEqual(run.output.split("\n")[0], "0")
   assert.equal(run.output.match(/^Cap\w+:\s+0{16}$/gm)?.length, 5, run.output)
   assert.match(run.output, /NoNewPrivs:\s+1/)
@@ -379,7 +379,7 @@ test("a command that takes too much memory fails", { skip }, async (t) => {
 test("a file that grows too big is cut off", { skip }, async (t) => {
   const { sh, workspace } = room(t)
   const run = await sh("dd if=/dev/zero of=big bs=65536 count=64; echo END", { limits: { fileBytes: 1024 ** 2 } })
-  assert.match(run.output, /END$/)
+  assert.match(run.output, /^END$/m)
   assert.ok(statSync(join(workspace, "big")).size <= 1024 ** 2)
 })
 

@@ -21,8 +21,9 @@ export function registerAcpSetup(group: Command, cli: () => Cli): void {
       "after",
       "\nExample:\n  pincer acp setup zed --write\n  pincer acp setup neovim >> ~/.config/nvim/lua/pincer.lua",
     )
-    .action(async (editor: string, flags: AcpSetupFlags) => {
+    // "pincer acp" has flags of the same names, and takes them wherever they stand.
+    .action(async (editor: string, _own: AcpSetupFlags, command: Command) => {
       const { setUpEditor } = await import("../acp-setup.ts")
-      await setUpEditor(cli(), editor, flags)
+      await setUpEditor(cli(), editor, command.optsWithGlobals<AcpSetupFlags>())
     })
 }
