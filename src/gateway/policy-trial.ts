@@ -74,6 +74,8 @@ export interface TrialPlace {
   cwd: string
   /** ms since 1970, for records without a time. */
   now: number
+  /** That of this configuration, if it is open already. */
+  sandbox?: Sandbox
   /** What humans allowed, as it is now; absent: nothing. */
   leave?: RecordedLeave
 }
@@ -219,10 +221,11 @@ function triedOut({ sandbox: settings }: Config, sandbox: Sandbox): ReturnType<S
 async function sandboxOf(
   record: Pick<TrialRecord, "sandbox">,
   agentId: string,
-  { config, env, home }: TrialPlace,
+  { config, env, home, sandbox: open }: TrialPlace,
 ): Promise<SandboxScene> {
   const { defaults, entries } = config.agents
-  const sandbox = openSandbox(config.sandbox, { path: env["PATH"] ?? "", hidden: [folderOf(home)] })
+  const own = open ? undefined : openSandbox(config.sandbox, { path: env["PATH"] ?? "", hidden: [folderOf(home)] })
+  const sandbox = (open ?? own)!
   try {
     const profile = sandbox.profile(entries[agentId]?.sandbox ?? defaults.sandbox)
     const scene = {
@@ -235,6 +238,6 @@ async function sandboxOf(
     const { available, detail, install } = await triedOut(config, sandbox)
     return { ...scene, available, detail, ...(install === undefined ? {} : { install }) }
   } finally {
-    sandbox.close()
+    own?.close()
   }
 }

@@ -53,7 +53,7 @@ export function openActs(options: ActsOptions): AloneActs {
   const { config, paths } = loadConfig({ env, flags })
   const sandbox = openSandbox(config.sandbox, { path: env["PATH"] ?? "", hidden: [realOr(paths.home)] })
   const leave = unsandboxed ? onHost(config) : recordedLeave(paths.db)
-  const place = { config, env, home: paths.home, cwd: realOr(options.cwd), ...(leave ? { leave } : {}) }
+  const place = { config, env, home: paths.home, cwd: realOr(options.cwd), sandbox, ...(leave ? { leave } : {}) }
   const acts = new Acts(options, place, sandbox)
   return {
     run: (...args) => acts.run(...args),
@@ -90,6 +90,8 @@ class Acts {
   readonly #passed: ReadonlySet<string>
   /** When each was begun, for rules about how often. */
   readonly #calls: { runId: string; tool: string; at: number }[] = []
+  /** Lines of the audit on their way to disk, together with what the engine writes. */
+  readonly #lines: Promise<unknown>[] = []
 
   constructor(options: ActsOptions, place: Omit<TrialPlace, "now">, sandbox: Sandbox) {
     this.#options = options
@@ -114,7 +116,7 @@ class Acts {
       const outcome = signal.aborted ? "canceled" : result.exitCode === 0 ? "done" : "failed"
       const durationMs = systemClock.now() - startedAt
       const details = { exitCode: result.exitCode }
-      await this.#record(facts, decision, address, asked.text, { type: "effect", outcome, durationMs, details })
+      this.#record(facts, decision, address, asked.text, { type: "effect", outcome, durationMs, details })
       signal.throwIfAborted()
       const note = result.exitCode !== 0 && start.note !== undefined ? `\n[${start.note}]` : ""
       return { ...result, stderr: result.stderr + note }
@@ -158,7 +160,7 @@ class Acts {
     }
     const decision = await this.#permit(facts, address, `Read ${path}`)
     const text = await readFile(real, "utf8")
-    await this.#record(facts, decision, address, `Read ${path}`, { type: "effect", outcome: "done" })
+    this.#record(facts, decision, address, `Read ${path}`, { type: "effect", outcome: "done" })
     return text
   }
 
@@ -185,13 +187,15 @@ class Acts {
         )
       return { status: response.status, text: response.body.toString("utf8") }
     } finally {
-      await this.#record(facts, decision, address, title, { type: "effect", outcome })
+      this.#record(facts, decision, address, title, { type: "effect", outcome })
     }
   }
 
   /** Throws PERMISSION_DENIED naming the rule. */
   async #permit(facts: CallFacts, address: StepAddress, title: string): Promise<Decision> {
     const { confirm, unsandboxed } = this.#options
+    // Where nothing can be written down, nothing more is allowed.
+    await Promise.all(this.#lines.splice(0))
     const now = systemClock.now()
     // Trying the sandbox takes a while, and on the host nobody uses it.
     const sandbox = unsandboxed || (await this.#sandbox.report()).available
@@ -202,16 +206,16 @@ class Acts {
     const { decision } = await judgeCall(facts, record, { ...this.#place, now })
     const { reason, rule, source, verdict } = decision
     if (verdict === "deny") {
-      await this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
+      this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
       throw new PincerError("PERMISSION_DENIED", `Denied by ${rule} (${source}): ${reason}`)
     }
     const isApproved = verdict === "allow" || rule.startsWith("mode.")
     if (!isApproved && !(await confirm?.(`${excerpt(title, 300)}\n${reason}. Allow it?`))) {
-      await this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
+      this.#record(facts, decision, address, title, { type: "decision", verdict: "deny" })
       const cure = rule === "sandbox.missing" ? ', or give "--unsandboxed" to run it without one' : ""
       throw new PincerError("PERMISSION_DENIED", `Nobody approved it: ${reason} (${rule})${cure}`)
     }
-    await this.#record(facts, decision, address, title, { type: "decision", verdict: "allow" })
+    this.#record(facts, decision, address, title, { type: "decision", verdict: "allow" })
     this.#calls.push({ runId: address.runId, tool: facts.tool, at: now })
     return decision
   }
@@ -225,14 +229,14 @@ class Acts {
     }
   }
 
-  async #record(
+  #record(
     { args, tool }: CallFacts,
     { placement, reason, rule, step }: Decision,
     { agentId, path, runId }: StepAddress,
     title: string,
     more: Pick<AuditEntry, "type"> & Partial<AuditEntry>,
-  ): Promise<void> {
-    await this.#options.audit().record({
+  ): void {
+    const line = this.#options.audit().record({
       at: systemClock.now(),
       who: "cli",
       door: "workflow",
@@ -247,5 +251,8 @@ class Acts {
       ...(more.type === "decision" ? { step, rule, reason } : {}),
       ...more,
     })
+    // Told by the next call; until then a failure must not count as unhandled.
+    line.catch(() => undefined)
+    this.#lines.push(line)
   }
 }

@@ -36,7 +36,7 @@ export async function withAttempts(
 ): Promise<StepResult> {
   const key = step.idempotencyKey === undefined ? undefined : expand(step.idempotencyKey, frame)
   const effect = key === undefined ? effectOf(step, run.commands) : "idempotent"
-  const earlier = key === undefined ? undefined : await run.ports.runs.keyed(key)
+  const earlier = key === undefined ? undefined : await run.log.keyed(key)
   if (earlier !== undefined) return reuse(run, step, path, earlier as StepResult)
   const state = await run.log.state(path)
   if (state.type === "intended" && state.effect === "once") {

@@ -56,7 +56,10 @@ export function addressOf(run: RunContext, path: string): StepAddress {
   return { runId: fence.runId, path, title, startedBy, agentId, ...(caller ? { caller } : {}) }
 }
 
-/** The journal of a run as its steps use it. Outcomes of steps that only read need not be waited for: the next intent is behind them. */
+/**
+ * The journal of a run as its steps use it. Outcomes are not waited for: whatever is written next is behind them, and an intent, which is waited for,
+ * goes to disk in one commit with the outcome before it.
+ */
 export class StepLog {
   readonly #ports: EnginePorts
   readonly #fence: RunFence
@@ -97,12 +100,17 @@ export class StepLog {
   async settle(key: string, effect: Effect, value: unknown, facts: readonly RunFact[], under?: string): Promise<void> {
     const { runs } = this.#ports
     this.#written.add(key)
-    const written = runs.settle(this.#fence, key, effect, value, facts, under).then((events) => this.#show(events))
-    if (effect === "read") this.#keep(written)
-    else {
-      await written
-      this.#ports.checkpoint("step.recorded")
-    }
+    const written = runs.settle(this.#fence, key, effect, value, facts, under).then((events) => {
+      this.#show(events)
+      if (effect !== "read") this.#ports.checkpoint("step.recorded")
+    })
+    this.#keep(written)
+  }
+
+  /** What a step of any run left under an idempotency key. */
+  async keyed(key: string): Promise<unknown> {
+    await this.flush()
+    return this.#ports.runs.keyed(key)
   }
 
   async forget(key: string, facts: readonly RunFact[]): Promise<void> {
