@@ -6,9 +6,11 @@ import { extname, resolve } from "node:path"
 import { systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
+import { runningGateway } from "../config/gateway-file.ts"
+import { resolvePaths } from "../config/paths.ts"
 import type { Envelope, RunEvent } from "../protocol/workflow.ts"
 import type { Cli } from "./cli.ts"
-import { type Reach, reachGateway } from "./connect.ts"
+import { namedGateway, type Reach, reachGateway } from "./connect.ts"
 import { inert, inertLine } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { duration } from "./status.ts"
@@ -21,17 +23,45 @@ export interface WorkflowRunFlags {
   recovery?: string
   dryRun?: boolean
   detach?: boolean
+  unsandboxed?: boolean
   json?: boolean
 }
 
 const FILES = [".lobster", ".yaml", ".yml", ".json"]
 
-export async function withGateway<T>(cli: Cli, use: (reach: Reach) => Promise<T>): Promise<T> {
-  const reach = await reachGateway(cli, { otherwise: "start" })
+/** What these commands need of a gateway. */
+export interface WorkflowReach {
+  client: Pick<Reach["client"], "request" | "closed"> & {
+    on(event: string, listener: (frame: { payload?: unknown }) => void): () => void
+  }
+}
+
+/** With the gateway that is named or runs on this home; where none does, in this process. */
+export async function withGateway<T>(
+  cli: Cli,
+  use: (reach: WorkflowReach) => Promise<T>,
+  how: { unsandboxed?: boolean } = {},
+): Promise<T> {
+  const { home } = resolvePaths(cli.env, cli.flags)
+  if (namedGateway(cli) || cli.flags.standalone || runningGateway(home)) {
+    if (how.unsandboxed)
+      throw new PincerError(
+        "INVALID_PARAMS",
+        "--unsandboxed is for runs without a gateway: in a gateway, elevate the session",
+      )
+    const reach = await reachGateway(cli, { otherwise: "refuse" })
+    try {
+      return await use(reach)
+    } finally {
+      await reach.close()
+    }
+  }
+  const { aloneClient } = await import("./workflow-alone.ts")
+  const client = await aloneClient(cli, how.unsandboxed === true)
   try {
-    return await use(reach)
+    return await use({ client })
   } finally {
-    await reach.close()
+    client.close()
   }
 }
 
@@ -100,7 +130,7 @@ export async function runWorkflow(cli: Cli, words: readonly string[], flags: Wor
     ...(flags.agent === undefined ? {} : { agentId: flags.agent }),
     ...(flags.recovery === undefined ? {} : { recovery: flags.recovery }),
   }
-  await withGateway(cli, async (reach) => {
+  const act = async (reach: WorkflowReach) => {
     if (flags.detach) {
       await reach.client.request("workflow.run", params, { timeoutMs: 0 })
       if (flags.json) cli.out.json({ runId })
@@ -110,7 +140,8 @@ export async function runWorkflow(cli: Cli, words: readonly string[], flags: Wor
     await follow(cli, reach, runId, flags.json === true, () =>
       reach.client.request("workflow.run", params, { timeoutMs: 0 }),
     )
-  })
+  }
+  await withGateway(cli, act, { unsandboxed: flags.unsandboxed === true })
 }
 
 export interface ResumeFlags {
@@ -157,7 +188,7 @@ export async function retryRun(cli: Cli, runId: string, flags: { from?: string; 
 }
 
 /** How often a run was begun so far. */
-async function attemptOf({ client }: Reach, runId: string | undefined): Promise<number> {
+async function attemptOf({ client }: WorkflowReach, runId: string | undefined): Promise<number> {
   if (runId === undefined) return 0
   const answer = await client.request("workflow.show", { runId })
   const run = isObject(answer) && isObject(answer["run"]) ? answer["run"] : {}
@@ -167,7 +198,7 @@ async function attemptOf({ client }: Reach, runId: string | undefined): Promise<
 /** Shows what happens while `act` is under way, then how it came out. Throws Exit with what a shell is to see. */
 async function follow(
   cli: Cli,
-  { client }: Reach,
+  { client }: WorkflowReach,
   runId: string | undefined,
   asJson: boolean,
   act: () => Promise<unknown>,
@@ -231,7 +262,7 @@ const MARKS: Readonly<Record<string, string>> = {
 const TOLD_MS = 2_000
 
 /** One line a step of attempts after `attempt` on standard error, as it ends. The run may not be there yet: it is looked for until it is. */
-function showProgress(cli: Cli, client: Reach["client"], runId: string, attempt: number): () => Promise<void> {
+function showProgress(cli: Cli, client: WorkflowReach["client"], runId: string, attempt: number): () => Promise<void> {
   const rests = Promise.withResolvers<void>()
   let isOurs = false
   const off = client.on("workflow.event", ({ payload }) => {

@@ -17,7 +17,11 @@ export const workflow: CommandGroup = (program, cli) => {
       .description("Runs it. Exit code: 0 done, or waiting for somebody; 1 failed; 2 cannot be read."),
   )
     .option("--dry-run", "only check it and say what would run")
-    .option("--detach", "print the run's id and leave it at work")
+    .option("--detach", "print the run's id and leave it at work; needs a gateway")
+    .option(
+      "--unsandboxed",
+      "without a gateway: programs on the host, as far as tools.elevated lets the command line have that",
+    )
     .addHelpText("after", "\nExample:\n  pincer workflow run inbox.lobster --arg who=ann")
     .action(async (what: string[], flags) => {
       const { runWorkflow } = await import("../workflow.ts")

@@ -1,0 +1,103 @@
+// Workflows without a gateway, as programs of their own: run, asked, resumed, looked at; and eight that want to resume one token.
+import assert from "node:assert/strict"
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type TestContext, test } from "node:test"
+
+const PROGRAM = join(import.meta.dirname, "..", "bin", "pincer.js")
+const SEND = `steps:
+  - {id: a, run: "echo one >> effects"}
+  - {id: ok, approval: "Send it?"}
+  - {id: b, run: "echo two >> effects; echo done"}
+`
+
+interface Ran {
+  code: number | null
+  out: string
+  err: string
+}
+
+interface Place {
+  folder: string
+  work: string
+  pincer(...words: string[]): Promise<Ran>
+}
+
+function placeFor(t: TestContext, config: object = {}): Place {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "pincer-alone-")))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const [home, work] = [join(folder, "home"), join(folder, "work")]
+  for (const one of [home, work]) mkdirSync(one, { mode: 0o700 })
+  writeFileSync(join(home, "pincer.json"), JSON.stringify(config))
+  writeFileSync(join(work, "send.lobster"), SEND)
+  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, PINCER_HOME: home }
+  const pincer = (...words: string[]) =>
+    new Promise<Ran>((resolve, reject) => {
+      const child = spawn(process.execPath, [PROGRAM, ...words], { cwd: work, env, stdio: ["ignore", "pipe", "pipe"] })
+      const ran: Ran = { code: null, out: "", err: "" }
+      child.stdout.on("data", (chunk) => (ran.out += chunk))
+      child.stderr.on("data", (chunk) => (ran.err += chunk))
+      child.once("error", reject)
+      child.once("close", (code) => resolve({ ...ran, code }))
+    })
+  return { folder, work, pincer }
+}
+
+function effects(work: string): string[] {
+  const file = join(work, "effects")
+  return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []
+}
+
+test("a run without a gateway waits at its gate, is found by other processes, and goes on", async (t) => {
+  const { folder, pincer, work } = placeFor(t)
+  const began = await pincer("workflow", "run", "send.lobster", "--unsandboxed", "--json")
+  assert.equal(began.code, 0, began.err)
+  const envelope = JSON.parse(began.out)
+  assert.equal(envelope.status, "needs_approval")
+  assert.equal(existsSync(join(folder, "home", "gateway.json")), false, "no gateway was started")
+  const waiting = await pincer("workflow", "pending", "--json")
+  assert.equal(JSON.parse(waiting.out).gates[0].approvalId, envelope.requiresApproval.approvalId)
+  const shown = await pincer("workflow", "show", envelope.runId)
+  assert.match(shown.out, /Send it\?/)
+  const refused = await pincer("workflow", "delete", envelope.runId)
+  assert.notEqual(refused.code, 0)
+  assert.deepEqual(effects(work), ["one"])
+})
+
+test("eight processes want to resume one token: one of them runs it", async (t) => {
+  const { pincer, work } = placeFor(t)
+  const began = await pincer("lobster", "--unsandboxed", "run", "--mode", "tool", "send.lobster")
+  const token: string = JSON.parse(began.out).requiresApproval.resumeToken
+  const words = ["lobster", "--unsandboxed", "resume", "--token", token, "--approve", "yes"]
+  const all = await Promise.all(Array.from({ length: 8 }, () => pincer(...words)))
+  const ok = all.filter(({ code }) => code === 0)
+  assert.equal(ok.length, 1, all.map(({ code, out }) => `${code} ${out}`).join("\n"))
+  assert.deepEqual(JSON.parse(ok[0]!.out).output, ["done\n"])
+  assert.deepEqual(effects(work), ["one", "two"])
+})
+
+test("what only a gateway can do is refused before anything acts", async (t) => {
+  const { pincer, work } = placeFor(t)
+  writeFileSync(join(work, "ask.lobster"), 'steps:\n  - {id: a, run: "touch made"}\n  - {id: b, agent: "Hello"}\n')
+  const ran = await pincer("workflow", "run", "ask.lobster", "--unsandboxed")
+  assert.notEqual(ran.code, 0)
+  assert.match(ran.err, /Step b \(agent\) needs a gateway/)
+  const detached = await pincer("workflow", "run", "send.lobster", "--detach")
+  assert.match(detached.err, /Only a gateway/)
+  assert.equal(existsSync(join(work, "made")), false)
+  assert.deepEqual(effects(work), [])
+})
+
+test("programs stay off the host where elevated mode is switched off, and a rule that denies holds there, too", async (t) => {
+  const off = placeFor(t, { tools: { elevated: { enabled: false } } })
+  const refused = await off.pincer("workflow", "run", "send.lobster", "--unsandboxed")
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /tools\.elevated\.enabled/)
+  assert.deepEqual(effects(off.work), [])
+  const denied = placeFor(t, { policy: { deny: ["Bash"] } })
+  const ran = await denied.pincer("workflow", "run", "send.lobster", "--unsandboxed")
+  assert.match(ran.err, /Denied by/)
+  assert.deepEqual(effects(denied.work), [])
+})
