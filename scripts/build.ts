@@ -13,6 +13,8 @@ rmSync(join(root, "dist"), { recursive: true, force: true })
 const build = await rolldown({
   input: {
     main: join(root, "src/cli/main.ts"),
+    // What "pincer/workflow" is.
+    workflow: join(root, "src/gateway/workflows/library.ts"),
     "thread-entry": join(root, "src/tools/thread-entry.ts"),
     // Bound into sandboxes alone: must stay one file.
     forwarder: join(root, "src/sandbox/forwarder.ts"),

@@ -101,3 +101,18 @@ test("programs stay off the host where elevated mode is switched off, and a rule
   assert.match(ran.err, /Denied by/)
   assert.deepEqual(effects(denied.work), [])
 })
+
+test("a workflow is tried with its cases: 0 when they hold, 1 when not", async (t) => {
+  const { pincer, work } = placeFor(t)
+  const examples = join(import.meta.dirname, "..", "examples", "workflows")
+  const held = await pincer("workflow", "test", join(examples, "inbox.lobster"), "--json")
+  assert.equal(held.code, 0, held.out)
+  writeFileSync(
+    join(work, "send.test.yaml"),
+    "tests:\n  - {name: too much, mocks: {a: {stdout: x}}, expect: {status: ok}}\n",
+  )
+  const wrong = await pincer("workflow", "test", "send.lobster")
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.out, /too much\n +status is needs_approval, not ok/)
+  assert.deepEqual(effects(work), [])
+})

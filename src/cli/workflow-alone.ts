@@ -12,6 +12,18 @@ export async function aloneClient(cli: Cli, unsandboxed: boolean): Promise<Alone
   return new AloneClient({ env, flags, cwd, unsandboxed, ...confirm })
 }
 
+/** What trying a workflow takes. */
+export async function testRoom() {
+  const [cases, read, check, pipeline, list] = await Promise.all([
+    import("../workflow/cases.ts"),
+    import("../workflow/file/read.ts"),
+    import("../workflow/check/check.ts"),
+    import("../workflow/engine/pipeline.ts"),
+    import("../workflow/commands/index.ts"),
+  ])
+  return { ...cases, ...read, ...check, ...pipeline, ...list }
+}
+
 async function asked(question: string): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {

@@ -25,7 +25,7 @@ async function problemsOf(cli: Cli, source: { file: string } | { pipeline: strin
 }
 
 /** `file:line:column: level: message (code)`, as editors read it. */
-function problemLine({ code, file, level, message, place }: Problem): string {
+export function problemLine({ code, file, level, message, place }: Problem): string {
   const where = [file ?? "workflow", ...(place ? [place.line, place.column] : [])].join(":")
   return inertLine(`${where}: ${level}: ${message} (${code})`)
 }

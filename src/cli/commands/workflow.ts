@@ -60,6 +60,20 @@ export const workflow: CommandGroup = (program, cli) => {
       const { workflowSchemaText } = await import("../../protocol/workflow-schema.ts")
       cli().out.write(workflowSchemaText())
     })
+  group
+    .command("test")
+    .argument("<file>", "a workflow file")
+    .option("--cases <file>", "its cases; default: FILE.test.yaml beside it")
+    .option("--only <text>", "only cases whose names hold this")
+    .option("--json", "print the results as JSON")
+    .description(
+      "Tries a workflow with what its steps would have said. Nothing acts. Exit code 1 when a case does not hold.",
+    )
+    .addHelpText("after", "\nExample:\n  pincer workflow test inbox.lobster")
+    .action(async (file: string, flags) => {
+      const { testWorkflow } = await import("../workflow-test.ts")
+      await testWorkflow(cli(), file, flags)
+    })
   looking(group, cli)
   answering(group, cli)
 }
