@@ -1,26 +1,28 @@
 #!/usr/bin/env node
 // Starts Pincer: dist/ when installed, src/ in a checkout. On a Node too old for it, uses the checkout's own Node or says what to do.
-// Plain JavaScript that old versions of Node can parse.
-import { spawn } from "node:child_process"
-import { existsSync } from "node:fs"
-import * as modules from "node:module"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+// Plain JavaScript that old versions of Node can parse. Nothing is imported before the process may have been replaced: it would be paid twice.
 
 /**
  * A gateway runs for months. V8's compilers work in pieces of 8 KiB that malloc keeps for good unless each is given back by itself; glibc
  * reads how before a process starts and never after (docs/performance.md).
  */
-const MALLOC = { MALLOC_MMAP_THRESHOLD_: "4096", MALLOC_TRIM_THRESHOLD_: "65536", MALLOC_TOP_PAD_: "16384" }
+const MALLOC = { MALLOC_MMAP_THRESHOLD_: "8192", MALLOC_TRIM_THRESHOLD_: "1048576", MALLOC_TOP_PAD_: "131072" }
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const major = Number(process.versions.node.split(".")[0])
-const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2)]
-const verb = args.indexOf("gateway")
-const isDaemon = process.platform === "linux" && verb > 0 && args[verb + 1] === "run"
+const verb = process.argv.indexOf("gateway", 2)
+const isDaemon = process.platform === "linux" && verb > 0 && process.argv[verb + 1] === "run"
 const env = isDaemon ? { ...MALLOC, ...process.env } : process.env
+// The same process with the settings: its id, its files and its parent stay.
+if (major >= 24 && isDaemon && process.env.MALLOC_MMAP_THRESHOLD_ === undefined && process.execve !== undefined)
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env)
+
+const { existsSync } = await import("node:fs")
+const { dirname, join } = await import("node:path")
+const { fileURLToPath } = await import("node:url")
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 if (major < 24) {
+  const { spawn } = await import("node:child_process")
   const own = join(root, "node_modules", "node", "bin", "node")
   if (!existsSync(own)) {
     process.stderr.write(
@@ -28,17 +30,15 @@ if (major < 24) {
     )
     process.exit(1)
   }
-  const child = spawn(own, args, { stdio: "inherit", env })
+  const child = spawn(own, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: "inherit", env })
   // A terminal sends Ctrl-C to both, and what it means is for the child to say; the others reach only this process.
   process.on("SIGINT", () => undefined)
   for (const name of ["SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name))
   const code = await new Promise((resolve) => child.on("exit", (status, signal) => resolve(signal ? 1 : status)))
   process.exit(code)
 }
-// The same process with the settings: its id, its files and its parent stay.
-if (isDaemon && process.env.MALLOC_MMAP_THRESHOLD_ === undefined && process.execve !== undefined)
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...args], env)
 // Old versions have no such export; asked for by name it would fail before the first line runs.
+const modules = await import("node:module")
 modules.enableCompileCache?.()
 const source = join(root, "src", "cli", "main.ts")
 const built = join(root, "dist", "app", "main.js")

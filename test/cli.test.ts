@@ -425,7 +425,7 @@ describe("pincer without a gateway", () => {
     const gateway = await runGateway(place)
     try {
       const settings = readFileSync(`/proc/${gateway.child.pid}/environ`, "utf8").split("\0")
-      assert.ok(settings.includes("MALLOC_MMAP_THRESHOLD_=4096"))
+      assert.ok(settings.includes("MALLOC_MMAP_THRESHOLD_=8192"))
       assert.match(
         readFileSync(join(place.home, "gateway.json"), "utf8"),
         new RegExp(`"pid":\\s*${gateway.child.pid}\\b`),
