@@ -21,7 +21,6 @@ import type { AuditTable } from "../../store/audit.ts"
 import { type RecordedLeave, recordedLeave } from "../../store/leave.ts"
 import { resolvePath } from "../../tools/paths.ts"
 import type { ToolSettings } from "../../tools/tool.ts"
-import { webRequest, webUrl } from "../../tools/web.ts"
 import type { EnginePorts, StepAddress } from "../../workflow/engine/ports.ts"
 import { judgeCall, settingsOf, type TrialPlace } from "../policy-trial.ts"
 import { askedOf, collected, factsOf, type StepQuestion } from "./programs.ts"
@@ -167,6 +166,7 @@ class Acts {
   fetch: EnginePorts["fetch"] = async ({ body, headers, method: word, url }, address, signal) => {
     const method = METHODS.find((one) => one === word.toUpperCase())
     if (!method) throw new PincerError("INVALID_PARAMS", `Unknown HTTP method "${word}": use ${METHODS.join(", ")}`)
+    const { webRequest, webUrl } = await import("../../tools/web.ts")
     const { host } = webUrl(url)
     const facts: CallFacts = {
       ...{ tool: "WebFetch", aliases: ["web_fetch"], class: "network", from: "builtin", args: { url, method } },

@@ -22,17 +22,16 @@ export const pick: Command = {
           }
           const source = item as Record<string, unknown>
           const out: Record<string, unknown> = {}
-          for (const field of fields)
-            if (Object.hasOwn(source, field))
-              Object.defineProperty(out, field, {
-                value: source[field],
-                enumerable: true,
-                writable: true,
-                configurable: true,
-              })
+          for (const field of fields) if (Object.hasOwn(source, field)) give(out, field, source[field])
           yield out
         }
       })(),
     }
   },
+}
+
+/** A plain assignment, except for the one name that would change the object itself. */
+function give(out: Record<string, unknown>, field: string, value: unknown): void {
+  if (field !== "__proto__") out[field] = value
+  else Object.defineProperty(out, field, { value, enumerable: true, writable: true, configurable: true })
 }

@@ -60,6 +60,11 @@ export async function runPipeline(run: PipelineRun): Promise<PipelineEnd> {
   return { items: await collected(items), rendered, halted: false }
 }
 
-async function* stream(items: Iterable<unknown> | AsyncIterable<unknown>): AsyncGenerator<unknown> {
-  yield* items
+/** Handed on as it is where it can be: each hop costs every item a turn. */
+function stream(items: Iterable<unknown> | AsyncIterable<unknown>): AsyncIterable<unknown> {
+  return Symbol.asyncIterator in items ? items : oneByOne(items)
+}
+
+async function* oneByOne(items: Iterable<unknown>): AsyncGenerator<unknown> {
+  for (const item of items) yield item
 }
