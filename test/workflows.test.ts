@@ -67,7 +67,7 @@ async function auditOf(someone: GatewayClient, runId: string): Promise<Json[]> {
 
 test("a step runs in the sandbox: the workspace is its world, and the audit tells of it", async (t) => {
   const house = await open(t)
-  if (!(await hasSandbox(house))) return t.skip("there is no sandbox on this machine")
+  if (!(await hasSandbox(house))) return t.skip("NOT TESTED: there is no sandbox on this machine")
   giveAway(house.work)
   const owner = await client(t, house)
   const outside = join(house.home, "outside.txt")
@@ -489,7 +489,7 @@ test("watching begins anywhere, and a graph shows where a run stands", async (t)
 
 test("a step cannot take a folder beside the workspace for its own", async (t) => {
   const house = await open(t)
-  if (!(await hasSandbox(house))) return t.skip("there is no sandbox on this machine")
+  if (!(await hasSandbox(house))) return t.skip("NOT TESTED: there is no sandbox on this machine")
   const owner = await client(t, house)
   const ran = await run(owner, house, 'steps:\n  - {id: a, run: "pwd; ls", cwd: /etc}\n')
   assert.equal(ran.envelope.ok, false, JSON.stringify(ran.envelope))
