@@ -2,6 +2,7 @@
 // (approve one thing, run another), A27 (an approval used again or elsewhere), A28 (variables), A39 (profiles that open the sandbox), A40
 // (the sandbox is gone), A41 (every door).
 import assert from "node:assert/strict"
+import { once } from "node:events"
 import {
   chmodSync,
   copyFileSync,
@@ -521,15 +522,16 @@ test("A16: a folder that is swapped for a link all the time leads no file tool o
   const { work } = room.house
   mkdirSync(join(work, "real"))
   writeFileSync(join(work, "real/x.txt"), "inside")
+  const stop = new SharedArrayBuffer(4)
   const swapper = new Worker(
     `const { workerData: { work, outside, stop } } = require("node:worker_threads"); const fs = require("node:fs")
      const end = new Int32Array(stop)
      for (let i = 0; Atomics.load(end, 0) === 0; i++) {
        fs.symlinkSync(i % 2 ? outside : work + "/real", work + "/t"); fs.renameSync(work + "/t", work + "/d")
      }`,
-    { eval: true, workerData: { work, outside, stop: new SharedArrayBuffer(4) } },
+    { eval: true, workerData: { work, outside, stop } },
   )
-  t.after(() => swapper.terminate())
+  const swapped = once(swapper, "exit")
   while (!existsSync(join(work, "d"))) await new Promise((resolve) => setImmediate(resolve))
   const calls = Array.from({ length: 25 }, () => [
     tool("Read", { path: "d/x.txt" }),
@@ -542,7 +544,13 @@ test("A16: a folder that is swapped for a link all the time leads no file tool o
     const { id } = payload as { id: string }
     void room.client.request("exec.approval.resolve", { id, decision: "deny" })
   })
-  await room.turn([calls], { permissions: { mode: "approve-reads" } })
+  try {
+    await room.turn([calls], { permissions: { mode: "approve-reads" } })
+  } finally {
+    // It must have stopped before the house that it swaps in is taken away.
+    Atomics.store(new Int32Array(stop), 0, 1)
+    await swapped
+  }
   assert.equal(readFileSync(join(outside, "x.txt"), "utf8"), "canary-outside")
   assert.ok(!room.results().some((result) => /canary-outside/.test(result)))
 })
