@@ -3,6 +3,7 @@
 import { z } from "zod"
 import { elevated, elevatedLimits } from "./elevated.ts"
 import { hosted } from "./hosted.ts"
+import { backup, log, update } from "./maintenance.ts"
 import { permissions, policy } from "./policy.ts"
 import { sandbox, sandboxProfileName } from "./sandbox.ts"
 import { type SecretRef, secretRef } from "./secret-ref.ts"
@@ -217,13 +218,9 @@ const jobs = z.strictObject({
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   gateway: gateway.prefault({}),
-  log: z
-    .strictObject({
-      level: z.enum(["debug", "info", "warn", "error"]).default("info"),
-      maxBytes: z.number().int().min(10_000).default(10_000_000),
-      maxFiles: z.number().int().min(1).default(5),
-    })
-    .prefault({}),
+  log: log.prefault({}),
+  backup: backup.prefault({}),
+  update: update.prefault({}),
   agents: agents.prefault({}),
   providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/), provider).default({}),
   models: models.prefault({}),
