@@ -13,6 +13,11 @@ if (args.length === 1 && (args[0] === "--version" || args[0] === "-v" || args[0]
 } else if (args[0] === "lobster") {
   const { runLobsterMain } = await import("./lobster-main.ts")
   await runLobsterMain(args.slice(1))
+} else if (args[0] === "gateway" && args[1] === "call") {
+  const { readCallWords, runCallMain } = await import("./gateway-call-main.ts")
+  const words = readCallWords(args.slice(2))
+  if (words) await runCallMain(words)
+  else await (await import("./program.ts")).run(args)
 } else {
   const { run } = await import("./program.ts")
   await run(args)

@@ -58,6 +58,11 @@ export class Screen {
     this.line(inertJson(JSON.stringify(value, null, this.isTerminal ? 2 : undefined)))
   }
 
+  /** The same in one line, also on a terminal. */
+  jsonLine(value: unknown): void {
+    this.line(inertJson(JSON.stringify(value)))
+  }
+
   /** Rows under a heading; the last column gives way when the terminal is narrow. Cells may come from outside. */
   table(heading: readonly string[], rows: readonly (readonly string[])[]): void {
     const cells = rows.map((row) => row.map(inertLine))

@@ -1,4 +1,5 @@
 // pincer gateway: the daemon in the foreground or in the background.
+import { registerRemote } from "./gateway-remote.ts"
 import type { CommandGroup } from "./group.ts"
 
 export const gateway: CommandGroup = (program, cli) => {
@@ -60,4 +61,5 @@ export const gateway: CommandGroup = (program, cli) => {
       const { showStatus } = await import("../status.ts")
       await showStatus(cli(), flags)
     })
+  registerRemote(group, cli)
 }

@@ -1,0 +1,31 @@
+// pincer gateway call|health|probe|discover: any gateway, here or elsewhere, asked directly.
+import type { Command } from "commander"
+import type { Cli } from "../cli.ts"
+
+/** The flags that say which gateway; --token and --token-file are everywhere. */
+export function targetOptions(command: Command): Command {
+  return command
+    .option("--url <address>", "a gateway by its address, for example ws://127.0.0.1:18789; the same as --server")
+    .option("--password <text>", "its token by another name")
+}
+
+export function registerRemote(group: Command, cli: () => Cli): void {
+  targetOptions(group.command("call"))
+    .argument("<method>", "for example health or sessions.list")
+    .description(
+      "Calls one method of the control plane and prints its answer as JSON. docs/protocol.md lists them all.",
+    )
+    .option("--params <json>", 'what it is called with: JSON, "@file", or "-" for standard input', "{}")
+    .option("--expect-final", "of methods that answer twice (agent), wait for the second answer")
+    .option("--stream", "print every answer and event on the way, one JSON a line; implies --expect-final")
+    .option("--timeout <time>", "longest wait: milliseconds, or 10s, 2m", "30000")
+    .option("--json", "errors as JSON, too")
+    .addHelpText(
+      "after",
+      `\nExample:\n  pincer gateway call health\n  pincer gateway call agent --expect-final --params '{"message": "hello"}'`,
+    )
+    .action(async (method: string, flags) => {
+      const { callMethod } = await import("../gateway-call.ts")
+      await callMethod(cli(), method, flags)
+    })
+}
