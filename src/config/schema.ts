@@ -4,7 +4,9 @@ import { z } from "zod"
 import { elevated, elevatedLimits } from "./elevated.ts"
 import { hosted } from "./hosted.ts"
 import { backup, log, update } from "./maintenance.ts"
+import { mcpServe, mcpServers } from "./mcp.ts"
 import { permissions, policy } from "./policy.ts"
+import { rateLimits } from "./rate-limits.ts"
 import { sandbox, sandboxProfileName } from "./sandbox.ts"
 import { type SecretRef, secretRef } from "./secret-ref.ts"
 
@@ -60,6 +62,7 @@ const gateway = z.strictObject({
   maxPending: z.number().int().min(1).default(256),
   maxConnections: z.number().int().min(1).default(10_000),
   tickIntervalMs: ms.default(30_000),
+  rateLimits: rateLimits.prefault({}),
 })
 
 const limits = z.strictObject({
@@ -175,6 +178,8 @@ const tools = z.strictObject({
     })
     .prefault({}),
   elevated: elevated.prefault({}),
+  /** MCP servers, by the name under which their tools are known: mcp:<name>:<tool>. */
+  mcpServers,
 })
 
 const jobInterrupt = z.enum(["fail", "resume"])
@@ -250,6 +255,8 @@ export const configSchema = z.strictObject({
   /** Rules for the hands of every agent; each layer below can only narrow. */
   policy: policy.prefault({}),
   sandbox: sandbox.prefault({}),
+  /** What is offered to MCP clients. */
+  mcpServe: mcpServe.prefault({}),
   store: z
     .strictObject({
       /** "full" survives a power cut; "normal" survives a crash of the process only. */
