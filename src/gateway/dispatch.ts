@@ -2,7 +2,7 @@
 import { ERROR_TABLE, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { parseWith } from "../base/schema.ts"
-import { type ErrorShape, grants } from "../protocol/frame.ts"
+import { type ErrorShape, grants, type Scope } from "../protocol/frame.ts"
 import { type Caller, type Method, type MethodContext, RawJson } from "./methods/method.ts"
 import { shownError } from "./shown.ts"
 
@@ -54,24 +54,34 @@ async function run(
     const code = ANNOUNCED.has(name) ? "NOT_IMPLEMENTED" : "METHOD_NOT_FOUND"
     throw new PincerError(code, `unknown method: ${name}`, { details: { method: name } })
   }
-  if (caller.role !== "operator")
-    throw new PincerError("PERMISSION_DENIED", `unauthorized role: ${caller.role}`, {
-      details: { code: "ROLE_NOT_ALLOWED" },
-    })
-  if (!grants(caller.scopes, method.scope))
-    throw new PincerError("PERMISSION_DENIED", `missing scope: ${method.scope}`, {
-      details: { code: "MISSING_SCOPE", missingScope: method.scope, requiredScopes: [method.scope] },
-    })
+  requireRight(caller, method, method.scope)
   if (params !== undefined && !isObject(params))
     throw new PincerError("INVALID_PARAMS", `invalid ${name} params: must be an object`)
   const given = params ?? {}
   if (strict) refuseUnknown(method, given)
   const canonical = method.normalize ? method.normalize(given, caller) : given
-  const result = await method.run(parseWith(method.params, canonical, `invalid ${name} params`), context)
+  const parsed = parseWith(method.params, canonical, `invalid ${name} params`)
+  if (method.demands) requireRight(caller, method, method.demands(parsed))
+  if (method.limited) context.parts.limits?.take(method.limited, caller)
+  const result = await method.run(parsed, context)
   if (caller.dialect === "py" && method.py && !(result instanceof RawJson) && !wantsObject(caller, given))
     return method.py(result)
   if (caller.dialect === "rpc" && method.rpc && !(result instanceof RawJson)) return method.rpc(result, context.parts)
   return result
+}
+
+/** A node may call what is meant for nodes, an operator what its scopes grant. */
+function requireRight(caller: Caller, method: Method, scope: Scope): void {
+  if (caller.role !== "operator") {
+    if (method.nodes) return
+    throw new PincerError("PERMISSION_DENIED", `unauthorized role: ${caller.role}`, {
+      details: { code: "ROLE_NOT_ALLOWED" },
+    })
+  }
+  if (grants(caller.scopes, scope)) return
+  throw new PincerError("PERMISSION_DENIED", `missing scope: ${scope}`, {
+    details: { code: "MISSING_SCOPE", missingScope: scope, requiredScopes: [scope] },
+  })
 }
 
 /** The simple dialect's bare lists, unless its client asked for objects. */

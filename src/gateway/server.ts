@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { asPincerError, ERROR_TABLE, PincerError } from "../base/errors.ts"
-import type { Auth } from "./auth.ts"
+import { type Auth, isLoopbackAddress } from "./auth.ts"
 import type { Parts } from "./parts.ts"
 import { type AcpDoor, CONNECTION_HEADER, newConnectionId } from "./sockets/acp.ts"
 import type { ControlDoor } from "./sockets/control.ts"
@@ -107,7 +107,8 @@ function createServer(options: ServerOptions, sockets: WebSocketServer, known: W
   )
   server.maxConnections = options.parts.config.gateway.maxConnections + options.parts.config.gateway.maxPending
   server.on("upgrade", (request, socket, head) => {
-    const refusal = auth.hostRefusal(request) ?? auth.originRefusal(request) ?? control.refusal
+    const refusal =
+      auth.hostRefusal(request) ?? auth.originRefusal(request) ?? control.refusal ?? crowding(request, options.parts)
     if (refusal) {
       refuseUpgrade(socket, refusal)
       return
@@ -139,6 +140,12 @@ function createServer(options: ServerOptions, sockets: WebSocketServer, known: W
     )
   })
   return server
+}
+
+/** RATE_LIMITED for an address, other than this machine's own, that connects too often. */
+function crowding(request: http.IncomingMessage, { limits }: Parts): PincerError | undefined {
+  const { remoteAddress } = request.socket
+  return remoteAddress === undefined || isLoopbackAddress(remoteAddress) ? undefined : limits?.connect(remoteAddress)
 }
 
 /** Each connection is told its id with the upgrade, so it has a server of its own for that moment. */
@@ -177,8 +184,9 @@ async function rpcGuest(
 
 function refuseUpgrade(socket: Duplex, refusal: PincerError): void {
   const { http: status } = ERROR_TABLE[refusal.code]
-  const { message } = refusal
-  const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\ncontent-type: text/plain; charset=utf-8`
+  const { message, retryAfterMs } = refusal
+  const wait = retryAfterMs === undefined ? "" : `\r\nretry-after: ${Math.ceil(retryAfterMs / 1000)}`
+  const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\ncontent-type: text/plain; charset=utf-8${wait}`
   // Nobody else listens to this socket any more, and a peer that hangs up now is no fault of ours.
   socket.on("error", () => socket.destroy())
   socket.once("finish", () => socket.destroy())

@@ -1,5 +1,6 @@
 // Who is asking over HTTP, as methods see callers. The signal ends with the connection.
 import type { Caller } from "../methods/method.ts"
+import { foreignAddress } from "../rate-limits.ts"
 import type { Exchange } from "./exchange.ts"
 
 export function callerOf({ request, response, scopes, subject }: Exchange): Caller {
@@ -16,6 +17,7 @@ export function callerOf({ request, response, scopes, subject }: Exchange): Call
     caps: [],
     clientId: (request.headers["user-agent"] ?? "http").slice(0, 60),
     ...(subject === "owner" ? {} : { deviceId: subject }),
+    ...foreignAddress(request),
     signal: controller.signal,
     ownSession: "default",
   }

@@ -10,6 +10,7 @@ const health = method({
   name: "health",
   summary: "How the gateway is: version, uptime, connections, agents, sessions. At most one second old.",
   scope: "operator.read",
+  nodes: true,
   params: () => z.object({ probe: z.boolean().optional().describe("Do not answer from the kept snapshot") }),
   result: () =>
     z.looseObject({

@@ -3,6 +3,7 @@
 import type { z } from "zod"
 import type { Scope } from "../../protocol/frame.ts"
 import type { Parts } from "../parts.ts"
+import type { RateLimitName } from "../rate-limits.ts"
 
 /** Who is calling. Everything here was established by the gateway, nothing is the caller's own word. */
 export interface Caller {
@@ -14,6 +15,8 @@ export interface Caller {
   caps: readonly string[]
   clientId: string
   deviceId?: string
+  /** Its network address; absent for programs on this machine. */
+  address?: string
   /** Aborts when the connection closes. */
   signal: AbortSignal
   /** Session of calls that name none (JSON-RPC: the connection's own). */
@@ -45,7 +48,14 @@ export interface Method<P = unknown, R = unknown> {
   aliases?: readonly string[]
   /** One sentence for docs. */
   summary: string
+  /** What every call needs; some need more (`demands`). */
   scope: Scope
+  /** What these very params need, where that is more than `scope`. */
+  demands?(params: P): Scope
+  /** Nodes may call it, too: they have no scopes, so none is asked of them. */
+  nodes?: true
+  /** Counted against a limit of this name (gateway/rate-limits.ts). */
+  limited?: RateLimitName
   /** Turns every accepted form of the params into the canonical one, before validation (protocol §9.3). */
   normalize?(params: Record<string, unknown>, caller: Caller): Record<string, unknown>
   params: z.ZodType<P>

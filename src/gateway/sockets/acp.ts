@@ -10,6 +10,7 @@ import { grants } from "../../protocol/frame.ts"
 import { dispatch, type MethodTable } from "../dispatch.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
+import { foreignAddress } from "../rate-limits.ts"
 import { MAX_BUFFERED_BYTES, SOFT_LIMIT } from "./outbox.ts"
 import type { RpcGuest } from "./rpc.ts"
 
@@ -95,6 +96,7 @@ class AcpConnection {
       caps: ["approvals"],
       clientId: (request.headers["user-agent"] ?? "acp").slice(0, 60),
       ...(guest.deviceId === undefined ? {} : { deviceId: guest.deviceId }),
+      ...foreignAddress(request),
       signal: this.#controller.signal,
       watched: new Map(),
     }

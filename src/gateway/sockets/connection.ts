@@ -9,6 +9,7 @@ import type { RequestFrame } from "../../protocol/frame.ts"
 import { dispatch, errorShape } from "../dispatch.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { PresenceEntry } from "../presence.ts"
+import { foreignAddress } from "../rate-limits.ts"
 import { shownError } from "../shown.ts"
 import { type Door, MAX_PAYLOAD, type Peer } from "./door.ts"
 import { HandshakeError, type Welcome, welcome } from "./handshake.ts"
@@ -146,7 +147,13 @@ export class Connection implements Peer {
   }
 
   async #letIn(id: string, guest: Welcome): Promise<void> {
-    const caller: Caller = { ...guest.caller, connId: this.connId, signal: this.#controller.signal, watched: new Map() }
+    const caller: Caller = {
+      ...guest.caller,
+      ...foreignAddress(this.#request),
+      connId: this.connId,
+      signal: this.#controller.signal,
+      watched: new Map(),
+    }
     const hello = await helloOk(this.#door, this.connId, guest)
     // The peer may have gone while the answer was made.
     if (this.#socket.readyState !== this.#socket.OPEN) return

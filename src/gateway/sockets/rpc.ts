@@ -10,6 +10,7 @@ import { approvalRow } from "../approval-rows.ts"
 import { dispatch, type MethodTable } from "../dispatch.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
+import { foreignAddress } from "../rate-limits.ts"
 import { answered, failed, type RpcAnswer, type RpcCall, readFrame, rpcError } from "../rpc/envelope.ts"
 import type { SessionNotice } from "../rpc/notices.ts"
 import { sessionId, summaryOf } from "../rpc/session-view.ts"
@@ -154,6 +155,7 @@ class RpcConnection {
       caps: [],
       clientId: (request.headers["user-agent"] ?? "json-rpc").slice(0, 60),
       ...(guest.deviceId === undefined ? {} : { deviceId: guest.deviceId }),
+      ...foreignAddress(request),
       signal: this.#controller.signal,
       ownSession: connId,
       subscriptions: new Map(),
