@@ -5,6 +5,7 @@ import { chmodSync, closeSync, fsyncSync, openSync, statSync } from "node:fs"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { PincerError } from "../base/errors.ts"
 import { migrate } from "./migrations/index.ts"
+import { copyBeforeSchemaChange, type SchemaCopies } from "./snapshot.ts"
 
 export type Row = Record<string, unknown>
 type Value = string | number | bigint | null | Uint8Array
@@ -19,6 +20,8 @@ export interface DatabaseOptions {
   path: string
   /** "full" syncs the log on every commit (survives power loss); "normal" survives a crash of the process. */
   durability: "full" | "normal"
+  /** Where the database is copied to before its schema changes; absent: it is not. */
+  copies?: SchemaCopies
 }
 
 /** A statement prepared on first use. Bound values are positional. */
@@ -76,7 +79,9 @@ export class Database {
       )
       this.#db.exec(`PRAGMA synchronous=${options.durability === "full" ? "FULL" : "NORMAL"}`)
       this.#db.exec("PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=1000")
-      migrate(this.#db)
+      const { copies, path } = options
+      const copy = copies && ((schema: number) => copyBeforeSchemaChange(this.#db, path, schema, copies))
+      migrate(this.#db, { ...(copy ? { copy } : {}), reached: (point) => copies?.reached?.(point) })
     } catch (error) {
       if (error instanceof PincerError) throw error
       const reason = error instanceof Error ? error.message : String(error)

@@ -23,23 +23,51 @@ const migrations: readonly string[] = [
   sessionFacts,
 ]
 
-/** Brings the schema up to date in one transaction. Throws UNAVAILABLE when the file was written by a newer Pincer. */
-export function migrate(db: DatabaseSync): void {
+/** How many migrations there are: the schema that this Pincer writes. */
+export const SCHEMA = migrations.length
+
+export interface MigrateOptions {
+  /** Copies the database (schema `from`) before it changes and returns where to; a refusal leaves the schema as it is. */
+  copy?(from: number): string
+  reached?(point: "begun" | "changed" | "committed"): void
+  /** Other migrations than the built-in ones, for tests. */
+  list?: readonly string[]
+}
+
+/**
+ * Brings the schema up to date in one transaction. Throws UNAVAILABLE when the file was written by a newer Pincer, and when a
+ * migration fails: then nothing has changed, and the sentence names the copy that was made before.
+ */
+export function migrate(db: DatabaseSync, { copy, reached, list = migrations }: MigrateOptions = {}): void {
   const row = db.prepare("PRAGMA user_version").get()
   const version = Number(row?.["user_version"] ?? 0)
-  if (version > migrations.length)
+  if (version > list.length)
     throw new PincerError(
       "UNAVAILABLE",
-      `The database has schema ${version}, this Pincer knows ${migrations.length}: install the newer Pincer again`,
+      `The database has schema ${version}, this Pincer knows ${list.length}: install the newer Pincer again`,
       { retryable: false },
     )
-  if (version === migrations.length) return
+  if (version === list.length) return
+  const copied = version > 0 ? copy?.(version) : undefined
   db.exec("BEGIN IMMEDIATE")
   try {
-    for (const sql of migrations.slice(version)) db.exec(sql)
-    db.exec(`PRAGMA user_version=${migrations.length}; COMMIT`)
+    reached?.("begun")
+    for (const sql of list.slice(version)) db.exec(sql)
+    reached?.("changed")
+    db.exec(`PRAGMA user_version=${list.length}; COMMIT`)
   } catch (error) {
-    db.exec("ROLLBACK")
-    throw error
+    if (db.isTransaction) db.exec("ROLLBACK")
+    throw failed(version, list.length, copied, error)
   }
+  reached?.("committed")
+}
+
+function failed(from: number, to: number, copied: string | undefined, error: unknown): PincerError {
+  const reason = error instanceof Error ? error.message : String(error)
+  const kept = copied === undefined ? "" : `; a copy from before is ${copied}`
+  return new PincerError(
+    "UNAVAILABLE",
+    `The database could not be brought from schema ${from} to ${to}: ${reason}. Nothing was changed${kept}: use the Pincer from before, or make room and try again`,
+    { cause: error, retryable: false, details: { from, to, ...(copied === undefined ? {} : { copy: copied }) } },
+  )
 }
