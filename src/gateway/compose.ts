@@ -3,6 +3,7 @@
 import { readFileSync, realpathSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { hostname, userInfo } from "node:os"
+import { join, resolve } from "node:path"
 import { AgentFinder, type AgentPlaces } from "../acp/host/find.ts"
 import { knownAgents } from "../acp/host/known-agents.ts"
 import { Desk } from "../agent/approvals.ts"
@@ -25,6 +26,7 @@ import { JobDesk } from "../jobs/desk.ts"
 import { isInside } from "../policy/places.ts"
 import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
+import type { SchemaCopies } from "../store/snapshot.ts"
 import { tools } from "../tools/index.ts"
 import type { ToolSettings } from "../tools/tool.ts"
 import type { EnginePorts } from "../workflow/engine/ports.ts"
@@ -119,7 +121,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const logging = openLog({ path: paths.log, ...config.log, terminal: options.terminal, redactor })
   undo.add(() => logging.close())
   const { log } = logging
-  const store = openStore({ path: paths.db, durability: config.store.durability }, clock, log, redactor)
+  const copies = schemaCopySettings(config, paths.home, clock)
+  const store = openStore({ path: paths.db, durability: config.store.durability, ...copies }, clock, log, redactor)
   undo.add(() => store.close())
   const hub = new Hub(log, redactor)
   const models = openModels({ config, env, base: paths.home, clock, log })
@@ -279,6 +282,13 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
       await undo.run()
     },
   }
+}
+
+/** Where the database is copied to before its schema changes. */
+function schemaCopySettings({ backup }: Config, home: string, clock: Clock): { copies?: SchemaCopies } {
+  if (!backup.beforeSchemaChange) return {}
+  const folder = backup.folder === undefined ? join(home, "backups") : resolve(home, backup.folder)
+  return { copies: { folder, keep: backup.keepSchemaCopies, now: clock.now() } }
 }
 
 const DAY_MS = 86_400_000
