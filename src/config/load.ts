@@ -36,7 +36,17 @@ export const MAX_CONFIG_BYTES = 1024 * 1024
 export function loadConfig(input: { env: Env; flags?: ConfigFlags }): LoadedConfig {
   const { env, flags = {} } = input
   const paths = resolvePaths(env, flags)
-  const file = readConfigFile(paths.config)
+  return judgeConfig({ env, flags, paths, file: readConfigFile(paths.config) })
+}
+
+/** The same for a file that was read already, or a text that is to become one. Throws as loadConfig() does. */
+export function judgeConfig(input: {
+  env: Env
+  flags: ConfigFlags
+  paths: Paths
+  file: { text: string; open: boolean } | undefined
+}): LoadedConfig {
+  const { env, file, flags, paths } = input
   const warnings: string[] = []
   if (file === undefined && paths.configNamed)
     warnings.push(`Config file ${paths.config} does not exist: the defaults are used`)

@@ -58,19 +58,22 @@ export function isLoopbackAddress(address: string | undefined): boolean {
 }
 
 export function openAuth(parts: Slice): Auth {
-  const { config, clock, store, token } = parts
-  const { gateway } = config
-  const limiter = new Limiter(gateway.auth.rateLimit, clock)
-  const hosts = hostNames(config)
+  const { clock, store, token } = parts
+  const limiter = new Limiter(() => parts.config.gateway.auth.rateLimit, clock)
+  let named: { of: Slice["config"]; hosts: Set<string> } | undefined
+  const hostsNow = () => {
+    if (named?.of !== parts.config) named = { of: parts.config, hosts: hostNames(parts.config) }
+    return named.hosts
+  }
   const isToken = (secret: string | undefined) =>
-    token === undefined ? gateway.auth.mode === "none" : secret !== undefined && sameSecret(secret, token)
+    token === undefined ? parts.config.gateway.auth.mode === "none" : secret !== undefined && sameSecret(secret, token)
   const isLocal = (request: IncomingMessage) =>
     isLoopbackAddress(request.socket.remoteAddress) &&
     LOOPBACK_NAMES.includes(hostOf(request.headers.host) ?? "") &&
     !FORWARDED.some((name) => request.headers[name] !== undefined)
   const isCounted = (request: IncomingMessage) => !isLocal(request) || request.headers.origin !== undefined
   const isOwn = (request: IncomingMessage, host: string | undefined) =>
-    host !== undefined && (hosts.has(host) || host === literal(request.socket.localAddress))
+    host !== undefined && (hostsNow().has(host) || host === literal(request.socket.localAddress))
   const used = new Set<string>()
   const identify = async (request: IncomingMessage, secret: string | undefined): Promise<HttpIdentity> => {
     const address = request.socket.remoteAddress ?? ""
@@ -103,7 +106,7 @@ export function openAuth(parts: Slice): Auth {
     },
     originRefusal(request) {
       const { origin } = request.headers
-      if (origin === undefined || gateway.allowedOrigins.includes(origin)) return undefined
+      if (origin === undefined || parts.config.gateway.allowedOrigins.includes(origin)) return undefined
       const authority = authorityOf(origin)
       if (authority === request.headers.host?.toLowerCase() && isOwn(request, hostOf(authority))) return undefined
       return new PincerError(

@@ -10,7 +10,6 @@ import { Desk } from "../agent/approvals.ts"
 import { Elevations } from "../agent/elevation.ts"
 import { TurnLanes } from "../agent/lanes.ts"
 import type { Checkpoint, Ports } from "../agent/ports.ts"
-import { buildProfiles } from "../agent/profile.ts"
 import { isSpecialAddress } from "../base/address.ts"
 import { type Clock, systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
@@ -18,34 +17,36 @@ import { uuid } from "../base/id.ts"
 import { openRedactor } from "../base/redact.ts"
 import { claimHome } from "../config/gateway-file.ts"
 import { knownSecrets } from "../config/known-secrets.ts"
-import { type ConfigFlags, type LoadedConfig, loadConfig } from "../config/load.ts"
+import { type ConfigFlags, judgeConfig, type LoadedConfig, loadConfig } from "../config/load.ts"
 import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
-import { resolveSecret, secretReader, serverToken } from "../config/secrets.ts"
+import { resolveSecret, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
 import { isInside } from "../policy/places.ts"
 import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
 import type { SchemaCopies } from "../store/snapshot.ts"
 import { tools } from "../tools/index.ts"
-import type { ToolSettings } from "../tools/tool.ts"
 import type { EnginePorts } from "../workflow/engine/ports.ts"
 import { openAgentHost } from "./agent-host.ts"
 import { suggestion } from "./agents.ts"
 import { elevatedRow } from "./approval-rows.ts"
 import { openAuth } from "./auth.ts"
 import { catchUp } from "./catch-up.ts"
+import { ConfigService } from "./config-service.ts"
 import { methodTable } from "./dispatch.ts"
 import { openHttpDoor } from "./http/door.ts"
 import { Hub } from "./hub.ts"
 import { Lendings } from "./lending.ts"
 import { serverOpener } from "./lent-servers.ts"
+import { liveAgents, namedProfiles, sandboxSettings, takeSettings, toolSettings } from "./live-settings.ts"
 import { openLog } from "./logging.ts"
 import { methods } from "./methods/index.ts"
 import { openModels } from "./models.ts"
 import type { Parts } from "./parts.ts"
 import { configuredWarnings } from "./policy-warnings.ts"
 import { Presence } from "./presence.ts"
+import { RateLimits } from "./rate-limits.ts"
 import { openRights } from "./rights.ts"
 import { SessionNotices } from "./rpc/notices.ts"
 import { startServer } from "./server.ts"
@@ -121,38 +122,53 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const logging = openLog({ path: paths.log, ...config.log, terminal: options.terminal, redactor })
   undo.add(() => logging.close())
   const { log } = logging
+  const load = (text?: string) =>
+    text === undefined
+      ? loadConfig({ env, flags: options.flags ?? {} })
+      : judgeConfig({ env, flags: options.flags ?? {}, paths, file: { text, open: false } })
+  const live = new ConfigService({ loaded, load, clock, log })
   const copies = schemaCopySettings(config, paths.home, clock)
   const store = openStore({ path: paths.db, durability: config.store.durability, ...copies }, clock, log, redactor)
   undo.add(() => store.close())
   const hub = new Hub(log, redactor)
-  const models = openModels({ config, env, base: paths.home, clock, log })
+  const models = openModels({ config: () => live.current(), env, base: paths.home, clock, log })
   const finder = new AgentFinder(agentPlaces(env, paths.home), clock)
-  const agents = buildProfiles(config.agents, paths.home, {
+  const agents = liveAgents(live, paths.home, {
     known: knownAgents,
     secret: (ref, name) => resolveSecret(ref, { env, base: paths.home, name }),
   })
+  agents()
   const desk = new Desk(store.approvals, clock, log)
   desk.publish = (envelope) => hub.publish(envelope)
   undo.add(() => desk.close())
   undo.add(hub.onAll((envelope) => desk.observe(envelope)))
   const { audit } = store
   desk.audit = audit
-  const { approvalTimeoutMs } = config.turns
-  const elevationPorts = { table: store.elevations, desk, settings: config, approvalTimeoutMs, clock, log, audit }
-  const elevations = new Elevations(elevationPorts)
+  const elevations = new Elevations({
+    ...{ table: store.elevations, desk, clock, log, audit },
+    get settings() {
+      return live.current()
+    },
+    get approvalTimeoutMs() {
+      return live.current().turns.approvalTimeoutMs
+    },
+  })
   undo.add(() => elevations.close())
-  const sandbox = openSandbox(config.sandbox, { path: env["PATH"] ?? "", hidden: [realpathSync(paths.home)] })
+  const hidden = [realpathSync(paths.home)]
+  const sandbox = openSandbox(sandboxSettings(live), { path: env["PATH"] ?? "", hidden })
   undo.add(() => sandbox.close())
-  for (const { sandbox: name } of [config.agents.defaults, ...Object.values(config.agents.entries)])
-    if (name !== undefined) sandbox.profile(name)
-  const hosting = { clock, log, redactor, env, home: paths.home, config, sandbox, books: store, finder }
+  for (const name of namedProfiles(config)) if (name !== undefined) sandbox.profile(name)
+  const hosting = { clock, log, redactor, env, home: paths.home, sandbox, books: store, finder }
   const agentHost = openAgentHost({
     ...hosting,
+    get config() {
+      return live.current()
+    },
     version: ownVersion(),
     publish: (envelope) => hub.publish(envelope),
   })
   undo.add(() => agentHost.close())
-  const settings = toolSettings(config, env, paths.home)
+  const settings = toolSettings(live, env, paths.home)
   const openServers = serverOpener({ clock, log, redactor, env: settings.exec.env, version: ownVersion() })
   const lendings = new Lendings({ clock, log, openServers })
   undo.add(() => lendings.close())
@@ -161,13 +177,17 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     catalogue: models.catalogue,
     tools: [...tools, workflowTool(() => workflows)],
     toolSettings: settings,
-    agents,
+    get agents() {
+      return agents()
+    },
     home: realpathSync(paths.home),
-    settings: config.turns,
+    get settings() {
+      return live.current().turns
+    },
     clock,
     log,
     redactor,
-    rights: openRights({ books: store, clock, config, elevations, sandbox }),
+    rights: openRights({ books: store, clock, live, elevations, sandbox }),
     // Folders that the owner named stay as they are; Pincer's own are given to whom commands run as.
     workspaceMade: (folder) => {
       if (isInside(folder, realpathSync(paths.home))) sandbox.handOver(folder)
@@ -188,9 +208,18 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   })
   undo.add(() => workflows.close())
   desk.onResolved = (approval) => lanes.settle(approval)
-  const { allowHosts } = config.jobs.callback
-  const jobPorts = { books: store, lanes, settings: config.jobs, clock, log, redactor }
-  const jobs = new JobDesk(jobPorts, { isSpecial: isSpecialAddress, allowHosts })
+  const jobPorts = {
+    ...{ books: store, lanes, clock, log, redactor },
+    get settings() {
+      return live.current().jobs
+    },
+  }
+  const jobs = new JobDesk(jobPorts, {
+    isSpecial: isSpecialAddress,
+    get allowHosts() {
+      return live.current().jobs.callback.allowHosts
+    },
+  })
   undo.add(() => jobs.close())
   undo.add(hub.onAll((envelope) => jobs.observe(envelope)))
   const tally = new Tally()
@@ -203,9 +232,14 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     startedAt,
     home: paths.home,
     configPath: paths.config,
-    configText: loaded.text,
+    get configText() {
+      return live.text
+    },
     logPath: paths.log,
-    config,
+    live,
+    get config() {
+      return live.current()
+    },
     clock,
     log,
     redactor,
@@ -221,6 +255,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     }),
     notices: new SessionNotices(),
     tally,
+    limits: new RateLimits(() => parts.config.gateway.rateLimits, clock),
     lanes,
     lendings,
     jobs,
@@ -230,7 +265,9 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     elevations,
     catalogue: models.catalogue,
     tools: ports.tools,
-    agents,
+    get agents() {
+      return agents()
+    },
     finder,
     host: agentHost,
     token: token.token,
@@ -265,6 +302,14 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   for (const warning of warnings) log.warn({}, warning)
   log.info({ url, home: paths.home, version }, "The gateway is ready")
   undo.add(models.lookAround())
+  takeSettings(
+    live,
+    {
+      ...{ env, redactor, home: paths.home, setLevel: logging.setLevel, renewModels: models.renew },
+      hosting: { known: knownAgents, secret: (ref, name) => resolveSecret(ref, { env, base: paths.home, name }) },
+    },
+    hidden,
+  )
   undo.add(sweepDaily(parts))
   undo.add(catchUp(store, clock, log))
   return {
@@ -274,7 +319,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     chosen: () => models.catalogue.chosen().why,
     suggestion: () => suggestion(parts),
     warnings,
-    async close(graceMs = config.gateway.drainMs) {
+    async close(graceMs = live.current().gateway.drainMs) {
       log.info({ ...lanes.counts() }, "The gateway is stopping")
       jobs.stop()
       await workflows.close()
@@ -296,10 +341,11 @@ const DAY_MS = 86_400_000
 const STATELESS = ["openai", "openresponses"]
 
 /** Deletes old sessions a minute after the start and then daily; the returned function ends it. */
-function sweepDaily({ clock, config, log, store }: Parts): () => void {
-  const { keepDays, statelessDays } = config.sessions
+function sweepDaily(parts: Parts): () => void {
+  const { clock, log, store } = parts
   let cancel = clock.after(60_000, sweep)
   async function prune() {
+    const { keepDays, statelessDays } = parts.config.sessions
     const stateless = await store.sessions.prune(STATELESS, clock.now() - statelessDays * DAY_MS)
     const unused = keepDays === 0 ? 0 : await store.sessions.prune("all", clock.now() - keepDays * DAY_MS)
     if (stateless + unused > 0) log.info({ stateless, unused }, "Old sessions were deleted")
@@ -309,22 +355,6 @@ function sweepDaily({ clock, config, log, store }: Parts): () => void {
     prune().catch((error: unknown) => log.error({ err: error }, "Old sessions could not be deleted"))
   }
   return () => cancel()
-}
-
-function toolSettings(config: Config, env: Env, base: string): ToolSettings {
-  const { exec, search } = config.tools
-  const path = env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
-  const home = env["HOME"] ?? userInfo().homedir
-  return {
-    maxOutputChars: config.tools.maxOutputChars,
-    exec: { ...exec, env: { PATH: path, HOME: home, LANG: env["LANG"] ?? "C.UTF-8", ...exec.env } },
-    fetch: config.tools.fetch,
-    search: {
-      service: search.service,
-      apiKey: secretReader(search.apiKey, { env, base, name: "tools.search.apiKey" }),
-      ...(search.baseUrl === undefined ? {} : { baseUrl: search.baseUrl }),
-    },
-  }
 }
 
 function agentPlaces(env: Env, home: string): AgentPlaces {

@@ -7,7 +7,7 @@ const settings = { maxAttempts: 3, windowMs: 1_000, lockoutMs: 5_000 }
 
 function open() {
   const time = { now: 0 }
-  return { time, limiter: new Limiter(settings, { ...systemClock, now: () => time.now }) }
+  return { time, limiter: new Limiter(() => settings, { ...systemClock, now: () => time.now }) }
 }
 
 test("an address is locked after so many failures, told for how long, and let in again", () => {

@@ -31,10 +31,10 @@ export function networkOf(address: string): string {
 
 export class Limiter {
   readonly #entries = new Map<string, Entry>()
-  readonly #settings: LimiterSettings
+  readonly #settings: () => LimiterSettings
   readonly #clock: Clock
 
-  constructor(settings: LimiterSettings, clock: Clock) {
+  constructor(settings: () => LimiterSettings, clock: Clock) {
     this.#settings = settings
     this.#clock = clock
   }
@@ -53,11 +53,12 @@ export class Limiter {
   fail(address: string): void {
     const now = this.#clock.now()
     const network = networkOf(address)
+    const { lockoutMs, maxAttempts, windowMs } = this.#settings()
     const old = this.#entries.get(network)
-    const counts = old && (old.lockedUntil > now || now - old.since < this.#settings.windowMs)
+    const counts = old && (old.lockedUntil > now || now - old.since < windowMs)
     const entry = counts ? old : { failures: 0, since: now, lockedUntil: 0 }
     entry.failures += 1
-    if (entry.failures >= this.#settings.maxAttempts) entry.lockedUntil = now + this.#settings.lockoutMs
+    if (entry.failures >= maxAttempts) entry.lockedUntil = now + lockoutMs
     this.#entries.delete(network)
     this.#entries.set(network, entry)
     if (this.#entries.size > MAX_NETWORKS) this.#entries.delete(this.#entries.keys().next().value!)

@@ -1,13 +1,9 @@
 // The contract between the running gateway and its configuration: what is valid now, and who takes a new value while running.
 // A path that nobody has registered for needs a restart, and a reload says so.
+import type { ConfigChange } from "../config/changes.ts"
 import type { Config } from "../config/schema.ts"
 
-/** One changed place: dotted path as formatPath() writes it, `gateway.port`, `tools.mcpServers.files`. */
-export interface ConfigChange {
-  path: string
-  before: unknown
-  after: unknown
-}
+export type { ConfigChange } from "../config/changes.ts"
 
 /**
  * Takes a new configuration while running. Called once per reload with the changes below its prefixes, after the whole new

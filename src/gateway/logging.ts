@@ -20,6 +20,8 @@ export interface LogOptions {
 
 export interface GatewayLog {
   log: Logger
+  /** From now on nothing below this level. */
+  setLevel(level: LogOptions["level"]): void
   /** Resolves when what was logged is in the file. */
   close(): Promise<void>
 }
@@ -56,6 +58,9 @@ export function openLog(options: LogOptions): GatewayLog {
   )
   return {
     log,
+    setLevel(level) {
+      log.level = level
+    },
     close: () => new Promise((resolve) => file.end(resolve)),
   }
 }

@@ -12,9 +12,11 @@ import type { Catalogue } from "../providers/catalogue.ts"
 import type { Sandbox } from "../sandbox/index.ts"
 import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
+import type { ConfigService } from "./config-service.ts"
 import type { Hub } from "./hub.ts"
 import type { Lendings } from "./lending.ts"
 import type { Presence } from "./presence.ts"
+import type { RateLimits } from "./rate-limits.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
 import type { Tally } from "./tally.ts"
 import type { Workflows } from "./workflows/workflows.ts"
@@ -26,9 +28,12 @@ export interface Parts {
   readonly startedAt: number
   readonly home: string
   readonly configPath: string
-  /** The text of the config file as it was read, or undefined when there is none. */
+  /** The text of the config file that counts, or undefined when there is none. */
   readonly configText: string | undefined
   readonly logPath: string
+  /** Replaces the configuration while running; who follows it registers here. */
+  readonly live: ConfigService
+  /** The snapshot in force: read it where it is needed, a later one may be another. */
   readonly config: Config
   readonly clock: Clock
   readonly log: Logger
@@ -39,6 +44,8 @@ export interface Parts {
   readonly presence: Presence
   readonly notices: SessionNotices
   readonly tally: Tally
+  /** Absent in rooms of tests that limit nobody. */
+  readonly limits?: RateLimits
   readonly lanes: Lanes
   readonly lendings: Lendings
   readonly jobs: JobDesk

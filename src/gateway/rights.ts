@@ -14,9 +14,10 @@ import type { Sandbox } from "../sandbox/index.ts"
 import type { Books } from "../store/open.ts"
 import type { SessionRow } from "../store/store.ts"
 import { AuditedEgress } from "./audited-egress.ts"
+import type { LiveConfig } from "./live-config.ts"
 
 export interface RightsParts {
-  config: Config
+  live: Pick<LiveConfig, "current">
   books: Books
   sandbox: Sandbox
   elevations: Elevations
@@ -26,18 +27,21 @@ export interface RightsParts {
 /** Where a session keeps what it was given of the six dimensions. */
 export const SESSION_PERMISSIONS = "permissions"
 
-export function openRights({ books, clock, config, elevations, sandbox }: RightsParts): Rights {
+export function openRights({ books, clock, live, elevations, sandbox }: RightsParts): Rights {
   const audit = async (entry: AuditEntry) => void (await books.audit.record(entry))
-  const profileOf = (agentId: string) =>
-    sandbox.profile(config.agents.entries[agentId]?.sandbox ?? config.agents.defaults.sandbox)
+  const profileOf = (agentId: string) => {
+    const { defaults, entries } = live.current().agents
+    return sandbox.profile(entries[agentId]?.sandbox ?? defaults.sandbox)
+  }
   return {
     permissions: ({ request, session }) =>
       resolvePermissions([
-        ...configuredPermissions(config, request.agentId, request.origin),
+        ...configuredPermissions(live.current(), request.agentId, request.origin),
         ...sessionPermissions(session),
         ...(request.permissions ? [{ source: "request", permissions: request.permissions }] : []),
       ]),
-    layers: ({ model, provider, request }) => policyLayers(config, request.agentId, request.origin, provider, model),
+    layers: ({ model, provider, request }) =>
+      policyLayers(live.current(), request.agentId, request.origin, provider, model),
     grants: async (agentId, sessionKey) => {
       const rows = await books.grants.inForce(agentId, sessionKey)
       return rows

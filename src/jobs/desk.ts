@@ -48,7 +48,9 @@ export class JobDesk {
       clock: ports.clock,
       log: ports.log,
       jobs: ports.books.jobs,
-      settings: ports.settings.callback,
+      get settings() {
+        return ports.settings.callback
+      },
       show: async (record) => ports.redactor.value(await this.show(record)),
       rules,
     })

@@ -38,10 +38,20 @@ export interface Sandbox {
   close(): void
 }
 
-/** Checks every profile. Throws INVALID_PARAMS for one that would open the sandbox. */
+/** Throws INVALID_PARAMS for a profile that would open the sandbox, NOT_FOUND for one that is named and not there. */
+export function checkProfiles(
+  { profile, profiles }: Pick<SandboxSettings, "profile" | "profiles">,
+  hidden: readonly string[],
+  named: readonly (string | undefined)[] = [],
+): void {
+  for (const name of [profile, ...Object.keys(profiles), ...named])
+    if (name !== undefined) findProfile(name, profiles, hidden)
+}
+
+/** Checks every profile. Throws as checkProfiles() does. The settings' profiles are looked up anew each time. */
 export function openSandbox(settings: SandboxSettings, place: SandboxPlace): Sandbox {
   const profile = (name = settings.profile) => findProfile(name, settings.profiles, place.hidden)
-  for (const name of [settings.profile, ...Object.keys(settings.profiles)]) profile(name)
+  checkProfiles(settings, place.hidden)
   const backend = backendOf(settings, place)
   return {
     report: () => backend.check(),

@@ -4,10 +4,14 @@ import { join } from "node:path"
 import { notInstalled } from "../../src/acp/host/find.ts"
 import { Elevations } from "../../src/agent/elevation.ts"
 import { isSpecialAddress } from "../../src/base/address.ts"
+import { systemClock } from "../../src/base/clock.ts"
 import { silentLogger } from "../../src/base/log.ts"
 import { patternsOnly } from "../../src/base/redact.ts"
 import { parseWith } from "../../src/base/schema.ts"
+import { judgeConfig } from "../../src/config/load.ts"
+import { resolvePaths } from "../../src/config/paths.ts"
 import { configSchema } from "../../src/config/schema.ts"
+import { ConfigService } from "../../src/gateway/config-service.ts"
 import { dispatch, methodTable } from "../../src/gateway/dispatch.ts"
 import { Hub } from "../../src/gateway/hub.ts"
 import { Lendings } from "../../src/gateway/lending.ts"
@@ -36,6 +40,16 @@ export interface MethodRoom {
 }
 
 const table = methodTable(methods)
+
+/** A configuration that no file stands behind: it changes only through what calls write. */
+function fixedConfig(home: string, config: Parts["config"]): ConfigService {
+  const env = { PINCER_HOME: home }
+  const paths = resolvePaths(env)
+  const loaded = { config, path: paths.config, text: undefined, warnings: [], paths }
+  const load = (text?: string) =>
+    judgeConfig({ env, flags: {}, paths, file: text === undefined ? undefined : { text, open: false } })
+  return new ConfigService({ loaded, load, clock: systemClock, log: silentLogger })
+}
 
 export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Parts> }): Promise<MethodRoom> {
   const room = await openAgentRoom(options)
@@ -68,6 +82,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     configText: undefined,
     logPath: join(room.home, "gateway.log"),
     config,
+    live: fixedConfig(room.home, options.parts?.config ?? config),
     clock,
     log: silentLogger,
     redactor: patternsOnly,
