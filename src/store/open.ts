@@ -5,6 +5,7 @@ import { patternsOnly, type Redactor } from "../base/redact.ts"
 import { ApprovalTable } from "./approvals.ts"
 import { AuditTable } from "./audit.ts"
 import { Database, type DatabaseOptions } from "./database.ts"
+import { DeviceCodeTable } from "./device-codes.ts"
 import { DeviceTable } from "./devices.ts"
 import { DraftTable } from "./drafts.ts"
 import { ElevationTable } from "./elevations.ts"
@@ -14,9 +15,11 @@ import { Journal } from "./journal.ts"
 import { NoteTable } from "./notes.ts"
 import { ResponseTable } from "./responses.ts"
 import { RunTable } from "./runs.ts"
+import { ScheduleTable } from "./schedules.ts"
 import { SessionTable } from "./sessions.ts"
 import { StepTable } from "./steps.ts"
 import type { Store } from "./store.ts"
+import { TickTable } from "./ticks.ts"
 import { TranscriptTable } from "./transcript.ts"
 import { TurnTable } from "./turns.ts"
 import { UsageTable } from "./usage.ts"
@@ -34,6 +37,8 @@ export interface Books extends Store {
   readonly audit: AuditTable
   readonly jobs: JobTable
   readonly runs: RunTable
+  readonly schedules: ScheduleTable
+  readonly ticks: TickTable
   /** Transcripts that are not in the index of words yet. */
   readonly wordsBacklog: WordsBacklog
 }
@@ -56,6 +61,7 @@ export function openStore(
   const grants = new GrantTable(db, clock)
   const turns = new TurnTable(db, clock, sessions, transcript, usage)
   const steps = new StepTable(db, clock)
+  const schedules = new ScheduleTable(db, clock)
   const audit = new AuditTable({ db, path: options.path, clock, log, redactor })
   return {
     sessions,
@@ -68,9 +74,12 @@ export function openStore(
     grants,
     elevations: new ElevationTable(db),
     devices: new DeviceTable(db, clock),
+    deviceCodes: new DeviceCodeTable(db, clock),
     notes: new NoteTable(db),
     jobs: new JobTable(db, clock),
     runs: new RunTable(db, clock, steps),
+    schedules,
+    ticks: new TickTable(db, clock, schedules),
     responses: new ResponseTable(db),
     wordsBacklog: new WordsBacklog(db, words),
     audit,

@@ -10,6 +10,8 @@ import { words } from "./006-words.ts"
 import { runs } from "./007-runs.ts"
 import { wordsBacklog } from "./008-words-backlog.ts"
 import { sessionFacts } from "./009-session-facts.ts"
+import { schedules } from "./010-schedules.ts"
+import { devices } from "./011-devices.ts"
 
 const migrations: readonly string[] = [
   spine,
@@ -21,6 +23,8 @@ const migrations: readonly string[] = [
   runs,
   wordsBacklog,
   sessionFacts,
+  schedules,
+  devices,
 ]
 
 /** How many migrations there are: the schema that this Pincer writes. */
