@@ -251,6 +251,7 @@ function tryFile(text: string, file: string): void {
 
 function inside({ message, place }: Problem, text: string, lines: readonly string[]): void {
   assert.ok(message.trim() !== "", "an empty message")
+  assert.ok(message.length < 5_000, "a message that is a file of its own")
   if (!place) return
   const { column, line } = place
   assert.ok(Number.isInteger(line) && line >= 1 && line <= lines.length, `line ${line} of ${lines.length}: ${message}`)

@@ -107,7 +107,14 @@ test("files within files are checked where they stand, with their arguments", ()
     check(
       "steps:\n  - { id: a, workflow: child.lobster, workflow_args: { n: x } }\n  - { id: b, workflow: child.lobster }",
     ),
-    ["error unknown-command 2:28", "error unknown-command 2:28", "error type-clash 2:54", "error missing 3:24"],
+    ["error unknown-command 2:28", "error type-clash 2:54", "error missing 3:24"],
   )
   assert.deepEqual(check("steps: [{ id: a, workflow: self.lobster }]", "self.lobster"), ["error circle 1:28"])
+  // Each names the next one twice.
+  for (let i = 0; i < 8; i++) {
+    const next = i === 7 ? "run: x" : `workflow: deep${i + 1}.lobster`
+    const steps = Array.from({ length: 20 }, (_, j) => `{ id: s${j}, ${next}, nope: 1 }`)
+    writeFileSync(join(folder, `deep${i}.lobster`), `steps: [${steps.join(", ")}]`)
+  }
+  assert.equal(check("steps: [{ id: a, workflow: deep0.lobster }]").length, 8 * 20)
 })

@@ -4,6 +4,7 @@ import { readFileSync, realpathSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import { compileSchema } from "../../base/json-schema.ts"
 import { nearWords } from "../../base/spelling.ts"
+import { cut } from "../../base/text.ts"
 import type { Command } from "../command.ts"
 import type { Definition, Problem, SourcePlace, StepDefinition } from "../definition.ts"
 import { inOrder, type ReadFile, readWorkflow } from "../file/read.ts"
@@ -14,6 +15,7 @@ import { checkPipeline } from "./pipelines.ts"
 import { fieldsOf, kindIn, RESULT_FIELDS } from "./shapes.ts"
 
 const MAX_DEPTH = 8
+const MAX_MESSAGE = 1_000
 
 export interface CheckWith {
   commands: ReadonlyMap<string, Command>
@@ -23,9 +25,14 @@ export interface CheckWith {
 }
 
 /** Problems of reading and of checking, in the order of the file. */
-export function checkWorkflow(read: ReadFile, how: CheckWith, around: readonly string[] = []): Problem[] {
+export function checkWorkflow(
+  read: ReadFile,
+  how: CheckWith,
+  around: readonly string[] = [],
+  seen: Map<string, ReadFile> = new Map(),
+): Problem[] {
   if (!read.definition) return read.problems
-  const checker = new Checker(read.definition, read, how, around)
+  const checker = new Checker(read.definition, read, how, around, seen)
   return inOrder([...read.problems, ...checker.run()])
 }
 
@@ -42,9 +49,18 @@ class Checker {
   readonly #read: ReadFile
   readonly #how: CheckWith
   readonly #around: readonly string[]
+  /** Sub-workflows that were looked at, by their real path: each once, however often and from wherever it is named. */
+  readonly #seen: Map<string, ReadFile>
   readonly #problems: Problem[] = []
 
-  constructor(definition: Definition, read: ReadFile, how: CheckWith, around: readonly string[]) {
+  constructor(
+    definition: Definition,
+    read: ReadFile,
+    how: CheckWith,
+    around: readonly string[],
+    seen: Map<string, ReadFile>,
+  ) {
+    this.#seen = seen
     this.#definition = definition
     this.#read = read
     this.#how = how
@@ -306,9 +322,11 @@ class Checker {
       this.#note("error", "circle", `Step ${step.id}: ${body.path} holds this workflow itself`, pointer)
       return
     }
-    const read = readWorkflow(text, real)
-    const problems = checkWorkflow(read, this.#how, around)
-    this.#problems.push(...problems)
+    const read = this.#seen.get(real) ?? readWorkflow(text, real)
+    if (!this.#seen.has(real)) {
+      this.#seen.set(real, read)
+      for (const problem of checkWorkflow(read, this.#how, around, this.#seen)) this.#problems.push(problem)
+    }
     for (const [name, arg] of Object.entries(read.definition?.args ?? {})) {
       const given = Object.hasOwn(body.args, name)
       if (arg.required && !given && arg.default === undefined)
@@ -331,7 +349,7 @@ class Checker {
     this.#problems.push({
       level,
       code,
-      message,
+      message: cut(message, MAX_MESSAGE),
       ...(file === undefined ? {} : { file }),
       place: this.#read.locate(pointer),
       pointer,

@@ -2,6 +2,7 @@
 // begun again from there with the same ones.
 import { PincerError } from "../../base/errors.ts"
 import { nearWords } from "../../base/spelling.ts"
+import { excerpt } from "../../base/text.ts"
 import type { Command, CommandContext, PipelineStage, StageInput } from "../command.ts"
 import { collected } from "../commands/items.ts"
 
@@ -35,7 +36,7 @@ export function commandOf(stage: PipelineStage, commands: ReadonlyMap<string, Co
   if (command) return command
   const [near] = nearWords(stage.name, [...commands.keys()])
   const hint = near === undefined ? 'run "commands.list" for all' : `did you mean "${near}"?`
-  throw new PincerError("NOT_FOUND", `Unknown command: ${stage.name}: ${hint}`)
+  throw new PincerError("NOT_FOUND", `Unknown command: ${excerpt(stage.name, 100)}: ${hint}`)
 }
 
 export async function runPipeline(run: PipelineRun): Promise<PipelineEnd> {

@@ -1,17 +1,22 @@
 // Reading values out of a parsed YAML (or JSON) file one by one: each knows where it stands, and whatever is wrong is noted there, all of it at
 // once, instead of thrown.
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml"
+import { isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml"
 import { nearWords } from "../../base/spelling.ts"
+import { cut } from "../../base/text.ts"
 import type { Problem, SourcePlace } from "../definition.ts"
+import { MAX_DEPTH, withoutAliases } from "./aliases.ts"
 
-/** Aliases that stand for more nodes than this are an attack, not a file. */
-const MAX_ALIASES = 1_000
+const TOO_DEEP = "It nests too deeply to be read"
+/** Nobody reads more of them, and a broken file can hold one a character. */
+const MAX_PROBLEMS = 1_000
+const MAX_MESSAGE = 1_000
 
 export class ProblemBook {
   readonly problems: Problem[] = []
   readonly #places = new Map<string, SourcePlace>()
   readonly #file: string | undefined
   readonly #lines: LineCounter
+  #hasError = false
 
   constructor(file: string | undefined, lines: LineCounter) {
     this.#file = file
@@ -38,10 +43,14 @@ export class ProblemBook {
   }
 
   note(level: Problem["level"], code: string, message: string, place: SourcePlace, pointer: string): void {
+    const left = MAX_PROBLEMS - this.problems.length
+    // Errors have the last word: they are what keeps a file from running.
+    if (left <= 0 && (level !== "error" || this.#hasError)) return
+    this.#hasError ||= level === "error"
     this.problems.push({
       level,
       code,
-      message,
+      message: message.length > MAX_MESSAGE ? `${cut(message, MAX_MESSAGE)}…` : message,
       ...(this.#file === undefined ? {} : { file: this.#file }),
       place,
       pointer,
@@ -236,46 +245,47 @@ export interface ReadText {
 /** Parses YAML 1.2, of which JSON is a part. What cannot be parsed is among the problems; the root is then empty. */
 export function readNodes(text: string, file: string | undefined): ReadText {
   try {
-    return parsed(text, file)
+    if (!nestsTooDeeply(text)) return parsed(text, file)
   } catch (error) {
     // The parser goes down with every level: too many of them are more than the stack holds.
     if (!(error instanceof RangeError)) throw error
-    const book = new ProblemBook(file, new LineCounter())
-    book.note("error", "syntax", "It nests too deeply to be read", { line: 1, column: 1 }, "")
-    return { book, root: new Field(book, null, 0, "") }
   }
+  const book = new ProblemBook(file, new LineCounter())
+  book.note("error", "syntax", TOO_DEEP, { line: 1, column: 1 }, "")
+  return { book, root: new Field(book, null, 0, "") }
+}
+
+/** Brackets within brackets, told from those within texts. The parser notes each that is open, over and over. */
+function nestsTooDeeply(text: string): boolean {
+  if ((text.match(/[[{]/g)?.length ?? 0) <= MAX_DEPTH) return false
+  let depth = 0
+  let before = ""
+  for (const token of new Lexer().lex(text)) {
+    // What follows this mark is a text.
+    if (before !== "\u001f") {
+      if (token === "[" || token === "{") depth += 1
+      if (token === "]" || token === "}") depth -= 1
+    }
+    if (depth > MAX_DEPTH) return true
+    before = token
+  }
+  return false
 }
 
 function parsed(text: string, file: string | undefined): ReadText {
   const lines = new LineCounter()
   const isJson = file?.toLowerCase().endsWith(".json") ?? false
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: !isJson, prettyErrors: false, merge: true })
+  // The parser compares each key with every other: keys that stand twice are found without it.
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, prettyErrors: false })
   const book = new ProblemBook(file, lines)
-  for (const error of document.errors)
-    book.note("error", "syntax", error.message.split("\n")[0] ?? "It cannot be read", book.placeOf(error.pos[0]), "")
-  const contents = document.errors.length > 0 ? null : resolved(document.contents, document, book)
-  return { book, root: new Field(book, contents, contents?.range?.[0] ?? 0, "") }
-}
-
-/** With every alias replaced by what it stands for, so that places and values are at hand. */
-function resolved(node: Node | null, document: ReturnType<typeof parseDocument>, book: ProblemBook): Node | null {
-  if (node === null) return null
-  try {
-    document.toJS({ maxAliasCount: MAX_ALIASES })
-  } catch (error) {
-    book.note("error", "syntax", error instanceof Error ? error.message : String(error), book.placeOf(0), "")
-    return null
+  const wrong = (message: string, offset: number | undefined) =>
+    book.note("error", "syntax", message, book.placeOf(offset), "")
+  for (const { message, pos } of document.errors) {
+    if (/^Maximum call stack/.test(message)) throw new RangeError(message)
+    wrong(message.split("\n")[0] ?? "It cannot be read", pos[0])
   }
-  return flattened(node, document)
-}
-
-function flattened(node: unknown, document: ReturnType<typeof parseDocument>): Node | null {
-  if (typeof node !== "object" || node === null) return null
-  if ("source" in node && "resolve" in node && typeof node.resolve === "function")
-    return flattened((node.resolve as (from: unknown) => unknown)(document), document)
-  if (isMap(node)) for (const pair of node.items) pair.value = flattened(pair.value, document)
-  if (isSeq(node)) node.items = node.items.map((item) => flattened(item, document))
-  return node as Node
+  const contents = document.errors.length > 0 ? undefined : withoutAliases(document.contents, !isJson, wrong)
+  return { book, root: new Field(book, contents ?? null, contents?.range?.[0] ?? 0, "") }
 }
 
 function plain(node: unknown): unknown {

@@ -158,5 +158,58 @@ test("aliases that multiply without end are refused", () => {
     ..."bcdefgh".split("").map((name, i) => `${name}: &${name} [${Array(9).fill(`*${"abcdefgh"[i]}`).join(",")}]`),
     "steps: *h",
   ]
-  assert.equal(readWorkflow(bomb.join("\n")).problems[0]!.code, "syntax")
+  const wide = (what: string) =>
+    `x: &x ${what}\nsteps: [{ id: a, tool: t, tool_args: { q: [${Array(900).fill("*x").join(",")}] } }]`
+  for (const text of [bomb.join("\n"), wide(`[${Array(50_000).fill(1).join(",")}]`), wide("y".repeat(1_000_000))]) {
+    const { definition, problems } = readWorkflow(text)
+    assert.equal(definition, undefined)
+    assert.deepEqual(
+      problems.map(({ code, message }) => [code, /^Aliases stand for more than/.test(message)]),
+      [["syntax", true]],
+    )
+  }
+  const fine = readWorkflow(wide("[1, 2]"))
+  assert.deepEqual(told(fine.problems), ["warning unknown-key 1:1"])
+})
+
+test("aliases of nothing and of themselves, and keys that stand twice, are told where they stand", () => {
+  const steps = "steps: [{ id: a, run: x }]\n"
+  assert.deepEqual(told(readWorkflow(`${steps}x: &x [*x]`).problems), ["error syntax 2:8"])
+  assert.deepEqual(told(readWorkflow(`${steps}x: &x { a: { b: *x } }`).problems), ["error syntax 2:17"])
+  assert.deepEqual(told(readWorkflow(`${steps}x: [*no, &no 1]`).problems), ["error syntax 2:5"])
+  assert.deepEqual(told(readWorkflow(`${steps}x: { b: 1, b: 2 }`).problems), ["error syntax 2:12"])
+  assert.deepEqual(told(readWorkflow('{"steps": [{"id": "a", "run": "x", "run": "y"}]}', "/a.json").problems), [])
+  const again = readWorkflow("steps: [&a { id: a, run: x }, { id: b, env: { A: &a t, B: *a }, run: y }]")
+  assert.deepEqual(again.definition?.steps[1]?.env, { A: "t", B: "t" })
+})
+
+test("what nests without end is refused in one sentence, in each form that files have", () => {
+  const steps = "steps: [{ id: a, run: x }]\n"
+  const deep = {
+    lists: `${steps}x: ${"[".repeat(100_000)}`,
+    "closed lists": `${steps}x: ${"[".repeat(3_000)}${"]".repeat(3_000)}`,
+    maps: `${steps}x: ${"{ a: ".repeat(20_000)}1${"}".repeat(20_000)}`,
+    indented: `${steps}x:\n${Array.from({ length: 2_000 }, (_, i) => `${" ".repeat(i + 1)}a:\n`).join("")}`,
+  }
+  for (const [name, text] of Object.entries(deep)) {
+    const { definition, problems } = readWorkflow(text)
+    assert.equal(definition, undefined, name)
+    assert.deepEqual(
+      problems.map(({ code, message }) => `${code}: ${message}`),
+      ["syntax: It nests too deeply to be read"],
+      name,
+    )
+  }
+  const json = `{"steps": [{"id": "a", "tool": "t", "tool_args": ${'{"a":'.repeat(5_000)}1${"}".repeat(5_000)}}]}`
+  assert.deepEqual(told(readWorkflow(json, "/a.json").problems), ["error syntax 1:1"])
+  const text = `steps: [{ id: a, run: "${"[{".repeat(5_000)}" }, { id: b, run: '${"[".repeat(300)}' }]`
+  assert.equal(readWorkflow(text).definition?.steps.length, 2)
+})
+
+test("a file of many keys is read at once, and its problems are bounded", () => {
+  const text = `steps: [{ id: a, run: x }]\n${Array.from({ length: 30_000 }, (_, i) => `a${i}: 1\n`).join("")}`
+  const { definition, problems } = readWorkflow(text)
+  assert.deepEqual([definition?.steps.length, problems.length], [1, 1_000])
+  const error = readWorkflow(`${text}b: 1\nsteps: 1\n`)
+  assert.ok(error.problems.some(({ level }) => level === "error"))
 })

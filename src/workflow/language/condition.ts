@@ -174,7 +174,7 @@ function evaluate(condition: Condition, results: StepResults): unknown {
     case "reference": {
       const { known, value } = lookUp(condition, results)
       if (known) return value
-      throw new UnreadableText(`Unknown step reference ${referenceText(condition)}`, condition.offset)
+      throw new UnreadableText(`Unknown step reference ${shown(referenceText(condition))}`, condition.offset)
     }
     case "not":
       return !evaluate(condition.of, results)

@@ -1,6 +1,7 @@
 // Templates over items: "{{path | filter args | …}}" (workflow-lobster.md §5). What leads nowhere is empty; a "}" cannot stand inside. Results were
 // compared with Lobster's own.
 import { PincerError } from "../../base/errors.ts"
+import { excerpt } from "../../base/text.ts"
 
 type Filter = (value: unknown, args: readonly string[]) => unknown
 
@@ -48,7 +49,7 @@ function evaluated(inside: string, item: unknown): unknown {
     if (!filter)
       throw new PincerError(
         "INVALID_PARAMS",
-        `Unknown template filter "${name}": there are ${Object.keys(FILTERS).join(", ")}`,
+        `Unknown template filter "${excerpt(name, 60)}": there are ${Object.keys(FILTERS).join(", ")}`,
       )
     value = filter(value, args)
   }
