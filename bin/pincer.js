@@ -16,13 +16,15 @@ const env = isDaemon ? { ...MALLOC, ...process.env } : process.env
 if (major >= 24 && isDaemon && process.env.MALLOC_MMAP_THRESHOLD_ === undefined && process.execve !== undefined)
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env)
 
-const { existsSync } = await import("node:fs")
-const { dirname, join } = await import("node:path")
-const { fileURLToPath } = await import("node:url")
+// Asked for so, Node does not read every property of them as it does for an import; the oldest versions know only that.
+const builtin = async (name) => process.getBuiltinModule?.(name) ?? (await import(name))
+const { existsSync } = await builtin("node:fs")
+const { dirname, join } = await builtin("node:path")
+const { fileURLToPath } = await builtin("node:url")
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 if (major < 24) {
-  const { spawn } = await import("node:child_process")
+  const { spawn } = await builtin("node:child_process")
   const own = join(root, "node_modules", "node", "bin", "node")
   if (!existsSync(own)) {
     process.stderr.write(
@@ -38,7 +40,7 @@ if (major < 24) {
   process.exit(code)
 }
 // Old versions have no such export; asked for by name it would fail before the first line runs.
-const modules = await import("node:module")
+const modules = await builtin("node:module")
 modules.enableCompileCache?.()
 const source = join(root, "src", "cli", "main.ts")
 const built = join(root, "dist", "app", "main.js")

@@ -6,7 +6,7 @@ import { PincerError } from "../base/errors.ts"
 import { type Env, envValue } from "../config/paths.ts"
 import { rewriteClientArgs } from "./acp-client-args.ts"
 import type { Cli, GlobalFlags } from "./cli.ts"
-import { groups } from "./commands/index.ts"
+import { groups, needsAll } from "./commands/index.ts"
 import { report } from "./report.ts"
 import { Screen } from "./screen.ts"
 
@@ -16,7 +16,7 @@ export async function run(args: readonly string[]): Promise<never> {
   const out = new Screen({ stream: process.stdout, env })
   const err = new Screen({ stream: process.stderr, env })
   for (const stream of [process.stdout, process.stderr]) stream.on("error", endQuietly)
-  const program = buildProgram(() => ({ out, err }))
+  const program = buildProgram(() => ({ out, err }), args[0])
   let code = 0
   try {
     await program.parseAsync(rewriteClientArgs(args), { from: "user" })
@@ -40,7 +40,8 @@ async function flushed(): Promise<void> {
   )
 }
 
-export function buildProgram(screens: () => Pick<Cli, "out" | "err">): Command {
+/** The command tree; of the verb alone where a group is named so. Building the others would cost each call some ten milliseconds. */
+export function buildProgram(screens: () => Pick<Cli, "out" | "err">, verb?: string): Command {
   const program = new Command("pincer")
   // Commander's own words about mistakes are rephrased in commandLineProblem().
   program.exitOverride().configureOutput({ writeErr: (text) => helpOnly(text, screens().err) })
@@ -69,7 +70,8 @@ export function buildProgram(screens: () => Pick<Cli, "out" | "err">): Command {
     throw new CommanderError(0, "commander.version", version)
   })
   const cli = () => makeCli(program.opts<GlobalFlags>(), screens(), version)
-  for (const add of groups) add(program, cli)
+  const named = groups.filter((group) => group.name === verb && !needsAll.has(group))
+  for (const add of named.length === 1 ? named : groups) add(program, cli)
   return program
 }
 

@@ -19,6 +19,7 @@ import { session } from "./session.ts"
 import { status } from "./status.ts"
 import { workflow } from "./workflow.ts"
 
+/** Each is named after the verb that it adds. */
 export const groups: readonly CommandGroup[] = [
   ask,
   chat,
@@ -39,3 +40,6 @@ export const groups: readonly CommandGroup[] = [
   audit,
   completion,
 ]
+
+/** Those that look at the whole tree. */
+export const needsAll: ReadonlySet<CommandGroup> = new Set([completion])
