@@ -58,6 +58,7 @@ function shownTranscript(transcript: Transcript, redactor: Redactor): Transcript
       (await transcript.events(key, options)).map((envelope) => shownEnvelope(envelope, redactor)),
     restore: (...given) => transcript.restore(...given),
     fork: (...given) => transcript.fork(...given),
+    add: (...given) => transcript.add(...given),
     bytes: (ids) => transcript.bytes(ids),
     facts: async (key) => redactor.value(await transcript.facts(key)),
   }

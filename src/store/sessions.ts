@@ -126,6 +126,10 @@ export class SessionTable implements Sessions {
       where.push("label=?")
       values.push(filter.label)
     }
+    if (filter.idPrefix !== undefined) {
+      where.push("substr(id,1,?)=?")
+      values.push(filter.idPrefix.length, filter.idPrefix)
+    }
     if (filter.tag !== undefined) {
       where.push("EXISTS (SELECT 1 FROM json_each(tags) WHERE value=?)")
       values.push(filter.tag)

@@ -6,6 +6,7 @@ import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Message, Usage } from "../protocol/message.ts"
 import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { TurnOutcome, TurnRecord, TurnRequest, TurnStatus } from "../protocol/turn.ts"
+import type { DeviceCodes, Devices } from "./device-rows.ts"
 
 export interface SessionRow {
   key: string
@@ -48,6 +49,8 @@ export interface SessionFilter {
   /** Part of key, label, name, tags or titles, or words that one message holds; Chinese as well. */
   search?: string
   label?: string
+  /** The first characters of its id. */
+  idPrefix?: string
   tag?: string
   /** Working in this folder: by its own setting, or as one of `agentIds` does. */
   cwd?: { path: string; agentIds: readonly string[] }
@@ -99,6 +102,8 @@ export interface Transcript {
    * A turn that runs is taken as far as it is recorded. Throws NOT_FOUND, ALREADY_EXISTS.
    */
   fork(key: string, newKey: string, agentId: string, fields?: Pick<SessionPatch, "cwd">): Promise<SessionRow>
+  /** Appends what belongs to no turn; the session is made when it is not there. */
+  add(key: string, agentId: string, events: readonly RecordedEvent[]): Promise<RecordedEnvelope[]>
   /** Bytes that the recorded events of these session ids take, for listings. Ids without events are left out. */
   bytes(sessionIds: readonly string[]): Promise<Map<string, number>>
   /** What an external agent has said of the session so far, later words over earlier ones; undefined when it never said anything. */
@@ -122,40 +127,6 @@ export interface Approvals {
   get(id: string): Promise<Approval | undefined>
   /** Undecided ones, oldest first. */
   pending(): Promise<Approval[]>
-}
-
-export interface DeviceRow {
-  deviceId: string
-  publicKey: string
-  displayName: string | null
-  platform: string | null
-  clientId: string | null
-  role: string
-  scopes: string[]
-  createdAt: number
-  lastSeenAt: number | null
-  revokedAt: number | null
-}
-
-export interface Devices {
-  get(deviceId: string): Promise<DeviceRow | undefined>
-  /** Adds the device, or widens role and scopes of one that is there. */
-  approve(row: Omit<DeviceRow, "createdAt" | "lastSeenAt" | "revokedAt">): Promise<DeviceRow>
-  /** Stores the SHA-256 of a new token for device and role; the token itself is never stored. */
-  setToken(deviceId: string, role: string, tokenHash: string, scopes: string[]): Promise<void>
-  /** The device and scopes that a token (by its hash) stands for, or undefined when unknown or revoked. */
-  byTokenHash(tokenHash: string): Promise<{ device: DeviceRow; role: string; scopes: string[] } | undefined>
-  /** Keeps a refused connect for a later pairing decision. Returns the id of the pending request (the same while it lives). */
-  request(row: {
-    deviceId: string
-    publicKey: string
-    role: string
-    scopes: string[]
-    clientId: string
-    platform: string
-    remoteIp: string
-  }): Promise<string>
-  touch(deviceId: string): Promise<void>
 }
 
 export interface UsageDay {
@@ -206,6 +177,7 @@ export interface Store {
   readonly turns: Turns
   readonly approvals: Approvals
   readonly devices: Devices
+  readonly deviceCodes: DeviceCodes
   readonly usage: UsageLedger
   readonly responses: Responses
   readonly audit: Audit

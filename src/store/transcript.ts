@@ -109,6 +109,13 @@ export class TranscriptTable implements Transcript {
     })
   }
 
+  add(key: string, agentId: string, events: readonly RecordedEvent[]): Promise<RecordedEnvelope[]> {
+    return this.#db.write(() => {
+      const session = this.#sessions.ensureNow(key, agentId, {})
+      return this.append(session, "", this.#clock.now(), events)
+    })
+  }
+
   fork(key: string, newKey: string, agentId: string, fields: Pick<SessionPatch, "cwd"> = {}): Promise<SessionRow> {
     return this.#db.write(() => {
       const source = this.#sessions.requireNow(key)

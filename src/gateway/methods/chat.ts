@@ -187,7 +187,7 @@ function saidIn(given: SaidParts, caller: Caller): Part[] {
   return parts.map((part) => (part.type === "text" ? { ...part, text: withoutMarkup(part.text) } : part))
 }
 
-const send = method({
+export const send = method({
   name: "chat.send",
   summary:
     "Says something in a session. Answers {runId, status} at once; with wait, or in the simple dialect, at the end.",
@@ -247,14 +247,19 @@ const abort = method({
       }),
   result: () => z.object({ ok: z.boolean(), aborted: z.boolean(), runIds: z.array(z.string()) }),
   async run(params, { parts }) {
-    const runIds = await aborted(params, parts)
+    const runIds = await abortRuns(params, parts)
     return { ok: true, aborted: runIds.length > 0, runIds }
   },
 })
 
-async function aborted(params: SessionParams & { runId?: string }, parts: Parts): Promise<string[]> {
+/** The ids of the turns that were stopped. Throws INVALID_PARAMS when run and session do not belong together. */
+export async function abortRuns(
+  params: SessionParams & { runId?: string },
+  parts: Parts,
+  queued = false,
+): Promise<string[]> {
   const session = namesSession(params) ? await resolveSession(params, parts) : undefined
-  if (params.runId === undefined) return session ? parts.lanes.cancel({ sessionKey: session.key }) : []
+  if (params.runId === undefined) return session ? parts.lanes.cancel({ sessionKey: session.key, queued }) : []
   const record = await parts.store.turns.get(params.runId)
   if (record && session && record.sessionKey !== session.key)
     throw new PincerError("INVALID_PARAMS", "runId does not match sessionKey", { details: { runId: params.runId } })

@@ -119,6 +119,26 @@ export const events: readonly EventKind[] = [
     payload: "{ sessionKey, sessionId?, changed: string[], title?, updatedAt?, deleted?: true }",
   },
   {
+    name: "sessions.changed",
+    scope: "operator.read",
+    summary:
+      "Something became of a session, with its row; to connections that called `sessions.subscribe`. Reasons: send, create, patch, reset, delete; phases of a run: start, model, end.",
+    payload: "{ sessionKey, agentId, reason? | phase?, runId?, ts, session: row of `sessions.list` | null }",
+  },
+  {
+    name: "session.message",
+    scope: "operator.read",
+    summary: "A message entered a session; to connections that called `sessions.messages.subscribe` for it.",
+    payload: "{ sessionKey, sessionId, agentId, message, messageId, messageSeq, session }",
+  },
+  {
+    name: "session.tool",
+    scope: "operator.read",
+    summary: "A tool call of a session began or ended; to the same connections.",
+    payload:
+      '{ sessionKey, sessionId, agentId, runId, ts, phase: "start" | "result", name, toolCallId, args?, isError?, result? }',
+  },
+  {
     name: "client.asked",
     scope: "operator.write",
     summary:

@@ -5,6 +5,7 @@ import { approvalMethods } from "./approvals.ts"
 import { askMethods } from "./ask.ts"
 import { auditMethods } from "./audit.ts"
 import { chatMethods } from "./chat.ts"
+import { chatNoteMethods } from "./chat-notes.ts"
 import { clientMethods } from "./client.ts"
 import { configMethods } from "./config.ts"
 import { connectionMethods } from "./connect.ts"
@@ -16,8 +17,12 @@ import { jobMethods } from "./jobs.ts"
 import { logMethods } from "./logs.ts"
 import type { Method } from "./method.ts"
 import { modelMethods } from "./models.ts"
+import { sessionCreateMethods } from "./session-create.ts"
 import { sessionEventMethods } from "./session-events.ts"
+import { sessionLookupMethods } from "./session-lookup.ts"
 import { sessionOptionMethods } from "./session-options.ts"
+import { sessionSubscriptionMethods } from "./session-subscriptions.ts"
+import { sessionTalkMethods } from "./session-talk.ts"
 import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
 import { toolMethods } from "./tools.ts"
@@ -30,7 +35,12 @@ import { workflowRunMethods } from "./workflows.ts"
 export const methods: readonly Method[] = [
   ...healthMethods,
   ...chatMethods,
+  ...chatNoteMethods,
   ...sessionMethods,
+  ...sessionCreateMethods,
+  ...sessionLookupMethods,
+  ...sessionSubscriptionMethods,
+  ...sessionTalkMethods,
   ...forkMethods,
   ...windowMethods,
   ...turnMethods,

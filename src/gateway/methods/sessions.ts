@@ -4,7 +4,7 @@ import { isAbsolute } from "node:path"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { ELEVATED_LEVELS, type Elevation } from "../../protocol/permission.ts"
-import { MAIN_KEY, parseSessionKey } from "../../protocol/session.ts"
+import { MAIN_KEY } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
 import { historyMessages, previewItem } from "../history.ts"
 import {
@@ -203,7 +203,7 @@ function agentsIn(folder: string, parts: Parts): string[] {
   return [...parts.agents.values()].filter(({ workspace }) => workspace === folder).map(({ id }) => id)
 }
 
-async function lastMessage(key: string, parts: Parts) {
+export async function lastMessage(key: string, parts: Parts) {
   const messages = await parts.store.transcript.messages(key, { limit: 5 })
   const last = messages.map((entry) => previewItem(entry, 160)).findLast((item) => item !== undefined)
   return last ? { lastMessagePreview: last.text } : {}
@@ -366,13 +366,18 @@ const CHANGEABLE = [
   ...Object.keys(SETTINGS),
 ]
 
+/** What changes how much a session may do or whom it answers: only an administrator sets that. */
+const WEIGHTY = ["cwd", "elevatedLevel", "permissions", "sendPolicy", "groupActivation"]
+
 const settingFields = () =>
   Object.fromEntries(Object.entries(SETTINGS).map(([name, values]) => [name, z.enum(values).nullable().optional()]))
 
 const patch = method({
   name: "sessions.patch",
   summary: "Changes label, model, working directory or settings of a session; null clears.",
-  scope: "operator.admin",
+  scope: "operator.write",
+  demands: (params) =>
+    WEIGHTY.some((name) => Reflect.get(params, name) !== undefined) ? "operator.admin" : "operator.write",
   params: () =>
     z
       .object({
@@ -450,7 +455,7 @@ const patch = method({
 })
 
 /** `provider/model` of a name that the catalogue knows. Throws NOT_FOUND. What an external agent knows is looked up by it. */
-function modelName(name: string, agentId: string, parts: Parts): string {
+export function modelName(name: string, agentId: string, parts: Parts): string {
   if (parts.agents.get(agentId)?.hosted) return name
   const ref = parts.catalogue.resolve(name)
   return `${ref.provider}/${ref.model}`
@@ -464,25 +469,4 @@ export async function requireDirectory(path: string): Promise<void> {
   if (!found.isDirectory()) throw new PincerError("INVALID_PARAMS", `cwd "${path}" is not a folder`)
 }
 
-const resolve = method({
-  name: "sessions.resolve",
-  summary: "The key of a session that is named by key, id, label or path.",
-  scope: "operator.read",
-  normalize: byName,
-  params: () =>
-    z
-      .object({ ...sessionFields(), label: z.string().min(1).optional() })
-      .refine((p) => namesSession(p) || p.label !== undefined, {
-        path: ["key"],
-        error: "key, sessionId or label is required",
-      }),
-  result: () => z.object({ ok: z.boolean(), key: z.string(), sessionId: z.string(), agentId: z.string() }),
-  async run(params, { parts }) {
-    const { label } = params
-    const found = label === undefined ? await requireSession(params, parts) : await parts.store.sessions.byLabel(label)
-    if (!found) throw new PincerError("NOT_FOUND", `No session has the label "${label}": run "pincer session list"`)
-    return { ok: true, key: parseSessionKey(found.key).key, sessionId: found.id, agentId: found.agentId }
-  },
-})
-
-export const sessionMethods: readonly Method[] = [list, preview, get, resolve, remove, reset, patch]
+export const sessionMethods: readonly Method[] = [list, preview, get, remove, reset, patch]
