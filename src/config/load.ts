@@ -83,9 +83,15 @@ function parsePort(given: number | string, name: string): number {
   throw new PincerError("INVALID_PARAMS", `${name}: "${given}" is not a port: use a whole number from 0 to 65535`)
 }
 
-/** D2: without authentication only loopback is served, unless the user has opted out in so many words. */
+/** D2: without authentication only loopback is served, unless the user has opted out in so many words; a trusted proxy has an address. */
 export function exposureIssue(config: Config): ConfigIssue | undefined {
-  const { auth, host, listeners } = config.gateway
+  const { auth, host, listeners, trustedProxies } = config.gateway
+  if (auth.mode === "trusted-proxy" && trustedProxies.length === 0)
+    return {
+      path: "gateway.trustedProxies",
+      message:
+        'gateway.trustedProxies: name the addresses of the proxy; without them, mode "trusted-proxy" lets nobody in',
+    }
   if (auth.mode !== "none" || auth.allowInsecure) return undefined
   const open = [host, ...listeners.map((listener) => listener.host)].find((address) => !isLoopback(address))
   if (open === undefined) return undefined

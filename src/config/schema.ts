@@ -1,6 +1,7 @@
 // What pincer.json may say. Every key has a default, so an absent file is a valid configuration. Unknown keys are errors.
 // Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
 import { z } from "zod"
+import { auth, isAddressOrNetwork } from "./auth.ts"
 import { elevated, elevatedLimits } from "./elevated.ts"
 import { hosted } from "./hosted.ts"
 import { backup, log, update } from "./maintenance.ts"
@@ -23,24 +24,13 @@ const gateway = z.strictObject({
   port: port.default(18789),
   /** More addresses; every route is on each. */
   listeners: z.array(listener).default([]),
-  auth: z
-    .strictObject({
-      /** "none" is accepted on loopback only, unless allowInsecure is set. */
-      mode: z.enum(["token", "none"]).default("token"),
-      /** Default: generated on first start into <home>/gateway.token (0600). */
-      token: secretRef.optional(),
-      allowInsecure: z.boolean().default(false),
-      /** Accepted clock difference of a device signature. */
-      deviceSkewMs: ms.default(120_000),
-      rateLimit: z
-        .strictObject({
-          maxAttempts: z.number().int().min(1).default(10),
-          windowMs: ms.default(60_000),
-          lockoutMs: ms.default(300_000),
-        })
-        .prefault({}),
-    })
-    .prefault({}),
+  auth: auth.prefault({}),
+  /** Addresses and networks of proxies whose word about a client's address counts; in mode "trusted-proxy" also about its user. */
+  trustedProxies: z
+    .array(z.string().refine(isAddressOrNetwork, "must be an address like 10.0.0.5 or a network like 10.0.0.0/8"))
+    .default([]),
+  /** Under which address other machines reach this gateway: for pairing codes. */
+  publicUrl: gatewayUrl.optional(),
   /** The gateway that commands of this home talk to instead of its own; see docs/cli.md. Starting and stopping stay with the own one. */
   remote: z
     .strictObject({

@@ -159,6 +159,11 @@ export function serverToken(input: TokenInput): GatewayToken {
   if (input.config.gateway.auth.mode === "none") return { token: undefined, source: "none", warnings: [] }
   const given = givenToken(input)
   if (given) return given
+  if (input.config.gateway.auth.mode === "password")
+    throw new PincerError(
+      "INVALID_PARAMS",
+      'gateway.auth.mode is "password" and there is none: set gateway.auth.password, best to { "file": "gateway.password" }',
+    )
   const file = loadOrCreateToken(input.home)
   return { token: file.token, source: file.path, warnings: file.warnings }
 }
@@ -200,11 +205,13 @@ function givenToken({ env, config, home, flag }: TokenInput): GatewayToken | und
   return authSecret({ env, config, home })
 }
 
-/** gateway.auth.token. Throws when it is a reference that leads nowhere. */
+/** gateway.auth.token, in mode "password" gateway.auth.password. Throws when it is a reference that leads nowhere. */
 export function authSecret({ env, config, home }: Omit<TokenInput, "flag">): GatewayToken | undefined {
-  const ref = config.gateway.auth.token
+  const { mode, password, token } = config.gateway.auth
+  const byPassword = mode === "password" && password !== undefined
+  const ref = byPassword ? password : token
   if (ref === undefined) return undefined
-  const name = "gateway.auth.token"
+  const name = byPassword ? "gateway.auth.password" : "gateway.auth.token"
   return { token: resolveSecret(ref, { env, base: home, name }), source: name, warnings: [] }
 }
 

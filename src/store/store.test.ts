@@ -183,30 +183,6 @@ test("drafts: what was gathered is on disk a moment later, in order, and goes wi
   assert.deepEqual(await books.drafts.of(record.turnId), [])
 })
 
-test("devices: tokens are found by hash only, scopes widen, pending requests are kept once per device", async (t) => {
-  const books = open(t)
-  const device = { deviceId: "d", publicKey: "k", displayName: null, platform: null, clientId: null, role: "operator" }
-  await books.devices.approve({ ...device, scopes: ["operator.read"] })
-  assert.deepEqual((await books.devices.approve({ ...device, scopes: ["operator.write"] })).scopes, [
-    "operator.read",
-    "operator.write",
-  ])
-  await books.devices.setToken("d", "operator", "h1", ["operator.read"])
-  await books.devices.setToken("d", "operator", "h2", ["operator.read"])
-  assert.equal(await books.devices.byTokenHash("h1"), undefined, "a new token replaces the old one")
-  assert.deepEqual((await books.devices.byTokenHash("h2"))?.scopes, ["operator.read"])
-  const pending = {
-    deviceId: "x",
-    publicKey: "k",
-    role: "operator",
-    scopes: [],
-    clientId: "c",
-    platform: "p",
-    remoteIp: "i",
-  }
-  assert.equal(await books.devices.request(pending), await books.devices.request(pending))
-})
-
 test("sessions.prune() deletes old stateless sessions only, and none with a turn that has not ended", async (t) => {
   const books = open(t)
   for (const key of ["agent:main:openai:old", "agent:main:openai:busy", "agent:main:mine"]) {
