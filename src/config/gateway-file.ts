@@ -21,6 +21,16 @@ export interface GatewayInfo {
   startedAt: number
   /** Start time of the process in the kernel's own count, where known; tells a reused pid from the real one. Filled in by publish(). */
   processStart?: string
+  /** How it was told to start: a restart tells the next one the same. */
+  startedWith?: StartedWith
+}
+
+export interface StartedWith {
+  config?: string
+  host?: string
+  port?: string
+  /** What named its token: "--token", a variable, a path; never the token. */
+  tokenFrom?: string
 }
 
 export interface HomeClaim {
@@ -110,7 +120,16 @@ function decodeInfo(value: unknown): GatewayInfo | undefined {
   if (typeof pid !== "number" || !Number.isInteger(pid) || pid <= 0 || typeof port !== "number") return undefined
   if (typeof url !== "string" || typeof version !== "string" || typeof bootId !== "string") return undefined
   if (typeof startedAt !== "number") return undefined
-  return { pid, port, url, version, bootId, startedAt, ...(typeof start === "string" ? { processStart: start } : {}) }
+  return {
+    ...{ pid, port, url, version, bootId, startedAt },
+    ...(typeof start === "string" ? { processStart: start } : {}),
+    ...(isObject(value["startedWith"]) ? { startedWith: decodeStart(value["startedWith"]) } : {}),
+  }
+}
+
+function decodeStart(value: Record<string, unknown>): StartedWith {
+  const names = ["config", "host", "port", "tokenFrom"] as const
+  return Object.fromEntries(names.flatMap((name) => (typeof value[name] === "string" ? [[name, value[name]]] : [])))
 }
 
 function isAlive(pid: number): boolean {

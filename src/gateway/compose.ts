@@ -15,7 +15,7 @@ import { type Clock, systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import { openRedactor } from "../base/redact.ts"
-import { claimHome } from "../config/gateway-file.ts"
+import { claimHome, type StartedWith } from "../config/gateway-file.ts"
 import { knownSecrets } from "../config/known-secrets.ts"
 import { type ConfigFlags, judgeConfig, type LoadedConfig, loadConfig } from "../config/load.ts"
 import type { Env } from "../config/paths.ts"
@@ -297,7 +297,9 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const port = server.addresses[0]!.port
   const host = config.gateway.host.includes(":") ? `[${config.gateway.host}]` : config.gateway.host
   const url = `http://${host}:${port}`
-  claim.publish({ pid: process.pid, port, url: url.replace(/^http/, "ws"), version, bootId: parts.bootId, startedAt })
+  const { bootId } = parts
+  const startedWith = startedWithOf(options.flags, token.source)
+  claim.publish({ pid: process.pid, port, url: url.replace(/^http/, "ws"), version, bootId, startedAt, startedWith })
   const warnings = [...loaded.warnings, ...configuredWarnings(config), ...token.warnings, ...server.warnings]
   for (const warning of warnings) log.warn({}, warning)
   log.info({ url, home: paths.home, version }, "The gateway is ready")
@@ -334,6 +336,17 @@ function schemaCopySettings({ backup }: Config, home: string, clock: Clock): { c
   if (!backup.beforeSchemaChange) return {}
   const folder = backup.folder === undefined ? join(home, "backups") : resolve(home, backup.folder)
   return { copies: { folder, keep: backup.keepSchemaCopies, now: clock.now() } }
+}
+
+/** What a restart has to say again. */
+function startedWithOf(flags: ConfigFlags = {}, tokenFrom: string): StartedWith {
+  const { config, host, port } = flags
+  return {
+    ...(config === undefined ? {} : { config }),
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port: String(port) }),
+    tokenFrom,
+  }
 }
 
 const DAY_MS = 86_400_000
