@@ -1,4 +1,4 @@
-// A question of an external agent to the user: first to the client that lends its ear to this turn, else to whoever answers approvals.
+// A question to the user while what asks it waits, an external agent or a server whose tool is at work: first to the client that lends its ear to this turn, else to whoever answers approvals.
 // Declined when nobody can be asked.
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
@@ -12,11 +12,13 @@ import type { HostedRoom } from "./hosted-room.ts"
 
 const MAX_QUESTION_CHARS = 64 * 1024
 
+export type AskingRoom = Pick<HostedRoom, "cwd" | "holds" | "ports" | "profile" | "request" | "scope" | "signal">
+
 export class HostedQuestions {
-  readonly #room: HostedRoom
+  readonly #room: AskingRoom
   #count = 0
 
-  constructor(room: HostedRoom) {
+  constructor(room: AskingRoom) {
     this.#room = room
   }
 

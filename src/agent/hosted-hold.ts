@@ -5,7 +5,7 @@ import type { HostedRoom } from "./hosted-room.ts"
 
 /** The decided approval; undefined when the turn was stopped before anybody answered. */
 export async function hold(
-  room: HostedRoom,
+  room: Pick<HostedRoom, "holds" | "ports" | "scope" | "signal">,
   key: string,
   fingerprint: string,
   approval: Approval,

@@ -11,6 +11,7 @@ import type { AgentProfile } from "./agent.ts"
 import type { Harness } from "./harness.ts"
 import type { Lending } from "./lent.ts"
 import type { Rights } from "./rights.ts"
+import type { ToolServers } from "./tool-servers.ts"
 
 export interface TurnSettings {
   onInterrupt: "resume" | "mark"
@@ -24,6 +25,8 @@ export interface Ports {
   books: Books
   catalogue: Catalogue
   tools: readonly Tool[]
+  /** MCP servers of the configuration; absent where there are none. */
+  servers?: ToolServers
   toolSettings: ToolSettings
   agents: ReadonlyMap<string, AgentProfile>
   /** Pincer's own folder, symlinks resolved. */

@@ -7,6 +7,7 @@ import type { CallCounts, CallFacts, Scene } from "../policy/scene.ts"
 import type { Decision } from "../protocol/decision.ts"
 import type { Message, ToolCallPart } from "../protocol/message.ts"
 import type { Elevation } from "../protocol/permission.ts"
+import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import type { TurnRequest } from "../protocol/turn.ts"
 import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
 import { argsDigest } from "./fingerprint.ts"
@@ -37,6 +38,8 @@ export interface CallRoom extends SceneRoom {
   notes: Map<string, unknown>
   /** What the client that started the turn lends to it. */
   lent?: Lent
+  /** Asks the user while a call runs; absent where nobody ever can be asked so. */
+  ask?(question: UserQuestion): Promise<UserAnswer>
 }
 
 /** The facts of a call, and what policy answered. */
@@ -105,6 +108,7 @@ function factsOf(tool: Tool, args: Record<string, unknown>, touch: Touch): CallF
     aliases: tool.aliases,
     class: tool.class,
     from: tool.from ?? "builtin",
+    ...(tool.trusted ? { trusted: true } : {}),
     args,
     reads: touch.reads,
     writes: touch.writes,

@@ -28,7 +28,7 @@ export function taintOf(messages: readonly Message[]): TaintMark[] {
 /** What a carried-out call brings into the conversation. */
 export function taintOfCall(call: CallFacts, decision: Decision, workspace: string, callId: string): TaintMark[] {
   const marks: TaintMark[] = []
-  if (call.from === "mcp") marks.push({ source: "mcp", detail: call.tool, callId })
+  if (call.from === "mcp" && !call.trusted) marks.push({ source: "mcp", detail: call.tool, callId })
   for (const host of call.hosts) marks.push({ source: "web", detail: host, callId })
   for (const path of call.reads) if (!isInside(path, workspace)) marks.push({ source: "outside", detail: path, callId })
   if (call.class === "exec" && decision.placement.type === "host")

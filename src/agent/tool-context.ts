@@ -2,8 +2,10 @@
 import { PincerError } from "../base/errors.ts"
 import type { Placement } from "../protocol/decision.ts"
 import type { ToolCallPart } from "../protocol/message.ts"
+import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import type { Editor } from "../tools/editor.ts"
 import type { CallingTurn, Confined, Program, ToolContext } from "../tools/tool.ts"
+import { untilStopped } from "./hosted-hold.ts"
 import { keptView } from "./kept-view.ts"
 import { type CallRoom, type Judged, type SceneRoom, wantingOf } from "./scene.ts"
 import { taintOf } from "./taint.ts"
@@ -38,9 +40,15 @@ export function contextFor(
     show: (view) => scope.record([{ type: "tool.changed", callId, view: keptView(view, redactor, () => undefined) }]),
     remark: (text) => void remarks.push(text),
     settings: ports.toolSettings,
+    ...(room.ask ? { ask: (question, until) => askWhile(room, question, AbortSignal.any([signal, until])) } : {}),
     ...(editor ? { editor } : {}),
     turn: turnOf(room),
   }
+}
+
+/** A question that its asker withdraws is canceled; it stays open at the desk until its turn ends. */
+async function askWhile({ ask }: CallRoom, question: UserQuestion, signal: AbortSignal): Promise<UserAnswer> {
+  return (ask && (await untilStopped(ask(question), signal))) ?? { type: "canceled" }
 }
 
 /** A terminal of the user's is outside of every sandbox: it is there only for calls that may run there. */

@@ -4,6 +4,7 @@ import { asPincerError, PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import { type Message, NO_USAGE, type Part } from "../protocol/message.ts"
+import type { UserQuestion } from "../protocol/question.ts"
 import type { TurnOutcome, TurnRecord, TurnRequest } from "../protocol/turn.ts"
 import type { Draft } from "../store/drafts.ts"
 import type { SessionRow } from "../store/store.ts"
@@ -12,6 +13,7 @@ import type { AgentProfile } from "./agent.ts"
 import { canAskUser } from "./ask-user.ts"
 import { openWorkspace } from "./call.ts"
 import { runCompact } from "./compact-turn.ts"
+import { HostedQuestions } from "./hosted-ask.ts"
 import type { Holds } from "./hosted-holds.ts"
 import { hostedOf } from "./hosted-profile.ts"
 import { resumesHosted, runHosted } from "./hosted-turn.ts"
@@ -20,7 +22,7 @@ import type { Ports } from "./ports.ts"
 import { systemPrompt } from "./prompt.ts"
 import { Parked, TurnAbort, type TurnScope } from "./scope.ts"
 import { taintOfOrigin } from "./taint.ts"
-import { lentTo, offeredSpecs, toolTable, withLent } from "./turn-tools.ts"
+import { agentTools, lentTo, offeredSpecs, tellRedefined, withLent } from "./turn-tools.ts"
 
 /** The newest so many messages are loaded; what fits into the model's window is decided later. */
 const MAX_MESSAGES = 2_000
@@ -242,7 +244,9 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
   const refs = modelRefs(ports, profile, request, session)
   if (request.task) return runCompact({ ports, scope, refs, turnId: record.turnId }, request, conversation.messages)
   const lent = await lentTo(ports, scope, request)
-  const tools = withLent(toolTable(ports.tools, profile), lent?.tools ?? [])
+  const own = await agentTools(ports, profile, cwd, scope.signal)
+  await tellRedefined(ports, scope, profile.id)
+  const tools = withLent(own, lent?.tools ?? [])
   const notes = await ports.books.notes.of(session.key)
   const sampling = { ...profile.sampling, ...sessionSampling(session), ...request.sampling }
   const room = {
@@ -256,9 +260,11 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
     ...(lent ? { lent } : {}),
     expectsReturn: scope.fence.epoch > 1 && request.attended === true,
   }
+  const questions = new HostedQuestions({ ...room, profile, holds: input.holds, signal: scope.signal })
+  const asking = { ...room, ask: (question: UserQuestion) => questions.ask(question) }
   const specs = offeredSpecs(tools, canAskUser(room))
   return runLoop({
-    room,
+    room: asking,
     request: { ...request, sampling },
     messages: conversation.messages,
     refs,

@@ -38,7 +38,7 @@ test("what a server wrote before it ended is quoted without the gateway's secret
 test("tools that were redefined after they were offered are given once, by their server", async (t) => {
   const opened = await open(t, [program("well", [FAKE, "well"]), program("changes", [FAKE, "changes"])])
   assert.deepEqual(opened.takeRedefined?.(), [])
-  const turn = opened.tools.find(({ name }) => name === "mcp__changes__turn") as Tool
+  const turn = opened.tools.find(({ spoken }) => spoken === "mcp__changes__turn") as Tool
   const context = {
     signal: new AbortController().signal,
     progress: () => undefined,

@@ -18,6 +18,8 @@ export interface CallFacts {
   class: ToolClass
   /** Where the tool comes from; "mcp" results are untrusted text. */
   from: "builtin" | "mcp" | "acp" | "skill" | "node"
+  /** The owner said that what it brings is no text from outside. */
+  trusted?: boolean
   args: Readonly<Record<string, unknown>>
   /** What it will touch; absolute, symlinks resolved. */
   reads: readonly string[]

@@ -54,6 +54,8 @@ export interface ToolContext {
   remark?(text: string): void
   /** To the tool's question; undefined when nobody could be asked. */
   answer?: UserAnswer
+  /** Asks the user something while the call runs; declined when nobody can be asked. Absent where nobody ever can. */
+  ask?(question: UserQuestion, signal: AbortSignal): Promise<UserAnswer>
   /** The turn that called; absent where something else did. */
   turn?: CallingTurn
 }
@@ -98,9 +100,13 @@ export interface Tool<Args = Record<string, unknown>> {
   /** Canonical name: "Bash", "Read", … */
   readonly name: string
   readonly aliases: readonly string[]
+  /** What models call it, where its name has characters that they do not take. */
+  readonly spoken?: string
   readonly class: ToolClass
   /** Where it comes from; default "builtin". What others bring is text from outside. */
   readonly from?: "builtin" | "mcp" | "acp" | "skill" | "node"
+  /** The owner said that what it brings is no text from outside. */
+  readonly trusted?: boolean
   /** After a crash: "read" and "idempotent" calls are done again; "once" never silently. */
   readonly effect: "read" | "idempotent" | "once"
   readonly description: string

@@ -3,7 +3,7 @@ import { z } from "zod"
 import { windowOf } from "../../agent/compact.ts"
 import { windowUse } from "../../agent/context.ts"
 import { systemPrompt } from "../../agent/prompt.ts"
-import { toolTable } from "../../agent/turn-tools.ts"
+import { agentTools } from "../../agent/turn-tools.ts"
 import { PincerError } from "../../base/errors.ts"
 import { isFinal } from "../../protocol/turn.ts"
 import { requireAgent, requireSession, turnRequest } from "../inbound.ts"
@@ -82,19 +82,20 @@ const context = method({
       summarised: z.number(),
       parts: z.array(z.object({ part: z.string(), tokens: z.number(), count: z.number() })),
     }),
-  async run(params, { parts }) {
+  async run(params, { caller, parts }) {
     const session = await requireSession(params, parts)
     const profile = refuseHosted(session.agentId, parts)
     const ref = parts.catalogue.resolve(session.model ?? profile.model)
     const { room, tokens } = windowOf(parts, ref)
     const system = systemPrompt(profile, session.cwd ?? profile.workspace, undefined, parts.clock.now())
     const messages = await parts.store.transcript.messages(session.key)
+    const { specs } = await agentTools(parts, profile, session.cwd ?? profile.workspace, caller.signal)
     return {
       key: session.key,
       model: `${ref.provider}/${ref.model}`,
       windowTokens: tokens,
       roomTokens: room,
-      ...windowUse(system, toolTable(parts.tools, profile).specs, messages),
+      ...windowUse(system, specs, messages),
     }
   },
 })

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { Lanes } from "../../agent/agent.ts"
 import type { Desk } from "../../agent/approvals.ts"
 import type { Ports } from "../../agent/ports.ts"
-import { toolTable } from "../../agent/turn-tools.ts"
+import { agentTools } from "../../agent/turn-tools.ts"
 import { processBirth } from "../../base/process-birth.ts"
 import { NO_USAGE } from "../../protocol/message.ts"
 import type { RunEvent } from "../../protocol/workflow.ts"
@@ -61,8 +61,8 @@ export function housePorts({ checkpoint, desk, lanes, ports, publish }: HousePar
     async tool(name, args, address, signal) {
       const room = await rooms.of(address, signal)
       const profile = ports.agents.get(room.caller.agentId)
-      const table = profile ? toolTable(ports.tools, profile).byName : new Map<string, Tool>()
-      return toolForStep(programs, room, table, name, args)
+      const table = profile && (await agentTools(ports, profile, room.cwd, signal))
+      return toolForStep(programs, room, table?.byName ?? new Map<string, Tool>(), name, args)
     },
     price: ({ inputTokens, model, outputTokens }) => {
       const slash = model.indexOf("/")

@@ -84,9 +84,11 @@ function encodeThinking(level: Sampling["thinking"], model: string): Wire | unde
 function encodeTurns(request: ModelRequest, provider: string): Turn[] {
   const signs = (versionOf(request.model) ?? 0) >= 3
   const turns: Turn[] = []
+  const called = new Map<string, string>()
   for (const message of request.messages) {
     const role = message.role === "assistant" ? "model" : "user"
-    const parts = encodeMessage(message, message.provider === provider, signs)
+    for (const part of message.content) if (part.type === "tool.call") called.set(part.callId, part.name)
+    const parts = encodeMessage(asCalled(message, called), message.provider === provider, signs)
     if (parts.length === 0) continue
     const last = turns.at(-1)
     if (last?.role === role) last.parts.push(...parts)
@@ -94,6 +96,15 @@ function encodeTurns(request: ModelRequest, provider: string): Turn[] {
   }
   if (turns[0]?.role !== "user") turns.unshift({ role: "user", parts: [{ text: "(Go on.)" }] })
   return turns
+}
+
+/** A response bears the name that the model called, which a tool's own may not be. */
+function asCalled(message: Message, called: ReadonlyMap<string, string>): Message {
+  if (message.role !== "tool") return message
+  const content = message.content.map((part) =>
+    part.type === "tool.result" ? { ...part, name: called.get(part.callId) ?? part.name } : part,
+  )
+  return { ...message, content }
 }
 
 function encodeMessage(message: Message, own: boolean, signs: boolean): Wire[] {

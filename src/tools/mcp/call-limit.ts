@@ -46,6 +46,7 @@ export class CallLimit {
 
   #due(ms: number): void {
     this.end()
-    this.#controller.abort(`no answer within ${Math.round(ms / 60_000)} minutes`)
+    const time = ms < 120_000 ? `${ms / 1_000} seconds` : `${Math.round(ms / 60_000)} minutes`
+    this.#controller.abort(`no answer within ${time}`)
   }
 }

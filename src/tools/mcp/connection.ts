@@ -1,15 +1,12 @@
 // One MCP server: connected, listed, called, brought back after its end, closed. Whoever waits for it waits with a deadline, and its end
 // is an answer to everybody who waits.
-
-import { basename } from "node:path"
-import { pathToFileURL } from "node:url"
 import type { Client, Transport } from "@modelcontextprotocol/client"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import type { McpServer } from "../../protocol/mcp-server.ts"
-import { elicited, questionOf } from "./elicitation.ts"
 import { type McpLibrary, webTransport } from "./http-transport.ts"
 import { CONNECT_MS, MAX_PAGES, type McpPorts } from "./ports.ts"
+import { hearServer, type ServerEars } from "./server-requests.ts"
 import { StdioTransport } from "./stdio-transport.ts"
 import { seenLine } from "./words.ts"
 
@@ -22,15 +19,12 @@ export interface McpSession {
 }
 
 /** What happens on a connection that somebody must hear of. */
-export interface McpListener {
+export interface McpListener extends ServerEars {
   /** It ended, by itself or because somebody closed it. */
   over(session: McpSession): void
-  toolsChanged(): void
-  /** Undefined when no tool of the server is at work. Keeps the calls from running out of time until `done` is called. */
-  asking(): { signal: AbortSignal; done(): void } | undefined
 }
 
-const page = z.looseObject({ tools: z.array(z.unknown()), nextCursor: z.string().optional() })
+const page = z.looseObject({ nextCursor: z.string().optional() })
 
 /** Connects within the deadline. Throws UNAVAILABLE with a sentence that does not yet name the server. */
 export async function openSession(
@@ -77,18 +71,21 @@ async function connect(
     { name: "pincer", version: ports.version ?? "0" },
     {
       capabilities: {
-        roots: { listChanged: false },
+        ...(ports.roots.length > 0 ? { roots: { listChanged: false } } : {}),
         ...(ports.ask ? { elicitation: { form: {}, url: {} } } : {}),
+        ...(ports.sample ? { sampling: {} } : {}),
       },
     },
   )
   const session: McpSession = { client, transport, over: undefined }
   listen(library, session, server, ports, listener)
   try {
-    await beforeDeadline(ports, signal, (both) => client.connect(transport, { signal: both, timeout: 2 * CONNECT_MS }))
+    await beforeDeadline(ports, signal, (both) =>
+      client.connect(transport, { signal: both, timeout: 2 * connectMsOf(ports) }),
+    )
     return session
   } catch (error) {
-    await within(ports, transport.close(), CONNECT_MS)
+    await within(ports, transport.close(), connectMsOf(ports))
     throw new PincerError("UNAVAILABLE", reasonOf(error, transport), { cause: error })
   }
 }
@@ -117,46 +114,48 @@ function listen(
     // The older transport loses its session with its stream, and with it every answer that was on its way.
     if (error instanceof library.SseError && session.over === undefined) void client.close()
   }
-  client.setNotificationHandler("notifications/tools/list_changed", () => listener.toolsChanged())
-  client.setRequestHandler("roots/list", () => ({
-    roots: ports.roots.map((path) => ({ uri: pathToFileURL(path).href, name: basename(path) })),
-  }))
-  const { ask } = ports
-  if (!ask) return
-  client.setRequestHandler("elicitation/create", async ({ params }, context) => {
-    const question = questionOf(server.name, { ...params })
-    if (!question) return { action: "decline" as const }
-    const asking = listener.asking()
-    if (!asking) return { action: "cancel" as const }
-    try {
-      const answer = await ask(question, AbortSignal.any([asking.signal, context.mcpReq.signal]))
-      return elicited(question, answer)
-    } finally {
-      asking.done()
-    }
-  })
+  hearServer(client, server.name, ports, listener)
 }
 
-/** Everything that the server lists, page after page. Throws. */
-export async function listTools({ client }: McpSession, ports: McpPorts, signal: AbortSignal): Promise<unknown[]> {
-  if (!client.getServerCapabilities()?.tools) return []
-  const tools: unknown[] = []
+export type ListMethod = "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list"
+
+/** Everything of a kind that the server lists, page after page; `key` holds it. Throws. */
+export async function listAll(
+  { client }: McpSession,
+  method: ListMethod,
+  key: string,
+  ports: McpPorts,
+  signal: AbortSignal,
+): Promise<unknown[]> {
+  const found: unknown[] = []
   let cursor: string | undefined
   await beforeDeadline(ports, signal, async (both) => {
     for (let number = 0; number < MAX_PAGES; number += 1) {
-      const request = { method: "tools/list" as const, ...(cursor === undefined ? {} : { params: { cursor } }) }
-      const answer = await client.request(request, page, { signal: both, timeout: 2 * CONNECT_MS })
-      tools.push(...answer.tools)
+      const request = { method, ...(cursor === undefined ? {} : { params: { cursor } }) }
+      const answer = await client.request(request, page, { signal: both, timeout: 2 * connectMsOf(ports) })
+      const items = answer[key]
+      if (!Array.isArray(items)) throw new Error(`Its answer to ${method} has no list of ${key}`)
+      found.push(...(items as unknown[]))
       cursor = answer.nextCursor
       if (cursor === undefined) return
     }
   })
-  return tools
+  return found
 }
 
-/** Aborts and rejects after CONNECT_MS, whatever `run` does then. */
+/** The tools that the server lists; none of one that says it has none. Throws. */
+export async function listTools(session: McpSession, ports: McpPorts, signal: AbortSignal): Promise<unknown[]> {
+  if (!session.client.getServerCapabilities()?.tools) return []
+  return listAll(session, "tools/list", "tools", ports, signal)
+}
+
+function connectMsOf({ limits }: McpPorts): number {
+  return limits?.connectMs ?? CONNECT_MS
+}
+
+/** Aborts and rejects when the time to connect is over, whatever `run` does then. */
 async function beforeDeadline(
-  { clock }: McpPorts,
+  ports: McpPorts,
   signal: AbortSignal,
   run: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
@@ -164,7 +163,8 @@ async function beforeDeadline(
   const both = AbortSignal.any([late.signal, signal])
   const aborted = Promise.withResolvers<never>()
   both.addEventListener("abort", () => aborted.reject(new Error(String(both.reason))), { once: true })
-  const cancel = clock.after(CONNECT_MS, () => late.abort(`no answer within ${CONNECT_MS / 1_000} seconds`))
+  const ms = connectMsOf(ports)
+  const cancel = ports.clock.after(ms, () => late.abort(`no answer within ${ms / 1_000} seconds`))
   try {
     if (signal.aborted) throw new Error(String(signal.reason))
     const running = run(both)

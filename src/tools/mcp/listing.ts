@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto"
 import { canonicalJson, deeperThan, isObject } from "../../base/json.ts"
 import { compileForeignSchema, type SchemaCheck } from "../../base/json-schema.ts"
-import { toolNames } from "./names.ts"
+import { toolName } from "./names.ts"
 import { MAX_TOOLS } from "./ports.ts"
 import { seen, seenLine } from "./words.ts"
 
@@ -13,8 +13,10 @@ const MAX_SCHEMA_CHARS = 64 * 1024
 const MAX_SCHEMA_DEPTH = 32
 
 export interface ListedTool {
+  /** mcp:<label>:<tool> */
+  id: string
   /** As the model calls it. */
-  name: string
+  spoken: string
   /** As the server calls it. */
   ownName: string
   description: string
@@ -23,6 +25,8 @@ export interface ListedTool {
   check: SchemaCheck
   /** Hex sha256 of name, description and schema as the server gave them. */
   fingerprint: string
+  /** What it says beside: a title, hints, the shape of its answers. Shown to people, believed in nothing. */
+  beside: Record<string, unknown>
 }
 
 export interface Listing {
@@ -50,13 +54,13 @@ export function readListing(raw: readonly unknown[], label: string, serverName: 
   const taken = usable.slice(0, MAX_TOOLS)
   if (usable.length > MAX_TOOLS)
     problems.push(`Only the first ${MAX_TOOLS} of ${usable.length} tools are offered: let the server offer fewer`)
-  const names = toolNames(
-    label,
-    taken.map((one) => one.name),
-  )
-  const tools = taken.flatMap((one, at) => {
+  const spoken = new Set<string>()
+  const tools = taken.flatMap((one) => {
     try {
-      return [readTool(one, names[at]!, serverName)]
+      const tool = readTool(one, label, serverName)
+      if (spoken.has(tool.spoken)) throw new TypeError("its name cannot be told from that of another one")
+      spoken.add(tool.spoken)
+      return [tool]
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       problems.push(`The tool "${seenLine(one.name, 80)}" was left out: ${seenLine(why, 300)}`)
@@ -66,7 +70,7 @@ export function readListing(raw: readonly unknown[], label: string, serverName: 
   return { tools, problems: problems.slice(0, 20) }
 }
 
-function readTool(raw: Record<string, unknown> & { name: string }, name: string, serverName: string): ListedTool {
+function readTool(raw: Record<string, unknown> & { name: string }, label: string, serverName: string): ListedTool {
   const schema = raw["inputSchema"]
   if (!isObject(schema)) throw new TypeError("it has no schema of its arguments")
   const text = JSON.stringify(schema)
@@ -76,7 +80,7 @@ function readTool(raw: Record<string, unknown> & { name: string }, name: string,
   const said = typeof raw["description"] === "string" ? raw["description"] : ""
   const { $schema: _, $id: _id, id: _old, $comment: _comment, ...shown } = schema
   return {
-    name,
+    ...toolName(label, raw.name),
     ownName: raw.name,
     description: `[MCP server "${seenLine(serverName, 60)}"] ${seen(said, MAX_DESCRIPTION)}`.trimEnd(),
     inputSchema: shownSchema(shown, false) as Record<string, unknown>,
@@ -84,6 +88,21 @@ function readTool(raw: Record<string, unknown> & { name: string }, name: string,
     fingerprint: createHash("sha256")
       .update(canonicalJson([raw.name, said, schema]))
       .digest("hex"),
+    beside: besideOf(raw),
+  }
+}
+
+function besideOf({ annotations, outputSchema, title }: Record<string, unknown>): Record<string, unknown> {
+  const hints = isObject(annotations)
+    ? Object.fromEntries(Object.entries(annotations).filter(([, value]) => typeof value === "boolean"))
+    : {}
+  const shape = isObject(outputSchema) ? JSON.stringify(outputSchema) : ""
+  return {
+    ...(typeof title === "string" ? { title: seenLine(title, 200) } : {}),
+    ...(Object.keys(hints).length > 0 ? { hints } : {}),
+    ...(shape !== "" && shape.length <= MAX_SCHEMA_CHARS && !deeperThan(shape, MAX_SCHEMA_DEPTH)
+      ? { outputSchema: shownSchema(outputSchema, false) }
+      : {}),
   }
 }
 

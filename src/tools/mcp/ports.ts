@@ -3,6 +3,27 @@ import type { Clock } from "../../base/clock.ts"
 import type { Logger } from "../../base/log.ts"
 import type { UserAnswer, UserQuestion } from "../../protocol/question.ts"
 import type { Confined, Program } from "../../sandbox/sandbox.ts"
+import type { ToolContext } from "../tool.ts"
+import type { SamplingAnswer, SamplingWish } from "./sampling.ts"
+
+/** What a call of a tool brings with it. */
+export type CallContext = Pick<ToolContext, "ask" | "cwd" | "progress" | "settings" | "signal" | "turn">
+
+export interface McpLimits {
+  /** From the start of a server to its list of tools. */
+  connectMs: number
+  /** How long a call may be silent; progress and questions to the user extend it up to the total. */
+  callMs: number
+  callTotalMs: number
+}
+
+/** What a server said of itself when it was last asked; JSON-able. */
+export interface ServerListing {
+  /** The `tools` of `tools/list`, as they came. */
+  tools: readonly unknown[]
+  resources: boolean
+  prompts: boolean
+}
 
 export interface McpPorts {
   clock: Clock
@@ -15,8 +36,17 @@ export interface McpPorts {
   roots: readonly string[]
   /** What is started instead of a server's program; default: the program itself. */
   launch?(program: Program): Promise<Confined>
-  /** Where questions of servers go. Absent: servers are told that nobody can be asked. */
-  ask?(question: UserQuestion, signal: AbortSignal): Promise<UserAnswer>
+  /** Where questions of servers go: to one place, or to whoever may answer in the turn that calls. Absent: nobody is asked. */
+  ask?: "caller" | ((question: UserQuestion, signal: AbortSignal) => Promise<UserAnswer>)
+  /** Answers what a server wants of a model while it works on a call. Absent: servers are told that there is none. */
+  sample?(wish: SamplingWish, call: CallContext, signal: AbortSignal): Promise<SamplingAnswer>
+  limits?: Partial<McpLimits>
+  /** Which of its tools are offered, by its own name; default: all. */
+  offers?(ownName: string): boolean
+  /** Nothing that it says counts as text from outside. */
+  trusted?: boolean
+  /** Told each time that a server was listed. */
+  listed?(listing: ServerListing): void
   /** Told when the tools or the problems of a server are not the ones they were. */
   onToolsChanged?(change: ToolsChange): void
   /** What servers are told of us; default "0". */
@@ -31,7 +61,6 @@ export interface ToolsChange {
 }
 
 export const CONNECT_MS = 15_000
-/** How long a call may be silent; progress and questions to the user extend it up to the total. */
 export const CALL_MS = 5 * 60_000
 export const CALL_TOTAL_MS = 30 * 60_000
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024

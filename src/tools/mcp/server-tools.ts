@@ -3,26 +3,37 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import type { McpServer } from "../../protocol/mcp-server.ts"
-import type { Tool, ToolContext, ToolResult } from "../tool.ts"
+import type { Tool, ToolResult } from "../tool.ts"
 import { CallLimit } from "./call-limit.ts"
-import { closeSession, listTools, type McpSession, openSession, reasonOf, statusOf } from "./connection.ts"
+import {
+  closeSession,
+  type ListMethod,
+  listAll,
+  listTools,
+  type McpSession,
+  openSession,
+  reasonOf,
+  statusOf,
+} from "./connection.ts"
 import { pagesOf } from "./elicitation.ts"
 import { LOST } from "./http-transport.ts"
 import { type ListedTool, readListing } from "./listing.ts"
 import {
   CALL_MS,
   CALL_TOTAL_MS,
+  type CallContext,
   FIRST_BACKOFF_MS,
   MAX_BACKOFF_MS,
   MAX_TOOLS,
   type McpPorts,
   RELIST_MS,
+  type ServerListing,
 } from "./ports.ts"
 import { readResult } from "./result.ts"
+import { MAX_SAMPLES } from "./sampling.ts"
+import type { AskHeld, Held, SampleHeld } from "./server-requests.ts"
 import { toolOfServer } from "./tool-of-server.ts"
 import { seenLine } from "./words.ts"
-
-type CallContext = Pick<ToolContext, "signal" | "progress" | "settings">
 
 /** Tools whose fingerprints are kept, also of those that are not offered any more. */
 const MAX_REMEMBERED = 4 * MAX_TOOLS
@@ -37,7 +48,8 @@ export class ServerTools {
   readonly #tell: (message: string) => void
   readonly #closed = new AbortController()
   readonly #ending = new Set<Promise<void>>()
-  readonly #limits = new Set<CallLimit>()
+  /** The calls that are at work. */
+  readonly #limits = new Map<CallLimit, CallContext>()
   /** Fingerprints as they were last offered, by the server's own names. */
   readonly #offered = new Map<string, string>()
   #session: McpSession | undefined
@@ -45,6 +57,10 @@ export class ServerTools {
   #tools: readonly Tool[] = []
   /** The question that the server has put to the user; withdrawn with the last call. */
   #question: AbortController | undefined
+  #samples = 0
+  /** Told of the end of each call while it is waited for. */
+  #calm: (() => void) | undefined
+  #closedWhy = ""
   #openedAt = 0
   #failures = 0
   /** Not brought back before; 0: at once. */
@@ -64,6 +80,35 @@ export class ServerTools {
     return this.#tools
   }
 
+  get state(): "off" | "connecting" | "connected" {
+    if (this.#opening) return "connecting"
+    return this.#session && this.#session.over === undefined ? "connected" : "off"
+  }
+
+  /** Calls that are at work. */
+  get busy(): number {
+    return this.#limits.size
+  }
+
+  /** Why it could not be reached the last time; empty while all is well. */
+  get failure(): string {
+    return this.#failures > 0 && this.state !== "connected" ? this.#lastWhy : ""
+  }
+
+  /** What it offered in an earlier life, before it is connected: its calls connect it, and are made only if it still says the same. */
+  remember({ tools }: ServerListing): void {
+    if (this.#offered.size === 0) this.#take(tools)
+  }
+
+  /** Ends the connection until the next call; not while one is at work. */
+  rest(): void {
+    const session = this.#session
+    if (!session || this.#limits.size > 0) return
+    session.over ??= "It was not used for a while and ended"
+    this.#session = undefined
+    this.#end(session)
+  }
+
   /** The first connection. Never throws: what is wrong is told. */
   async open(): Promise<void> {
     try {
@@ -73,12 +118,25 @@ export class ServerTools {
     }
   }
 
-  /** Resolves when nothing of it runs any more. */
-  async close(): Promise<void> {
-    this.#closed.abort("closed")
+  /** Resolves when nothing of it runs any more. `graceMs`: how long calls that are at work may go on. */
+  async close(why = "It is not lent any more", graceMs = 0): Promise<void> {
+    this.#closedWhy ||= why
+    if (graceMs > 0 && this.#limits.size > 0) await this.#whenCalm(graceMs)
+    if (this.#session) this.#session.over ??= this.#closedWhy
+    this.#closed.abort(this.#closedWhy)
     await this.#opening?.catch(() => undefined)
     if (this.#session) this.#end(this.#session)
     await Promise.all(this.#ending)
+  }
+
+  #whenCalm(ms: number): Promise<void> {
+    const calm = Promise.withResolvers<void>()
+    const cancel = this.#ports.clock.after(ms, calm.resolve)
+    this.#calm = calm.resolve
+    return calm.promise.finally(() => {
+      this.#calm = undefined
+      cancel()
+    })
   }
 
   #end(session: McpSession): void {
@@ -88,7 +146,7 @@ export class ServerTools {
 
   /** The session, opened anew if there is none. Throws UNAVAILABLE. */
   #live(): Promise<McpSession> {
-    if (this.#closed.signal.aborted) return Promise.reject(this.#unavailable("it is not lent any more"))
+    if (this.#closedWhy !== "") return Promise.reject(this.#unavailable(this.#closedWhy))
     if (this.#session && this.#session.over === undefined) return Promise.resolve(this.#session)
     const wait = this.#retryAt - this.#ports.clock.now()
     if (!this.#opening && wait > 0)
@@ -106,7 +164,7 @@ export class ServerTools {
     this.#stale = false
     try {
       session = await openSession(this.#server, this.#ports, this.#listener(), this.#closed.signal)
-      this.#take(await listTools(session, this.#ports, this.#closed.signal))
+      await this.#list(session)
       if (session.over !== undefined) throw new Error(session.over)
     } catch (error) {
       if (session) this.#end(session)
@@ -153,19 +211,52 @@ export class ServerTools {
         this.#stale = true
         this.#relist()
       },
+      changed: () => this.#ports.onToolsChanged?.({ server: this.#server.name, redefined: [] }),
       asking: () => this.#ask(),
+      sampling: () => this.#sampleHeld(),
     }
   }
 
-  #ask(): { signal: AbortSignal; done(): void } | undefined {
-    if (this.#question || this.#limits.size === 0) return undefined
+  /** One question at a time. */
+  #ask(): AskHeld | undefined {
+    const wanted = this.#ports.ask
+    const ask = wanted === "caller" ? this.#caller()?.ask : wanted
+    if (!ask || this.#question || this.#limits.size === 0) return undefined
     const question = new AbortController()
     this.#question = question
-    const releases = [...this.#limits].map((limit) => limit.hold())
+    const held = this.#hold()
     return {
-      signal: AbortSignal.any([this.#closed.signal, question.signal]),
+      ask,
+      signal: AbortSignal.any([held.signal, question.signal]),
       done: () => {
         this.#question = undefined
+        held.done()
+      },
+    }
+  }
+
+  #sampleHeld(): SampleHeld | undefined {
+    const { sample } = this.#ports
+    const call = this.#caller()
+    if (!sample || !call || this.#samples >= MAX_SAMPLES) return undefined
+    this.#samples += 1
+    const held = this.#hold()
+    const signal = AbortSignal.any([held.signal, call.signal])
+    return { ...held, signal, sample: (wish, until) => sample(wish, call, until) }
+  }
+
+  /** The call for which the server asks. Undefined when calls of several sessions are at work: nobody can say which one it is. */
+  #caller(): CallContext | undefined {
+    const calls = [...this.#limits.values()]
+    const [first] = calls
+    return calls.every((call) => call.turn?.sessionKey === first?.turn?.sessionKey) ? first : undefined
+  }
+
+  #hold(): Held {
+    const releases = [...this.#limits.keys()].map((limit) => limit.hold())
+    return {
+      signal: this.#closed.signal,
+      done: () => {
         for (const release of releases) release()
       },
     }
@@ -187,7 +278,7 @@ export class ServerTools {
       if (!this.#stale || !session || session.over !== undefined || this.#closed.signal.aborted) return
       this.#stale = false
       try {
-        this.#take(await listTools(session, this.#ports, this.#closed.signal))
+        await this.#list(session)
         onToolsChanged?.({ server: this.#server.name, redefined: [] })
       } catch (error) {
         log.info({ server: this.#server.name, err: error }, "The changed tools of an MCP server could not be listed")
@@ -196,9 +287,18 @@ export class ServerTools {
     }
   }
 
+  async #list(session: McpSession): Promise<void> {
+    const tools = await listTools(session, this.#ports, this.#closed.signal)
+    this.#take(tools)
+    const { prompts, resources } = session.client.getServerCapabilities() ?? {}
+    this.#ports.listed?.({ tools, prompts: prompts !== undefined, resources: resources !== undefined })
+  }
+
   #take(raw: readonly unknown[]): void {
-    const { problems, tools } = readListing(raw, this.#label, this.#server.name)
-    this.#tools = tools.map((listed) => toolOfServer(this.#server.name, listed, this.#call))
+    const { offers = () => true, trusted } = this.#ports
+    const { problems, tools: listed } = readListing(raw, this.#label, this.#server.name)
+    const tools = listed.filter(({ ownName }) => offers(ownName))
+    this.#tools = tools.map((one) => toolOfServer(this.#server.name, one, this.call, trusted))
     const changed = tools.filter(({ fingerprint, ownName }) => this.#wasOther(ownName, fingerprint))
     for (const problem of problems) this.#tell(problem)
     const redefined = changed.map(({ ownName }) => seenLine(ownName, 80))
@@ -220,7 +320,7 @@ export class ServerTools {
     return before !== undefined && before !== fingerprint
   }
 
-  readonly #call = async (
+  readonly call = async (
     listed: ListedTool,
     args: Record<string, unknown>,
     context: CallContext,
@@ -235,6 +335,47 @@ export class ServerTools {
       this.#end(session)
       return this.#request(await this.#first(this.#live(), context.signal), listed, args, context)
     }
+  }
+
+  /** One request that is no call of a tool, answered within the time of a call. Throws PincerError. */
+  async request(
+    method: string,
+    params: Record<string, unknown>,
+    signal: AbortSignal,
+  ): Promise<Record<string, unknown>> {
+    const session = await this.#first(this.#live(), signal)
+    const late = new AbortController()
+    const ms = this.#ports.limits?.callMs ?? CALL_MS
+    const cancel = this.#ports.clock.after(ms, () => late.abort(`no answer within ${ms / 1_000} seconds`))
+    try {
+      const both = AbortSignal.any([signal, late.signal, this.#closed.signal])
+      return await session.client.request({ method, params }, anything, { signal: both, timeout: 2 * ms })
+    } catch (error) {
+      signal.throwIfAborted()
+      throw this.#unavailable(
+        late.signal.aborted ? String(late.signal.reason) : reasonOf(error, session.transport),
+        error,
+      )
+    } finally {
+      cancel()
+    }
+  }
+
+  /** All of a kind that it lists. Throws PincerError. */
+  async list(method: ListMethod, key: string, signal: AbortSignal): Promise<unknown[]> {
+    const session = await this.#first(this.#live(), signal)
+    try {
+      const both = AbortSignal.any([signal, this.#closed.signal])
+      return await listAll(session, method, key, this.#ports, both)
+    } catch (error) {
+      signal.throwIfAborted()
+      throw this.#unavailable(reasonOf(error, session.transport), error)
+    }
+  }
+
+  /** Connects it, if it is not. Throws UNAVAILABLE, ABORTED by the signal. */
+  async connect(signal: AbortSignal): Promise<void> {
+    await this.#first(this.#live(), signal)
   }
 
   async #first<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -253,18 +394,20 @@ export class ServerTools {
     session: McpSession,
     listed: ListedTool,
     args: Record<string, unknown>,
-    { progress, settings, signal }: CallContext,
+    context: CallContext,
   ): Promise<ToolResult> {
     this.#mustBeSame(listed)
-    const limit = new CallLimit(this.#ports.clock, CALL_MS, CALL_TOTAL_MS)
-    this.#limits.add(limit)
+    const { progress, settings, signal } = context
+    const { callMs = CALL_MS, callTotalMs = CALL_TOTAL_MS } = this.#ports.limits ?? {}
+    const limit = new CallLimit(this.#ports.clock, callMs, callTotalMs)
+    this.#limits.set(limit, context)
     try {
       const answer = await session.client.request(
         { method: "tools/call", params: { name: listed.ownName, arguments: args } },
         anything,
         {
           signal: AbortSignal.any([signal, limit.signal]),
-          timeout: 2 * CALL_TOTAL_MS,
+          timeout: 2 * callTotalMs,
           onprogress: ({ message, progress: done, total }) => {
             limit.touch()
             const count = total === undefined ? `${done}` : `${done} of ${total}`
@@ -279,19 +422,22 @@ export class ServerTools {
     } finally {
       limit.end()
       this.#limits.delete(limit)
-      if (this.#limits.size === 0) this.#question?.abort("The call has ended")
+      if (this.#limits.size === 0) {
+        this.#question?.abort("The call has ended")
+        this.#samples = 0
+        this.#calm?.()
+      }
     }
   }
 
   /** Shows the user the pages that the server wants visited before the call. Undefined when that is not why it failed. */
   async #visit(error: unknown, signal: AbortSignal): Promise<PincerError | undefined> {
     const pages = pagesOf(this.#server.name, error)
-    const { ask } = this.#ports
-    const asking = ask && pages.length > 0 ? this.#ask() : undefined
-    if (!ask || !asking) return undefined
+    const asking = pages.length > 0 ? this.#ask() : undefined
+    if (!asking) return undefined
     try {
       for (const page of pages) {
-        const { type } = await ask(page, AbortSignal.any([asking.signal, signal]))
+        const { type } = await asking.ask(page, AbortSignal.any([asking.signal, signal]))
         if (type !== "accepted") return this.#unavailable("the user did not visit the page that it needs", error)
       }
     } finally {
@@ -303,14 +449,14 @@ export class ServerTools {
     )
   }
 
-  #mustBeSame({ fingerprint, name, ownName }: ListedTool): void {
+  #mustBeSame({ fingerprint, id, ownName }: ListedTool): void {
     const now = this.#offered.get(ownName)
     const here = this.#tools.some((tool) => tool.fingerprint === now)
     if (now === fingerprint && here) return
     const what = here ? "changed what it says of itself" : "is not offered any more"
     throw new PincerError(
       "CONFLICT",
-      `${name} ${what} since this turn began, so it was not called. See what the next turn offers`,
+      `${id} ${what} since this turn began, so it was not called. See what the next turn offers`,
     )
   }
 

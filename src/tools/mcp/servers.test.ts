@@ -61,7 +61,7 @@ function context(more: Partial<ToolContext> = {}): ToolContext {
 }
 
 function named(servers: McpServers, name: string): Tool {
-  const tool = servers.tools.find((one) => one.name === name)
+  const tool = servers.tools.find((one) => one.spoken === name)
   assert.ok(
     tool,
     `no ${name} among ${servers.tools.map((one) => one.name).join(", ")}; ${JSON.stringify(servers.problems)}`,
@@ -120,6 +120,7 @@ async function walk(server: McpServer): Promise<void> {
   })
   assert.deepEqual(servers.problems, [])
   const echo = named(servers, "mcp__every_thing__echo")
+  assert.equal(echo.name, "mcp:every_thing:echo")
   assert.equal(echo.class, "network")
   assert.equal(echo.effect, "once")
   assert.equal(echo.from, "mcp")
@@ -271,7 +272,7 @@ test("arguments are checked against the server's own schema before anybody is as
 
 test("tools that are listed twice or badly are left out and named; names fit every model service", async () => {
   const servers = await open([fake("odd-tools", "", "my server!")])
-  const names = servers.tools.map((tool) => tool.name)
+  const names = servers.tools.map((tool) => tool.spoken ?? "")
   assert.equal(new Set(names).size, names.length)
   for (const name of names) assert.match(name, /^mcp__my_server__[a-zA-Z0-9_-]+$/)
   for (const name of names) assert.ok(name.length <= 64, name)

@@ -2,22 +2,21 @@
 // whatever the server says of it, and never repeated by itself.
 import { z } from "zod"
 import { excerpt } from "../../base/text.ts"
-import type { Tool, ToolContext, ToolResult } from "../tool.ts"
+import type { Tool, ToolResult } from "../tool.ts"
 import type { ListedTool } from "./listing.ts"
+import type { CallContext } from "./ports.ts"
 
-export type McpCall = (
-  listed: ListedTool,
-  args: Record<string, unknown>,
-  context: Pick<ToolContext, "signal" | "progress" | "settings">,
-) => Promise<ToolResult>
+export type McpCall = (listed: ListedTool, args: Record<string, unknown>, context: CallContext) => Promise<ToolResult>
 
-export function toolOfServer(server: string, listed: ListedTool, call: McpCall): Tool {
-  const { check, description, fingerprint, inputSchema, name, ownName } = listed
+export function toolOfServer(server: string, listed: ListedTool, call: McpCall, trusted = false): Tool {
+  const { check, description, fingerprint, id, inputSchema, ownName, spoken } = listed
   return {
-    name,
+    name: id,
+    spoken,
     aliases: [],
     class: "network",
     from: "mcp",
+    ...(trusted ? { trusted } : {}),
     effect: "once",
     description,
     inputSchema,
