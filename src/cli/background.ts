@@ -1,7 +1,7 @@
 // The gateway as a process of its own: started detached, found by what it says about itself, stopped by SIGTERM. Started means
 // that an authenticated call was answered, not that a process exists.
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, statSync } from "node:fs"
+import { closeSync, mkdirSync, openSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { systemClock } from "../base/clock.ts"
@@ -10,12 +10,13 @@ import { type GatewayInfo, runningGateway } from "../config/gateway-file.ts"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
 import { givenToken, homeToken, openClient } from "./connect.ts"
-import { inert } from "./inert.ts"
+import { lastLines } from "./last-lines.ts"
 
 const POLL_MS = 20
 const START_MS = 30_000
-const TAIL_BYTES = 4_000
-const TAIL_LINES = 6
+/** Between the second SIGTERM and SIGKILL, and for the kernel after that. */
+const SECOND_MS = 1_000
+const KILL_MS = 5_000
 
 export interface StartFlags {
   host?: string
@@ -88,18 +89,36 @@ async function untilAnswered(cli: Cli, home: string, child: ChildProcess, output
     ended = 1
   })
   const deadline = Date.now() + START_MS
+  return untilReady(cli, {
+    lastWords: async () => `see ${output}\n${lastLines(output)}`,
+    // Of two that start at once one loses; then the other one is the gateway.
+    failure: async () =>
+      ended === undefined || runningGateway(home) || (await otherAppears(home, deadline, output))
+        ? undefined
+        : startFailure(output, ended, failure),
+  })
+}
+
+export interface Starting {
+  /** A process that this is to be another one than. */
+  notPid?: number
+  /** Why it will never be ready, as soon as that is known. */
+  failure(): Promise<PincerError | undefined>
+  lastWords(): Promise<string>
+}
+
+/** Waits until the gateway of this home answers an authenticated call. Throws what `failure` says, or TIMEOUT with its last words. */
+export async function untilReady(cli: Cli, { notPid, failure, lastWords }: Starting): Promise<GatewayInfo> {
+  const { home } = resolvePaths(cli.env, cli.flags)
+  const deadline = Date.now() + START_MS
   while (Date.now() < deadline) {
     const info = runningGateway(home)
-    if (info && (await answers(cli, home, info))) return info
-    // Of two that start at once one loses; then the other one is the gateway.
-    if (ended !== undefined && !info && !(await otherAppears(home, deadline, output)))
-      throw startFailure(output, ended, failure)
+    if (info && info.pid !== notPid && (await answers(cli, home, info))) return info
+    const why = await failure()
+    if (why) throw why
     await systemClock.sleep(POLL_MS)
   }
-  throw new PincerError(
-    "TIMEOUT",
-    `The gateway did not answer within ${START_MS / 1000} s: see ${output}\n${lastLines(output)}`,
-  )
+  throw new PincerError("TIMEOUT", `The gateway did not answer within ${START_MS / 1000} s: ${await lastWords()}`)
 }
 
 async function otherAppears(home: string, deadline: number, output: string): Promise<boolean> {
@@ -135,47 +154,45 @@ function startFailure(output: string, ended: number | string, cause: unknown): P
   })
 }
 
-/** The end of a file as a few harmless lines; empty when it cannot be read. */
-function lastLines(path: string): string {
-  try {
-    const { size } = statSync(path)
-    if (size <= TAIL_BYTES) return tail(readFileSync(path, "utf8"))
-    const fd = openSync(path, "r")
-    try {
-      const buffer = Buffer.alloc(TAIL_BYTES)
-      readSync(fd, buffer, 0, TAIL_BYTES, size - TAIL_BYTES)
-      return tail(buffer.toString("utf8"))
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    return ""
-  }
+export interface Stopped {
+  info: GatewayInfo
+  /** Whether it had to be killed. */
+  killed: boolean
 }
 
-function tail(text: string): string {
-  return inert(text.trimEnd().split("\n").slice(-TAIL_LINES).join("\n"))
-}
-
-/** Stops the gateway of a home and waits until it is gone. Undefined when none runs. Throws TIMEOUT. */
+/**
+ * Stops the gateway of a home and waits until it is gone: SIGTERM, so that running turns may end; with `force` a second one
+ * after `timeoutMs`, and then SIGKILL. Undefined when none runs. Throws TIMEOUT when it is still there.
+ */
 export async function stopBackground(
   cli: Cli,
-  options: { timeoutMs: number; force: boolean },
-): Promise<GatewayInfo | undefined> {
+  { timeoutMs, force }: { timeoutMs: number; force: boolean },
+): Promise<Stopped | undefined> {
   const { home } = resolvePaths(cli.env, cli.flags)
   const info = runningGateway(home)
   if (!info) return undefined
-  signal(info.pid, options.force ? "SIGKILL" : "SIGTERM")
-  const deadline = Date.now() + options.timeoutMs
+  signal(info.pid, "SIGTERM")
+  if (await goneWithin(home, info.pid, timeoutMs)) return { info, killed: false }
+  if (force) {
+    // Asked twice, it ends at once, still in order.
+    signal(info.pid, "SIGTERM")
+    if (await goneWithin(home, info.pid, SECOND_MS)) return { info, killed: false }
+    signal(info.pid, "SIGKILL")
+    if (await goneWithin(home, info.pid, KILL_MS)) return { info, killed: true }
+  }
+  const next = force ? `look at process ${info.pid} with ps` : 'wait, or run "pincer gateway stop --force"'
+  const waited = force ? timeoutMs + SECOND_MS + KILL_MS : timeoutMs
+  throw new PincerError("TIMEOUT", `The gateway (pid ${info.pid}) has not stopped within ${waited / 1000} s: ${next}`)
+}
+
+/** Waits until another process, or none, is the gateway of this home. */
+export async function goneWithin(home: string, pid: number, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs
   while (Date.now() < deadline) {
-    const now = runningGateway(home)
-    if (!now || now.pid !== info.pid) return info
+    if (runningGateway(home)?.pid !== pid) return true
     await systemClock.sleep(POLL_MS)
   }
-  throw new PincerError(
-    "TIMEOUT",
-    `The gateway (pid ${info.pid}) has not stopped within ${options.timeoutMs / 1000} s: wait, or run "pincer gateway stop --force"`,
-  )
+  return false
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -1,11 +1,12 @@
 // pincer gateway: the daemon in the foreground or in the background.
 import { registerRemote } from "./gateway-remote.ts"
+import { registerService } from "./gateway-service.ts"
 import type { CommandGroup } from "./group.ts"
 
 export const gateway: CommandGroup = (program, cli) => {
   const group = program
     .command("gateway")
-    .summary("run, start, stop the gateway")
+    .summary("run, start, stop, install, ask the gateway")
     .description("The daemon that everything talks to.")
   group
     .command("run")
@@ -32,8 +33,8 @@ export const gateway: CommandGroup = (program, cli) => {
   group
     .command("stop")
     .description("Asks the gateway of this home to stop and waits until it has.")
-    .option("--timeout <seconds>", "longest wait", "30")
-    .option("--force", "kill it; a turn that runs is interrupted")
+    .option("--timeout <seconds>", "longest wait; default: 30, with --force 5")
+    .option("--force", "then end it at once, and kill it if need be; a turn that runs is interrupted")
     .option("--json", "print what was stopped as JSON")
     .addHelpText("after", "\nExample:\n  pincer gateway stop")
     .action(async (flags) => {
@@ -42,10 +43,13 @@ export const gateway: CommandGroup = (program, cli) => {
     })
   group
     .command("restart")
-    .description("Stops the gateway of this home and starts it again, with the configuration as it is now.")
+    .description(
+      "Stops the gateway of this home and starts it again, with the flags that it had and the configuration as it is now.",
+    )
     .option("-H, --host <address>", "where it listens")
     .option("--port <number>", "default: 18789, or the configuration's")
-    .option("--timeout <seconds>", "longest wait for the stop", "30")
+    .option("--timeout <seconds>", "longest wait for the stop; default: 30, with --force 5")
+    .option("--force", "end it at once when it has not stopped by then")
     .option("--json", "print what runs as JSON")
     .addHelpText("after", "\nExample:\n  pincer gateway restart")
     .action(async (flags) => {
@@ -62,4 +66,5 @@ export const gateway: CommandGroup = (program, cli) => {
       await showStatus(cli(), flags)
     })
   registerRemote(group, cli)
+  registerService(group, cli)
 }
