@@ -13,6 +13,7 @@ import { GrantTable } from "./grants.ts"
 import { JobTable } from "./jobs.ts"
 import { Journal } from "./journal.ts"
 import { NoteTable } from "./notes.ts"
+import { PlanTable } from "./plans.ts"
 import { ResponseTable } from "./responses.ts"
 import { RunTable } from "./runs.ts"
 import { ScheduleTable } from "./schedules.ts"
@@ -56,7 +57,8 @@ export function openStore(
   const db = new Database(options)
   const words = new WordTable(db, redactor)
   const sessions = new SessionTable(db, clock, words)
-  const transcript = new TranscriptTable(db, clock, sessions, words)
+  const plans = new PlanTable(db)
+  const transcript = new TranscriptTable(db, clock, sessions, words, plans)
   const usage = new UsageTable(db)
   const grants = new GrantTable(db, clock)
   const turns = new TurnTable(db, clock, sessions, transcript, usage)
@@ -66,6 +68,7 @@ export function openStore(
   return {
     sessions,
     transcript,
+    plans,
     usage,
     turns,
     journal: new Journal(db, turns, steps),

@@ -4,6 +4,7 @@ import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
 import type { AuditFilter, AuditRecord, AuditVerification } from "../protocol/audit.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Message, Usage } from "../protocol/message.ts"
+import type { Plan } from "../protocol/plan.ts"
 import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { TurnOutcome, TurnRecord, TurnRequest, TurnStatus } from "../protocol/turn.ts"
 import type { DeviceCodes, Devices } from "./device-rows.ts"
@@ -129,6 +130,41 @@ export interface Approvals {
   pending(): Promise<Approval[]>
 }
 
+/** A plan as it stands. */
+export interface PlanRow {
+  id: string
+  sessionKey: string
+  /** The log that it was declared in. */
+  sessionId: string
+  agentId: string
+  /** The turn that spoke of it last. */
+  turnId: string
+  plan: Plan
+  /** Every entry is completed. */
+  done: boolean
+  /** How often it was told. */
+  revision: number
+  createdAt: number
+  updatedAt: number
+}
+
+export interface PlanFilter {
+  sessionKey?: string
+  agentId?: string
+  /** Only those that are not done. */
+  open?: boolean
+  limit: number
+}
+
+/** What agents declared that they mean to do. */
+export interface Plans {
+  get(id: string): Promise<PlanRow | undefined>
+  /** Last told first. `total` counts all that match. */
+  list(filter: PlanFilter): Promise<{ plans: PlanRow[]; total: number }>
+  /** False when there was none. */
+  delete(id: string): Promise<boolean>
+}
+
 export interface UsageDay {
   /** UTC date, YYYY-MM-DD. */
   date: string
@@ -178,6 +214,7 @@ export interface Store {
   readonly approvals: Approvals
   readonly devices: Devices
   readonly deviceCodes: DeviceCodes
+  readonly plans: Plans
   readonly usage: UsageLedger
   readonly responses: Responses
   readonly audit: Audit

@@ -10,6 +10,7 @@ import { type Message, NO_USAGE, textOf } from "../protocol/message.ts"
 import type { SessionFacts } from "../protocol/session-facts.ts"
 import type { Database, Row } from "./database.ts"
 import { Fork } from "./fork.ts"
+import type { PlanTable } from "./plans.ts"
 import { int, json, text } from "./row.ts"
 import type { SessionTable } from "./sessions.ts"
 import type { SessionPatch, SessionRow, Transcript } from "./store.ts"
@@ -24,6 +25,7 @@ export class TranscriptTable implements Transcript {
   readonly #clock: Clock
   readonly #sessions: SessionTable
   readonly #words: WordTable
+  readonly #plans: PlanTable
   readonly #insert
   readonly #events
   readonly #conversation
@@ -33,11 +35,12 @@ export class TranscriptTable implements Transcript {
   readonly #facts
   readonly #describe
 
-  constructor(db: Database, clock: Clock, sessions: SessionTable, words: WordTable) {
+  constructor(db: Database, clock: Clock, sessions: SessionTable, words: WordTable, plans: PlanTable) {
     this.#db = db
     this.#clock = clock
     this.#sessions = sessions
     this.#words = words
+    this.#plans = plans
     this.#insert = db.statement("INSERT INTO events (session_id,seq,turn_id,at,type,data) VALUES (?,?,?,?,?,?)")
     this.#events = db.statement("SELECT * FROM events WHERE session_id=? AND seq>? ORDER BY seq LIMIT ?")
     const conversation =
@@ -174,6 +177,7 @@ export class TranscriptTable implements Transcript {
         usage = event.outcome.usage
         aborted = event.outcome.stop === "aborted" ? 1 : 0
       }
+      if (event.type === "plan.updated") this.#plans.hear(session, turnId, at, event)
       if (event.type === "session.described") this.#described(session.id, event.facts)
       this.#insert.run(session.id, seq, turnId, at, event.type, JSON.stringify(event))
       this.#words.hear(session.id, event)

@@ -17,6 +17,7 @@ import { jobMethods } from "./jobs.ts"
 import { logMethods } from "./logs.ts"
 import type { Method } from "./method.ts"
 import { modelMethods } from "./models.ts"
+import { planMethods } from "./plans.ts"
 import { sessionCreateMethods } from "./session-create.ts"
 import { sessionEventMethods } from "./session-events.ts"
 import { sessionLookupMethods } from "./session-lookup.ts"
@@ -44,6 +45,7 @@ export const methods: readonly Method[] = [
   ...forkMethods,
   ...windowMethods,
   ...turnMethods,
+  ...planMethods,
   ...sessionEventMethods,
   ...sessionOptionMethods,
   ...clientMethods,

@@ -12,6 +12,7 @@ import { wordsBacklog } from "./008-words-backlog.ts"
 import { sessionFacts } from "./009-session-facts.ts"
 import { schedules } from "./010-schedules.ts"
 import { devices } from "./011-devices.ts"
+import { plans } from "./012-plans.ts"
 
 const migrations: readonly string[] = [
   spine,
@@ -25,6 +26,7 @@ const migrations: readonly string[] = [
   sessionFacts,
   schedules,
   devices,
+  plans,
 ]
 
 /** How many migrations there are: the schema that this Pincer writes. */
