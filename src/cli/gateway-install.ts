@@ -10,7 +10,7 @@ import type { Cli } from "./cli.ts"
 import { givenToken } from "./connect.ts"
 import { inert } from "./inert.ts"
 import { homeOfUser, installedService, PROGRAM, serviceManager, userHomeOf } from "./service/find.ts"
-import { readUnit, removeUnit, type ServiceManager, writeUnit } from "./service/manager.ts"
+import { readUnit, removeUnit, type ServiceManager, writeUnit } from "./service/supervisor.ts"
 import { checkPlan, environmentFile, planIn, type ServicePlan, type ServiceScope, suffixOf } from "./service/plan.ts"
 
 export interface InstallFlags {

@@ -7,7 +7,7 @@ import { PincerError } from "../../base/errors.ts"
 import { envValue, resolvePaths } from "../../config/paths.ts"
 import type { Cli } from "../cli.ts"
 import { launchd } from "./launchd.ts"
-import { readUnit, type ServiceManager, type ServicePlace } from "./manager.ts"
+import { readUnit, type ServiceManager, type ServicePlace } from "./supervisor.ts"
 import { planIn, type ServiceScope, suffixOf } from "./plan.ts"
 import { systemd } from "./systemd.ts"
 

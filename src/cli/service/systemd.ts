@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { PincerError } from "../../base/errors.ts"
 import { envValue } from "../../config/paths.ts"
-import { type Said, type ServiceManager, type ServicePlace, type ServiceState, tool } from "./manager.ts"
+import { type Said, type ServiceManager, type ServicePlace, type ServiceState, tool } from "./supervisor.ts"
 import { systemdUnit } from "./systemd-unit.ts"
 
 const LAST_LINES = "6"
