@@ -1,10 +1,8 @@
 // The named limits of R-40, each a sliding window per caller. Refusals say when to come back. Bounded: the oldest callers are forgotten.
-import type { IncomingMessage } from "node:http"
 import type { z } from "zod"
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import type { rateLimits } from "../config/rate-limits.ts"
-import { isLoopbackAddress } from "./auth.ts"
 import { networkOf } from "./limiter.ts"
 
 export type RateLimitSettings = z.infer<typeof rateLimits>
@@ -80,12 +78,6 @@ export class RateLimits {
     if (this.#bans.size > MAX_CALLERS) this.#bans.delete(this.#bans.keys().next().value!)
     return tooManyConnects(ban)
   }
-}
-
-/** `address` of a caller that is not a program on this machine. */
-export function foreignAddress({ socket }: Pick<IncomingMessage, "socket">): { address?: string } {
-  const { remoteAddress } = socket
-  return remoteAddress === undefined || isLoopbackAddress(remoteAddress) ? {} : { address: remoteAddress }
 }
 
 function tooManyConnects(retryAfterMs: number): PincerError {

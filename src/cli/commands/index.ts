@@ -13,6 +13,7 @@ import type { CommandGroup } from "./group.ts"
 import { job } from "./job.ts"
 import { logs } from "./logs.ts"
 import { models } from "./models.ts"
+import { plan } from "./plan.ts"
 import { policy } from "./policy.ts"
 import { sandbox } from "./sandbox.ts"
 import { session } from "./session.ts"
@@ -34,6 +35,7 @@ export const groups: readonly CommandGroup[] = [
   approvals,
   job,
   workflow,
+  plan,
   models,
   config,
   logs,

@@ -1,6 +1,7 @@
 // Who is asking over HTTP, as methods see callers. The signal ends with the connection.
+
+import { foreignAddress } from "../foreign.ts"
 import type { Caller } from "../methods/method.ts"
-import { foreignAddress } from "../rate-limits.ts"
 import type { Exchange } from "./exchange.ts"
 
 export function callerOf({ request, response, scopes, subject }: Exchange): Caller {
