@@ -4,6 +4,7 @@ import { agentMethods } from "./agents.ts"
 import { approvalMethods } from "./approvals.ts"
 import { askMethods } from "./ask.ts"
 import { auditMethods } from "./audit.ts"
+import { backupMethods } from "./backup.ts"
 import { chatMethods } from "./chat.ts"
 import { chatNoteMethods } from "./chat-notes.ts"
 import { clientMethods } from "./client.ts"
@@ -60,6 +61,7 @@ export const methods: readonly Method[] = [
   ...usageMethods,
   ...approvalMethods,
   ...auditMethods,
+  ...backupMethods,
   ...elevatedMethods,
   ...jobMethods,
   ...workflowRunMethods,
