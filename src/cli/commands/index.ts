@@ -4,6 +4,7 @@ import { agents } from "./agents.ts"
 import { approvals } from "./approvals.ts"
 import { ask } from "./ask.ts"
 import { audit } from "./audit.ts"
+import { backup } from "./backup.ts"
 import { chat } from "./chat.ts"
 import { completion } from "./completion.ts"
 import { config } from "./config.ts"
@@ -40,6 +41,7 @@ export const groups: readonly CommandGroup[] = [
   config,
   logs,
   audit,
+  backup,
   completion,
 ]
 
