@@ -45,6 +45,7 @@ const parts: { input: Record<string, string>; plugins: Plugin[] }[] = [
       // What "pincer/workflow" is.
       workflow: join(root, "src/gateway/workflows/library.ts"),
       "thread-entry": join(root, "src/tools/thread-entry.ts"),
+      "backup-entry": join(root, "src/backup/thread-entry.ts"),
     },
     plugins: [plainBuiltins],
   },
