@@ -1,19 +1,21 @@
 // `pincer status`: the verdict first, then the facts, and for each problem the command that fixes it.
 import { statSync } from "node:fs"
-import { asPincerError } from "../base/errors.ts"
+import { asPincerError, type PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
-import { runningGateway } from "../config/gateway-file.ts"
-import { resolvePaths } from "../config/paths.ts"
+import type { GatewayInfo } from "../config/gateway-file.ts"
 import type { Cli } from "./cli.ts"
-import { called, otherGateway, reachGateway } from "./connect.ts"
+import { called, otherGateway, reachGateway, type Target } from "./connect.ts"
+import { millisecondsOf, pointedAt, type TargetFlags } from "./gateway-target.ts"
 import { inert } from "./inert.ts"
+import { type OwnView, type Problem, viewOwn } from "./own-gateway.ts"
 import { Exit } from "./report.ts"
 import { stringOf } from "./turn.ts"
 
-interface Problem {
-  text: string
-  /** The command that fixes it. */
-  fix: string
+export interface StatusFlags extends TargetFlags {
+  json?: boolean
+  /** --no-probe: what this machine shows, without connecting. */
+  probe?: boolean
+  deep?: boolean
 }
 
 interface Status {
@@ -22,14 +24,27 @@ interface Status {
   /** What named the address, when it is not this home's gateway. */
   namedBy?: string
   home?: string
+  /** The process and the service of this home; absent for a gateway elsewhere. */
+  service?: Record<string, unknown>
+  /** Absent with --no-probe, and when nothing runs. */
+  probe?: { reachable: boolean; latencyMs: number; error?: string }
   problems: Problem[]
+  /** What to type next; the first problem's. */
+  next?: string
   facts: [string, string][]
   gateway?: Record<string, unknown>
+  /** With --deep. */
+  deep?: Record<string, unknown>
 }
 
+const DEFAULT_TIMEOUT = "5000"
+
 /** Throws Exit(1) unless the gateway runs and answers. */
-export async function showStatus(cli: Cli, flags: { json?: boolean }): Promise<void> {
-  const status = await readStatus(cli)
+export async function showStatus(given: Cli, flags: StatusFlags): Promise<void> {
+  const cli = pointedAt(given, flags)
+  const status = await readStatus(cli, flags)
+  const next = status.problems[0]?.fix
+  if (next !== undefined) status.next = next
   if (flags.json) {
     const { facts: _, ...rest } = status
     cli.out.json(rest)
@@ -37,53 +52,110 @@ export async function showStatus(cli: Cli, flags: { json?: boolean }): Promise<v
   if (status.verdict !== "running") throw new Exit(1)
 }
 
-async function readStatus(cli: Cli): Promise<Status> {
+async function readStatus(cli: Cli, flags: StatusFlags): Promise<Status> {
+  const timeoutMs = millisecondsOf(flags.timeout ?? DEFAULT_TIMEOUT)
   const named = await otherGateway(cli)
-  const { home } = resolvePaths(cli.env, cli.flags)
-  const running = named ? undefined : runningGateway(home)
-  if (!named && !running)
+  if (named) {
+    const base = { url: named.url, ...(named.namedBy === undefined ? {} : { namedBy: named.namedBy }) }
+    if (flags.probe === false)
+      return { verdict: "unreachable", ...base, problems: [], facts: [["Gateway", `${called(named)}, not asked`]] }
+    return { ...base, ...(await ask(cli, { name: called(named), named, timeoutMs, deep: flags.deep === true })) }
+  }
+  const own = await viewOwn(cli)
+  const { running, home } = own
+  const base = { home, service: serviceJson(own) }
+  const facts = serviceFacts(own)
+  if (!running) return { verdict: "stopped", ...base, problems: own.problems, facts: [["Home", home], ...facts] }
+  if (flags.probe === false)
     return {
-      verdict: "stopped",
-      home,
-      problems: [{ text: `No gateway runs on ${home}.`, fix: "pincer gateway start" }],
-      facts: [["Home", home]],
+      verdict: "running",
+      url: running.url,
+      ...base,
+      problems: own.problems,
+      facts: [["Gateway", `${running.url}, pid ${running.pid}, version ${running.version}, not asked`], ...facts],
     }
-  const url = named?.url ?? running?.url ?? ""
-  const name = named ? called(named) : url
-  const by = named?.namedBy === undefined ? {} : { namedBy: named.namedBy }
+  const asked = await ask(cli, { name: running.url, running, timeoutMs, deep: flags.deep === true })
+  return {
+    url: running.url,
+    ...base,
+    ...asked,
+    problems: [...asked.problems, ...own.problems],
+    facts: [...asked.facts, ...facts],
+  }
+}
+
+interface Asking {
+  name: string
+  /** One of the two. */
+  named?: Target
+  running?: GatewayInfo
+  timeoutMs: number
+  deep: boolean
+}
+
+type Asked = Pick<Status, "verdict" | "problems" | "facts"> & Partial<Status>
+
+async function ask(cli: Cli, asking: Asking): Promise<Asked> {
+  const { name, named, timeoutMs } = asking
+  const began = performance.now()
+  const latency = () => Math.round((performance.now() - began) * 10) / 10
   try {
-    const link = await reachGateway(cli, { otherwise: "refuse", connectTimeoutMs: 5_000 })
+    const link = await reachGateway(cli, { otherwise: "refuse", connectTimeoutMs: timeoutMs })
     try {
-      const answer: unknown = await link.client.request("status", {}, { timeoutMs: 5_000 })
+      const answer: unknown = await link.client.request("status", {}, { timeoutMs })
+      const probe = { reachable: true, latencyMs: latency() }
       const gateway = isObject(answer) ? answer : {}
+      const more = asking.deep ? await (await import("./status-deep.ts")).lookDeeper(link.client, gateway) : undefined
       return {
         verdict: "running",
-        url,
-        ...by,
+        probe,
         gateway,
-        facts: factsOf(gateway, name),
-        problems: problemsOf(cli, gateway, named === undefined),
+        ...(more ? { deep: more.json } : {}),
+        facts: [...factsOf(gateway, name), ...(more?.facts ?? [])],
+        problems: [...problemsOf(cli, gateway, named === undefined), ...(more?.problems ?? [])],
       }
     } finally {
       await link.close()
     }
   } catch (error) {
-    const { message, code } = asPincerError(error)
-    const auth = code === "AUTH_REQUIRED" || code === "NOT_PAIRED"
-    const fix = auth
-      ? "pincer status --token-file <file with its token>"
-      : named
-        ? "pincer doctor"
-        : "pincer gateway restart"
+    const refusal = asPincerError(error)
     return {
       verdict: "unreachable",
-      url,
-      ...by,
-      ...(named ? {} : { home }),
-      problems: [{ text: message, fix }],
+      probe: { reachable: false, latencyMs: latency(), error: refusal.message },
+      problems: [whyUnreachable(refusal, asking)],
       facts: [["Gateway", name]],
     }
   }
+}
+
+function whyUnreachable({ code, message }: PincerError, { named, running }: Asking): Problem {
+  if (code === "AUTH_REQUIRED" || code === "NOT_PAIRED") {
+    const where = named === undefined ? "" : ` --server ${named.url}`
+    const from = running?.startedWith?.tokenFrom
+    const text = from === undefined ? message : `${message}. It was started with the token that ${from} named.`
+    return { text, fix: `pincer status${where} --token-file <file with its token>` }
+  }
+  if (named) return { text: message, fix: `pincer gateway probe --url ${named.url}` }
+  return { text: message, fix: "pincer gateway restart --force" }
+}
+
+function serviceJson({ running, service, problems }: OwnView): Record<string, unknown> {
+  return {
+    status: running ? "running" : "stopped",
+    ...(running
+      ? { pid: running.pid, port: running.port, version: running.version, startedAt: running.startedAt }
+      : {}),
+    installed: service !== undefined,
+    ...(service ? { supervisor: service } : {}),
+    ...(running || problems.length === 0 ? {} : { why: problems[0]?.text }),
+  }
+}
+
+function serviceFacts({ service, running }: OwnView): [string, string][] {
+  if (!service) return []
+  const starts = service.enabled ? "starts by itself" : "does not start by itself"
+  const mine = running !== undefined && service.pid === running.pid ? "keeps this gateway" : service.words
+  return [["Service", `${service.name}: ${mine}, ${starts}${service.drift === undefined ? "" : ", not up to date"}`]]
 }
 
 function factsOf(gateway: Record<string, unknown>, name: string): [string, string][] {
@@ -191,7 +263,11 @@ function changedSince(path: string, at: number): boolean {
 function show(cli: Cli, status: Status): void {
   const { out } = cli
   const words = {
-    running: status.problems.length === 0 ? "Pincer is running and well." : "Pincer is running.",
+    running: !status.probe
+      ? "Pincer's process is there."
+      : status.problems.length === 0
+        ? "Pincer is running and well."
+        : "Pincer is running.",
     stopped: "Pincer is not running.",
     unreachable: "Pincer does not answer.",
   }

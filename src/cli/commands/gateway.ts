@@ -1,5 +1,5 @@
 // pincer gateway: the daemon in the foreground or in the background.
-import { registerRemote } from "./gateway-remote.ts"
+import { registerRemote, targetOptions } from "./gateway-remote.ts"
 import { registerService } from "./gateway-service.ts"
 import type { CommandGroup } from "./group.ts"
 
@@ -14,6 +14,10 @@ export const gateway: CommandGroup = (program, cli) => {
     .option("-H, --host <address>", "where it listens; default: 127.0.0.1, or the configuration's")
     .option("--port <number>", "default: 18789, or the configuration's")
     .option("--quiet", "no log on the terminal")
+    .option(
+      "--strict-config",
+      "refuse to start with a configuration that is not valid, instead of using the last good one",
+    )
     .addHelpText("after", "\nExample:\n  pincer gateway run --port 18790")
     .action(async (flags) => {
       const { runGateway } = await import("../gateway-run.ts")
@@ -56,11 +60,15 @@ export const gateway: CommandGroup = (program, cli) => {
       const { restartGateway } = await import("../gateway-control.ts")
       await restartGateway(cli(), flags)
     })
-  group
-    .command("status")
-    .description("The same as pincer status.")
+  targetOptions(group.command("status"))
+    .description(
+      "Says in one line how it is, then the facts, its service among them, and for each problem the command that fixes it. Exit code 1 when it does not run.",
+    )
+    .option("--timeout <time>", "longest wait for its answer: milliseconds, or 10s, 2m", "5000")
+    .option("--no-probe", "do not connect: what this machine shows of it")
+    .option("--deep", "also ask whether the model service answers, and for room on the disk")
     .option("--json", "print it as JSON")
-    .addHelpText("after", "\nExample:\n  pincer gateway status --json")
+    .addHelpText("after", "\nExample:\n  pincer gateway status --deep\n  pincer gateway status --json")
     .action(async (flags) => {
       const { showStatus } = await import("../status.ts")
       await showStatus(cli(), flags)

@@ -7,8 +7,8 @@ import { PincerError } from "../../base/errors.ts"
 import { envValue, resolvePaths } from "../../config/paths.ts"
 import type { Cli } from "../cli.ts"
 import { launchd } from "./launchd.ts"
-import { readUnit, type ServiceManager, type ServicePlace } from "./supervisor.ts"
 import { planIn, type ServiceScope, suffixOf } from "./plan.ts"
+import { readUnit, type ServiceManager, type ServicePlace } from "./supervisor.ts"
 import { systemd } from "./systemd.ts"
 
 /** bin/pincer.js of this Pincer. */

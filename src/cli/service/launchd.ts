@@ -4,8 +4,8 @@ import { join } from "node:path"
 import { PincerError } from "../../base/errors.ts"
 import { lastLines } from "../last-lines.ts"
 import { launchdLabel, launchdPlist } from "./launchd-plist.ts"
-import { type Said, type ServiceManager, type ServicePlace, type ServiceState, tool } from "./supervisor.ts"
 import { planIn } from "./plan.ts"
+import { type Said, type ServiceManager, type ServicePlace, type ServiceState, tool } from "./supervisor.ts"
 
 /** launchctl's answer for a job that it does not know: no such process, or could not find service. */
 const UNKNOWN = [3, 113]
