@@ -1,4 +1,5 @@
 // `pincer gateway run`: the daemon in the foreground. SIGTERM and SIGINT drain it; a second one ends it at once.
+import { isatty } from "node:tty"
 import { inspect } from "node:util"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
@@ -11,9 +12,13 @@ export interface RunFlags {
   host?: string
   port?: string
   quiet?: boolean
+  strictConfig?: boolean
 }
 
 const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }
+
+/** What SIGHUP does besides: nothing before there is a gateway that could load its configuration anew. */
+let reload: (() => Promise<void>) | undefined
 
 /** Returns when the gateway has stopped. Throws when it cannot start. */
 export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
@@ -24,9 +29,11 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   const token = givenToken(cli)
   const gateway = await openOwnGateway({
     env: cli.env,
+    onBadConfig: flags.strictConfig ? "refuse" : "stay-reachable",
     flags: { home, profile, config, host: flags.host, port: flags.port, ...(token === undefined ? {} : { token }) },
     ...(flags.quiet ? {} : { terminal: (line: string) => cli.err.line(cli.err.paint(line, "dim")) }),
   })
+  reload = () => gateway.reload()
   endWithoutSecrets(cli, (text) => gateway.withoutSecrets(text))
   for (const warning of gateway.warnings) cli.err.line(`! ${inert(warning)}`)
   cli.out.line(
@@ -49,12 +56,18 @@ function endWithoutSecrets(cli: Cli, withoutSecrets: (text: string) => string): 
   })
 }
 
-/** Resolves with the first signal; the next one ends the process at once. */
+/** Resolves with the first signal that ends it; the next one ends the process at once. */
 function firstSignal(): Promise<string> {
+  const hadTerminal = isatty(0)
   return new Promise((resolve) => {
     let heard = false
     for (const [name, code] of Object.entries(SIGNALS))
       process.on(name, () => {
+        // Its terminal was closed, or else somebody asks for the configuration to be loaded anew.
+        if (name === "SIGHUP" && reload && (!hadTerminal || isatty(0))) {
+          void reload()
+          return
+        }
         if (heard) process.exit(code)
         heard = true
         resolve(name)

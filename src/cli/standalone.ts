@@ -1,5 +1,6 @@
 // A gateway inside this process. The only way in which the command line reaches above the configuration, and only when it is to
 // start a program.
+import { PincerError } from "../base/errors.ts"
 import type { Env } from "../config/paths.ts"
 
 /** What the command line needs of a gateway that it started itself. */
@@ -14,6 +15,8 @@ export interface OwnGateway {
   /** A text as it may be written down: without the secrets that this gateway knows. */
   withoutSecrets(text: string): string
   warnings: string[]
+  /** Loads the configuration anew; what is refused is in the log. */
+  reload(): Promise<void>
   /** Turns that run at this moment. */
   running(): number
   close(graceMs?: number): Promise<void>
@@ -24,12 +27,16 @@ export interface OwnGatewayOptions {
   flags: { home?: string; profile?: string; config?: string; host?: string; port?: number | string; token?: string }
   /** Where people read the log along. */
   terminal?: (line: string) => void
+  /**
+   * What to do with a configuration that cannot be used: "refuse" (the default) throws; "stay-reachable" starts with the one that worked
+   * last, or in safe mode after starts that failed.
+   */
+  onBadConfig?: "refuse" | "stay-reachable"
 }
 
 /** Starts one. Throws PincerError: bad config, home taken or unwritable, port taken. */
 export async function openOwnGateway(options: OwnGatewayOptions): Promise<OwnGateway> {
-  const { openGateway } = await import("../gateway/compose.ts")
-  const gateway = await openGateway(options)
+  const gateway = await opened(options)
   return {
     url: gateway.url,
     token: gateway.parts.token,
@@ -37,7 +44,20 @@ export async function openOwnGateway(options: OwnGatewayOptions): Promise<OwnGat
     suggestion: () => gateway.suggestion(),
     withoutSecrets: (text) => gateway.parts.redactor.text(text),
     warnings: gateway.warnings,
+    async reload() {
+      try {
+        await gateway.parts.live.reload("signal")
+      } catch (error) {
+        // The service has told the log and everybody who listens.
+        if (!(error instanceof PincerError)) gateway.parts.log.error({ err: error }, "The configuration was not loaded")
+      }
+    },
     running: () => gateway.parts.lanes.counts().running,
     close: (graceMs) => gateway.close(graceMs),
   }
+}
+
+async function opened({ onBadConfig, ...options }: OwnGatewayOptions) {
+  if (onBadConfig === "stay-reachable") return (await import("../gateway/boot.ts")).bootGateway(options)
+  return (await import("../gateway/compose.ts")).openGateway(options)
 }

@@ -148,7 +148,8 @@ function bare(schema: unknown): unknown {
   return schema
 }
 
-function schemaAt(path: readonly PropertyKey[]): unknown {
+/** The schema of what may stand at a path; undefined where nothing may. */
+export function schemaAt(path: readonly PropertyKey[]): unknown {
   let schema = bare(configSchema)
   for (const step of path) {
     if (schema instanceof z.ZodObject) schema = bare(schema.shape[String(step)])

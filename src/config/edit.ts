@@ -60,8 +60,11 @@ export function getPath(value: unknown, path: string): unknown {
   return here
 }
 
-/** What a person typed on the command line: JSON when it is JSON, else the text itself. */
+/** What a person typed on the command line: JSON when it is JSON, also True and 'text'; else the text itself. */
 export function parseValue(text: string): unknown {
+  if (/^(?:true|false|null)$/i.test(text)) return JSON.parse(text.toLowerCase())
+  const quoted = /^'([^']*)'$/.exec(text)?.[1]
+  if (quoted !== undefined) return quoted
   try {
     return JSON.parse(text)
   } catch {
@@ -81,6 +84,16 @@ export function unsetPath(text: string | undefined, path: string): string {
   if (getPath(readable(text ?? ""), path) === undefined)
     throw new PincerError("NOT_FOUND", `${formatPath(steps)} is not set in the config file`)
   return change(text, steps, undefined)
+}
+
+/** The text with these places set (undefined: taken out), commented and formatted as before. Not judged. */
+export function withPlaces(
+  text: string | undefined,
+  places: readonly { steps: readonly string[]; after: unknown }[],
+): string {
+  let result = withRoot(text ?? "")
+  for (const { after, steps } of places) result = jsonc().applyEdits(result, editsFor(result, [...steps], after))
+  return result
 }
 
 function change(text: string | undefined, path: ConfigPath, value: unknown): string {
@@ -169,6 +182,9 @@ export function hashOf(text: string | undefined): string {
     .digest("hex")
 }
 
+/** What has happened in a write so far, for tests that end the process there. */
+export type WriteStep = "opened" | "written" | "kept" | "renamed"
+
 /** A writer that takes longer than this is taken for dead. */
 const STALE_WRITER_MS = 10_000
 
@@ -182,36 +198,60 @@ export function writeConfig(
   text: string,
   expectedHash?: string,
   clock: Clock = systemClock,
+  checkpoint: (step: WriteStep) => void = () => undefined,
 ): { hash: string } {
   const checked = checkText(text)
   if (!checked.ok) throw invalidConfig(path, checked.issues)
+  replaceFile(path, text, { expectedHash, clock, checkpoint })
+  return { hash: hashOf(text) }
+}
+
+interface Replacing {
+  expectedHash: string | undefined
+  clock: Clock
+  checkpoint(step: WriteStep): void
+}
+
+/** Puts back what stood there before a write that turned out to be no good, as it was; undefined: there was no file. */
+export function restoreConfig(path: string, text: string | undefined, expectedHash: string): void {
+  if (text === undefined) {
+    if (hashOf(readConfigFile(path)?.text) === expectedHash) rmSync(path, { force: true })
+    return
+  }
+  replaceFile(path, text, { expectedHash, clock: systemClock, checkpoint: () => undefined })
+}
+
+function replaceFile(path: string, text: string, replacing: Replacing): void {
   try {
     makeFolder(dirname(path))
-    replace(followLink(path), text, expectedHash, clock)
+    replace(followLink(path), text, replacing)
   } catch (error) {
     if (error instanceof PincerError) throw error
     throw new PincerError("UNAVAILABLE", `Cannot write ${path}: ${reason(error)}`, { cause: error, retryable: false })
   }
-  return { hash: hashOf(text) }
 }
 
-function replace(path: string, text: string, expectedHash: string | undefined, clock: Clock): void {
+function replace(path: string, text: string, { checkpoint, clock, expectedHash }: Replacing): void {
   // The draft has a fixed name and is made exclusively, so it is also the lock between two writers.
   const draft = `${path}.next`
   const fd = openDraft(draft, path, clock)
   try {
     try {
+      checkpoint("opened")
       const current = readConfigFile(path)
       if (expectedHash !== undefined && hashOf(current?.text) !== expectedHash)
         throw new PincerError("CONFLICT", `${path} has changed since it was read: read it again and repeat the change`)
       fchmodSync(fd, 0o600)
       writeSync(fd, text)
       fsyncSync(fd)
+      checkpoint("written")
       if (current) backUp(path)
+      checkpoint("kept")
     } finally {
       closeSync(fd)
     }
     renameSync(draft, path)
+    checkpoint("renamed")
     syncFolder(dirname(path))
   } catch (error) {
     rmSync(draft, { force: true })

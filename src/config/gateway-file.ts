@@ -23,6 +23,8 @@ export interface GatewayInfo {
   processStart?: string
   /** How it was told to start: a restart tells the next one the same. */
   startedWith?: StartedWith
+  /** What it runs with where that is not what the configuration file says: clients on this machine use the token of the same. */
+  mode?: "last-known-good" | "safe"
 }
 
 export interface StartedWith {
@@ -116,13 +118,14 @@ function writeInfo(file: string, info: GatewayInfo): void {
 
 function decodeInfo(value: unknown): GatewayInfo | undefined {
   if (!isObject(value)) return undefined
-  const { pid, port, url, version, bootId, startedAt, processStart: start } = value
+  const { mode, pid, port, url, version, bootId, startedAt, processStart: start } = value
   if (typeof pid !== "number" || !Number.isInteger(pid) || pid <= 0 || typeof port !== "number") return undefined
   if (typeof url !== "string" || typeof version !== "string" || typeof bootId !== "string") return undefined
   if (typeof startedAt !== "number") return undefined
   return {
     ...{ pid, port, url, version, bootId, startedAt },
     ...(typeof start === "string" ? { processStart: start } : {}),
+    ...(mode === "last-known-good" || mode === "safe" ? { mode } : {}),
     ...(isObject(value["startedWith"]) ? { startedWith: decodeStart(value["startedWith"]) } : {}),
   }
 }

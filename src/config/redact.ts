@@ -78,6 +78,53 @@ export function withRealSecrets(shown: unknown, real: unknown, path: readonly st
   )
 }
 
+/**
+ * The same for a whole text: masks in values and in remarks become what stands in `before`. `known`: what `before` says. Remarks are told
+ * apart by their order, so only where none came or went.
+ */
+export function withRealSecretsInText(text: string, before: string | undefined, known: unknown): string {
+  if (!text.includes(REDACTED)) return text
+  const { applyEdits, getNodeValue, parseTree, visit } = jsonc()
+  const root = parseTree(text, [], { allowTrailingComma: true })
+  const whole: unknown = root && withRealSecrets(getNodeValue(root), known, [])
+  const old = before === undefined ? [] : commentsOf(before)
+  const edits: import("jsonc-parser").Edit[] = []
+  visit(
+    text,
+    {
+      onLiteralValue(value, offset, length, _line, _column, path) {
+        if (typeof value !== "string" || !value.includes(REDACTED)) return
+        edits.push({ offset, length, content: JSON.stringify(valueAt(whole, path())) })
+      },
+    },
+    { allowTrailingComma: true, allowEmptyContent: true },
+  )
+  const comments = commentsOf(text)
+  if (comments.length === old.length)
+    for (const [i, { length, offset, said }] of comments.entries())
+      if (said.includes(REDACTED)) edits.push({ offset, length, content: old[i]?.said ?? said })
+  return applyEdits(
+    text,
+    edits.sort((a, b) => a.offset - b.offset),
+  )
+}
+
+function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
+  let here = value
+  for (const step of path) here = Array.isArray(here) ? here[Number(step)] : isObject(here) ? here[step] : undefined
+  return here
+}
+
+function commentsOf(text: string): { offset: number; length: number; said: string }[] {
+  const found: { offset: number; length: number; said: string }[] = []
+  jsonc().visit(
+    text,
+    { onComment: (offset, length) => void found.push({ offset, length, said: text.slice(offset, offset + length) }) },
+    { allowTrailingComma: true, allowEmptyContent: true },
+  )
+  return found
+}
+
 function redactAt(value: unknown, path: readonly string[]): unknown {
   if (typeof value === "string") return isSecret(value, path) ? REDACTED : patternsOnly.text(withoutCredentials(value))
   if (Array.isArray(value)) return value.map((item) => redactAt(item, path))

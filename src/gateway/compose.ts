@@ -8,6 +8,7 @@ import { AgentFinder, type AgentPlaces } from "../acp/host/find.ts"
 import { knownAgents } from "../acp/host/known-agents.ts"
 import { Desk } from "../agent/approvals.ts"
 import { Elevations } from "../agent/elevation.ts"
+import type { Hosting } from "../agent/hosted-profile.ts"
 import { TurnLanes } from "../agent/lanes.ts"
 import type { Checkpoint, Ports } from "../agent/ports.ts"
 import { isSpecialAddress } from "../base/address.ts"
@@ -33,7 +34,8 @@ import { suggestion } from "./agents.ts"
 import { elevatedRow } from "./approval-rows.ts"
 import { openAuth } from "./auth.ts"
 import { catchUp } from "./catch-up.ts"
-import { ConfigService } from "./config-service.ts"
+import { followConfig } from "./config-following.ts"
+import { type BootState, ConfigService } from "./config-service.ts"
 import { methodTable } from "./dispatch.ts"
 import { openHttpDoor } from "./http/door.ts"
 import { Hub } from "./hub.ts"
@@ -62,6 +64,11 @@ import { Workflows } from "./workflows/workflows.ts"
 export interface GatewayOptions {
   env: Env
   flags?: ConfigFlags
+  /** What to start with, and why it is not what the file says (gateway/boot.ts); default: the file. */
+  loaded?: LoadedConfig
+  boot?: BootState
+  /** Told once this process is the home's only gateway. */
+  claimed?: () => void
   /** Where people read along; undefined for a gateway in the background. */
   terminal?: (line: string) => void
   clock?: Clock
@@ -103,7 +110,8 @@ class Undo {
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const undo = new Undo()
   try {
-    return await assemble(options, loadConfig({ env: options.env, flags: options.flags ?? {} }), undo)
+    const loaded = options.loaded ?? loadConfig({ env: options.env, flags: options.flags ?? {} })
+    return await assemble(options, loaded, undo)
   } catch (error) {
     await undo.run()
     throw error
@@ -116,6 +124,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const clock = options.clock ?? systemClock
   const claim = claimHome(paths.home)
   undo.add(() => claim.release())
+  options.claimed?.()
+  const boot = options.boot ?? { mode: "configured" }
   const token = serverToken({ env, config, home: paths.home, flag: options.flags?.token })
   const redactor = openRedactor({ secrets: knownSecrets({ config, env, base: paths.home }) })
   if (token.token !== undefined) redactor.add(token.token)
@@ -126,17 +136,18 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     text === undefined
       ? loadConfig({ env, flags: options.flags ?? {} })
       : judgeConfig({ env, flags: options.flags ?? {}, paths, file: { text, open: false } })
-  const live = new ConfigService({ loaded, load, clock, log })
+  const live = new ConfigService({ loaded, boot, load, clock, log })
   const copies = schemaCopySettings(config, paths.home, clock)
   const store = openStore({ path: paths.db, durability: config.store.durability, ...copies }, clock, log, redactor)
   undo.add(() => store.close())
   const hub = new Hub(log, redactor)
   const models = openModels({ config: () => live.current(), env, base: paths.home, clock, log })
   const finder = new AgentFinder(agentPlaces(env, paths.home), clock)
-  const agents = liveAgents(live, paths.home, {
-    known: knownAgents,
+  const hostedAgents: Hosting = {
+    known: boot.mode === "safe" ? [] : knownAgents,
     secret: (ref, name) => resolveSecret(ref, { env, base: paths.home, name }),
-  })
+  }
+  const agents = liveAgents(live, paths.home, hostedAgents)
   agents()
   const desk = new Desk(store.approvals, clock, log)
   desk.publish = (envelope) => hub.publish(envelope)
@@ -286,6 +297,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     acp.broadcastText("session.changed", payload)
   }
   undo.add(announceChanges(parts, tellChange))
+  const tellConfig = (payload: string) => {
+    control.broadcastText("config.changed", payload)
+    rpc.broadcast("config.changed", payload)
+    acp.broadcastText("config.changed", payload)
+  }
   await lanes.start()
   await desk.start()
   await elevations.start()
@@ -299,7 +315,9 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const url = `http://${host}:${port}`
   const { bootId } = parts
   const startedWith = startedWithOf(options.flags, token.source)
-  claim.publish({ pid: process.pid, port, url: url.replace(/^http/, "ws"), version, bootId, startedAt, startedWith })
+  const mode = boot.mode === "configured" ? {} : { mode: boot.mode }
+  const wsUrl = url.replace(/^http/, "ws")
+  claim.publish({ pid: process.pid, port, url: wsUrl, version, bootId, startedAt, startedWith, ...mode })
   const warnings = [...loaded.warnings, ...configuredWarnings(config), ...token.warnings, ...server.warnings]
   for (const warning of warnings) log.warn({}, warning)
   log.info({ url, home: paths.home, version }, "The gateway is ready")
@@ -308,10 +326,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     live,
     {
       ...{ env, redactor, home: paths.home, setLevel: logging.setLevel, renewModels: models.renew },
-      hosting: { known: knownAgents, secret: (ref, name) => resolveSecret(ref, { env, base: paths.home, name }) },
+      hosting: hostedAgents,
     },
     hidden,
   )
+  undo.add(followConfig(parts, (news) => tellConfig(JSON.stringify(redactor.value(news)))))
   undo.add(sweepDaily(parts))
   undo.add(catchUp(store, clock, log))
   return {

@@ -30,9 +30,23 @@ export interface ConfigRefusal {
   issues: readonly unknown[]
 }
 
+/**
+ * What the gateway runs with: what the file says; what it said when a gateway last ran with it, because it cannot be used now; or next
+ * to nothing, because starts failed.
+ */
+export type ConfigMode = "configured" | "last-known-good" | "safe"
+
+/** How a start came to its configuration. */
+export interface BootState {
+  mode: ConfigMode
+  /** Why it is not what the file says. */
+  refused?: Pick<ConfigRefusal, "message" | "issues">
+}
+
 export interface ConfigServicePorts {
   /** What is in force first. */
   loaded: LoadedConfig
+  boot?: BootState
   /** Reads the file again, or judges `text` as if the file held it: parsed, validated, exposure judged. Throws PincerError. */
   load(text?: string): LoadedConfig
   clock: Clock
@@ -48,15 +62,27 @@ export class ConfigService implements LiveConfig {
   #loaded: LoadedConfig
   #config: Config
   #last: Promise<unknown> = Promise.resolve()
+  /** The text of the file that was judged last, accepted or not: what is written there anew is not news. */
+  seen: string | undefined
   /** Set while what the file says is not what counts, and could not be. */
   refused: ConfigRefusal | undefined
   /** Told after every reload that changed something or was refused. */
   onReload: (cause: ReloadCause, outcome: ReloadOutcome | ConfigRefusal) => void = () => undefined
+  #mode: ConfigMode
 
   constructor(ports: ConfigServicePorts) {
     this.#ports = ports
     this.#loaded = ports.loaded
+    const { mode, refused } = ports.boot ?? { mode: "configured" }
+    this.#mode = mode
+    if (refused) this.refused = { at: ports.clock.now(), cause: "start", ...refused }
+    if (mode === "configured") this.seen = ports.loaded.text
     this.#config = frozen(ports.loaded.config)
+  }
+
+  /** Only a restart leaves "safe". */
+  get mode(): ConfigMode {
+    return this.#mode
   }
 
   current(): Config {
@@ -100,14 +126,20 @@ export class ConfigService implements LiveConfig {
    * Only within exclusively(). Throws what refuses it, or what failed; then the old configuration is in force.
    */
   async put(text: string, commit: () => void): Promise<ReloadOutcome> {
-    const outcome = await this.#replace(this.#ports.load(text), commit)
+    const outcome = await this.#replace(this.#ports.load(text), () => {
+      commit()
+      this.seen = text
+    })
     this.#tell("write", outcome)
     return outcome
   }
 
   async #reload(cause: ReloadCause): Promise<ReloadOutcome> {
     try {
-      const outcome = await this.#replace(this.#ports.load())
+      const loaded = this.#ports.load()
+      this.seen = loaded.text
+      this.#refuseNothing(loaded)
+      const outcome = await this.#replace(loaded)
       this.#tell(cause, outcome)
       return outcome
     } catch (error) {
@@ -120,11 +152,21 @@ export class ConfigService implements LiveConfig {
     }
   }
 
+  /** A file that vanished or was emptied is not meant as "all defaults": it may be half-way through being written. */
+  #refuseNothing({ path, text = "" }: LoadedConfig): void {
+    if (text.trim() !== "" || (this.#loaded.text ?? "").trim() === "") return
+    throw new PincerError(
+      "NOT_FOUND",
+      `${path} is gone or empty: bring it back ("pincer config undo" does, too), or write {} into it to use the defaults`,
+    )
+  }
+
   #tell(cause: ReloadCause, outcome: ReloadOutcome): void {
+    const isMended = this.refused !== undefined
     this.refused = undefined
     const { changed, restart, warnings } = outcome
     for (const warning of warnings) this.#ports.log.warn({}, warning)
-    if (changed.length + restart.length === 0) return
+    if (changed.length + restart.length === 0 && !isMended) return
     this.#ports.log.info({ cause, changed, restart }, "The configuration was loaded anew")
     this.onReload(cause, outcome)
   }
@@ -132,7 +174,8 @@ export class ConfigService implements LiveConfig {
   async #replace(loaded: LoadedConfig, commit: () => void = () => undefined): Promise<ReloadOutcome> {
     const all = changesBetween(this.#config, loaded.config)
     const takers = [...this.#takers]
-    const isTaken = (change: PlacedChange) => takers.some((taker) => isBelow(change, taker.prefixes))
+    const isTaken = (change: PlacedChange) =>
+      this.#mode !== "safe" && takers.some((taker) => isBelow(change, taker.prefixes))
     const held = all.filter((change) => !isTaken(change))
     const changes = all.filter(isTaken)
     const next = frozen(keepBefore(loaded.config, held))
@@ -156,6 +199,7 @@ export class ConfigService implements LiveConfig {
       await this.#takeBack(done, before.config)
       throw error
     }
+    if (this.#mode === "last-known-good") this.#mode = "configured"
     const paths = (list: readonly PlacedChange[]) => list.map((change) => change.path)
     return { changed: paths(changes), restart: paths(held), warnings: loaded.warnings }
   }

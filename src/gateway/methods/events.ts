@@ -139,6 +139,14 @@ export const events: readonly EventKind[] = [
       '{ sessionKey, sessionId, agentId, runId, ts, phase: "start" | "result", name, toolCallId, args?, isError?, result? }',
   },
   {
+    name: "config.changed",
+    scope: "operator.read",
+    dialect: "claw",
+    summary: "The configuration was loaded anew, or what its file says now was refused and the one before it goes on.",
+    payload:
+      '{ ts, cause: "signal" | "file" | "call" | "write", ok, changed: string[], restart: string[], refused?: { message, issues } }',
+  },
+  {
     name: "client.asked",
     scope: "operator.write",
     summary:

@@ -1,0 +1,93 @@
+// Notices that the configuration file was changed by somebody else: the system says so at once where it can, and a look every two
+// seconds finds what it missed (network disks, links). A file that is being written is left alone until it rests.
+import { type FSWatcher, statSync, watch } from "node:fs"
+import { basename, dirname } from "node:path"
+import type { Clock } from "../base/clock.ts"
+import { asPincerError, PincerError } from "../base/errors.ts"
+import type { Logger } from "../base/log.ts"
+import { readConfigFile } from "../config/load.ts"
+import type { ConfigService } from "./config-service.ts"
+
+export interface WatchPorts {
+  path: string
+  live: Pick<ConfigService, "seen" | "reload">
+  clock: Clock
+  log: Logger
+}
+
+/** From the last sign of a change to the reload. */
+const REST_MS = 100
+const LOOK_MS = 2_000
+
+/** The returned function ends it. */
+export function watchConfig(ports: WatchPorts): () => void {
+  const { clock, path } = ports
+  let cancelRest: (() => void) | undefined
+  let busy: Promise<void> = Promise.resolve()
+  const notice = () => {
+    cancelRest?.()
+    cancelRest = clock.after(REST_MS, () => {
+      busy = busy.then(() => takeUp(ports))
+    })
+  }
+  const watcher = watcherOf(ports, notice)
+  let stamp = stampOf(path)
+  let cancelLook = clock.after(LOOK_MS, look)
+  function look() {
+    const now = stampOf(path)
+    if (now !== stamp) notice()
+    stamp = now
+    cancelLook = clock.after(LOOK_MS, look)
+  }
+  return () => {
+    watcher?.close()
+    cancelRest?.()
+    cancelLook()
+  }
+}
+
+function watcherOf({ log, path }: WatchPorts, notice: () => void): FSWatcher | undefined {
+  const name = basename(path)
+  try {
+    const watcher = watch(dirname(path), { persistent: false }, (_event, changed) => {
+      if (changed === null || changed === name) notice()
+    })
+    watcher.on("error", (error) =>
+      log.debug({ err: error }, "The configuration's folder is looked at every two seconds only"),
+    )
+    return watcher
+  } catch (error) {
+    log.debug({ err: error }, "The configuration's folder is looked at every two seconds only")
+    return undefined
+  }
+}
+
+/** What changes when the file does; the same text for one that is not there. */
+function stampOf(path: string): string {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat ? `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}` : ""
+  } catch (error) {
+    return asPincerError(error).message
+  }
+}
+
+/** A refusal is told by the service; nothing is left to do here. */
+async function takeUp({ live, log, path }: WatchPorts): Promise<void> {
+  try {
+    if (!isNews(path, live.seen)) return
+    await live.reload("file")
+  } catch (error) {
+    if (!(error instanceof PincerError)) log.error({ err: error }, "The configuration could not be loaded anew")
+  }
+}
+
+/** One that cannot be read is news. */
+function isNews(path: string, seen: string | undefined): boolean {
+  try {
+    return readConfigFile(path)?.text !== seen
+  } catch (error) {
+    if (error instanceof PincerError) return true
+    throw error
+  }
+}
