@@ -1,4 +1,6 @@
 // `pincer gateway run`: the daemon in the foreground. SIGTERM and SIGINT drain it; a second one ends it at once.
+
+import { flushCompileCache } from "node:module"
 import { isatty } from "node:tty"
 import { inspect } from "node:util"
 import { resolvePaths } from "../config/paths.ts"
@@ -6,7 +8,7 @@ import type { Cli } from "./cli.ts"
 import { givenToken } from "./connect.ts"
 import { inert } from "./inert.ts"
 import { collectWhenQuiet, keepHeapSmall } from "./resident-memory.ts"
-import { openOwnGateway } from "./standalone.ts"
+import { type OwnGateway, openOwnGateway } from "./standalone.ts"
 
 export interface RunFlags {
   host?: string
@@ -39,13 +41,30 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   cli.out.line(
     `Pincer ${cli.version} listens at ${gateway.url} (home ${resolvePaths(cli.env, cli.flags).home}). Model: ${inert(gateway.chosen())}`,
   )
-  const suggestion = await gateway.suggestion()
-  if (suggestion !== undefined) cli.out.line(inert(suggestion))
+  const stopLater = afterwards(cli, gateway)
   const stopCollecting = collectWhenQuiet(() => gateway.running())
   const signal = await stopping
+  stopLater()
   stopCollecting()
   if (!flags.quiet) cli.err.line(`${signal}: letting running turns end; once more to stop at once`)
   await gateway.close()
+}
+
+const SUGGEST_MS = 300
+const COMPILED_MS = 3_000
+
+/** What can wait until the first callers have been served. The returned function calls it off. */
+function afterwards(cli: Cli, gateway: OwnGateway): () => void {
+  const suggest = async () => {
+    const suggestion = await gateway.suggestion()
+    if (suggestion !== undefined) cli.out.line(inert(suggestion))
+  }
+  const timers = [
+    setTimeout(() => suggest().catch((error: unknown) => cli.err.line(`! ${inert(String(error))}`)), SUGGEST_MS),
+    // Node keeps what it compiled when a process ends in peace; this one may run for months and then be killed.
+    setTimeout(flushCompileCache, COMPILED_MS),
+  ]
+  return () => timers.forEach(clearTimeout)
 }
 
 /** What nobody caught ends the process, as ever; what is told of it is kept in a file, so secrets are taken out first. */
