@@ -2,69 +2,26 @@
 // whoever tries at the same time; what an earlier process left is taken up only when that process is gone.
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
-import { type EnvelopeError, foldSteps, type RunEvent, type RunRecord, type RunStatus } from "../protocol/workflow.ts"
+import type { EnvelopeError, RunEvent, RunRecord, RunStatus } from "../protocol/workflow.ts"
 import type { Database, Row } from "./database.ts"
-import { int, intOrNull, json, text, textOrNull } from "./row.ts"
+import { int, json, text } from "./row.ts"
+import {
+  decodeGate,
+  decodeRecord,
+  type GateRow,
+  type Holder,
+  type NewRun,
+  type RunFact,
+  type RunFence,
+  type RunFilter,
+  type StoredRun,
+} from "./run-rows.ts"
 import type { Effect, StepState, StepTable } from "./steps.ts"
 
-/** A RunEvent before it has its number. */
-export type RunFact = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "runId" | "seq" | "at"> : never) : never
-
-export interface NewRun {
-  runId: string
-  title: string
-  file?: string
-  args: Record<string, unknown>
-  cwd: string
-  startedBy: string
-  /** Whatever the engine needs to go on with it in another process. */
-  settings: Record<string, unknown>
-  definition: unknown
-}
-
-/** The process that runs it: a process id alone may be somebody else's by now. */
-export interface Holder {
-  pid: number
-  /** When that process was born, in whatever words the system has. */
-  birth: string
-}
-
-export interface RunFence {
-  readonly runId: string
-  readonly epoch: number
-}
-
-export interface StoredRun {
-  record: RunRecord
-  settings: Record<string, unknown>
-  definition: unknown
-  output: unknown[] | null
-  holder: Holder | null
-}
-
-export interface GateRow {
-  /** Eight hex digits. */
-  id: string
-  token: string
-  runId: string
-  path: string
-  status: "waiting" | "answered" | "expired" | "canceled"
-  request: Record<string, unknown>
-  answer: Record<string, unknown> | null
-  createdAt: number
-  expiresAt: number | null
-  answeredAt: number | null
-}
-
-export interface RunFilter {
-  status?: readonly RunStatus[]
-  /** Part of the title, the file or the id. */
-  search?: string
-  limit: number
-  offset?: number
-}
-
 const COLUMNS = "id,title,file,status,attempt,holder,cwd,started_by,started_at,ended_at,args,error"
+
+/** Ends the key under which a step's failure lies; alone, that of the run. */
+export const FAILED = "!failed"
 
 /** Owner of the outcomes that are found by idempotency key. */
 const KEYED = "workflow keys"
@@ -98,6 +55,9 @@ export class RunTable {
   readonly #setGate
   readonly #waiting
   readonly #gatesOf
+  readonly #dropGate
+  readonly #dropGatesBelow
+  readonly #dropRefusals
   readonly #getState
   readonly #setState
   readonly #dropState
@@ -133,6 +93,11 @@ export class RunTable {
     this.#setGate = db.statement("UPDATE gates SET status=?,answer=?,answered_at=? WHERE id=? AND status='waiting'")
     this.#waiting = db.statement("SELECT * FROM gates WHERE status='waiting' ORDER BY created_at LIMIT ?")
     this.#gatesOf = db.statement("SELECT * FROM gates WHERE run_id=? ORDER BY created_at")
+    this.#dropGate = db.statement("DELETE FROM gates WHERE run_id=? AND path=?")
+    this.#dropGatesBelow = db.statement("DELETE FROM gates WHERE run_id=?1 AND substr(path,1,length(?2))=?2")
+    this.#dropRefusals = db.statement(
+      "DELETE FROM gates WHERE run_id=? AND (status IN ('canceled','expired') OR json_extract(answer,'$.type')='rejected')",
+    )
     this.#getState = db.statement("SELECT value FROM workflow_state WHERE key=?")
     this.#setState = db.statement("INSERT OR REPLACE INTO workflow_state (key,value,updated_at) VALUES (?,?,?)")
     this.#dropState = db.statement("DELETE FROM workflow_state WHERE substr(key,1,length(?1))=?1")
@@ -237,11 +202,53 @@ export class RunTable {
     })
   }
 
-  /** A step and whatever lies below or hangs on it are to be done anew. */
-  forgetFrom(fence: RunFence, path: string): Promise<void> {
+  /** Steps are to be done anew: `whole` with whatever lies below or hangs on them, `own` by themselves. */
+  forgetFrom(fence: RunFence, whole: readonly string[], own: readonly string[]): Promise<void> {
     return this.#db.write(() => {
       this.#check(fence)
-      this.#steps.forgetBelowNow(fence.runId, path)
+      for (const path of own) this.#steps.forgetNow(fence.runId, path)
+      for (const path of whole) {
+        this.#steps.forgetBelowNow(fence.runId, path)
+        this.#dropGate.run(fence.runId, path)
+        for (const sign of ".[!|?") this.#dropGatesBelow.run(fence.runId, `${path}${sign}`)
+      }
+    })
+  }
+
+  /**
+   * A step failed for good: it is not begun again unless somebody has the run tried again. `below`: how the keys of its own steps begin; what was
+   * cut off there failed with it.
+   */
+  fail(
+    fence: RunFence,
+    path: string,
+    message: string,
+    below: readonly string[],
+    facts: readonly RunFact[],
+  ): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      this.#steps.forgetNow(fence.runId, path)
+      for (const beginning of below) this.#steps.forgetOpenNow(fence.runId, beginning, fence.epoch, FAILED)
+      this.#steps.settleNow(fence.runId, `${path}${FAILED}`, fence.epoch, "read", { message })
+      return this.#appendNow(fence, facts)
+    })
+  }
+
+  /** Steps that failed or were cut off are to be done anew, because what holds them is. */
+  forgetOpen(fence: RunFence, below: readonly string[]): Promise<void> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      for (const beginning of below) this.#steps.forgetOpenNow(fence.runId, beginning, fence.epoch, FAILED)
+    })
+  }
+
+  /** The run is tried again: its failures go, and whoever said no or nothing is asked again. */
+  forgetFailures(fence: RunFence): Promise<void> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      this.#steps.forgetEndingNow(fence.runId, FAILED)
+      this.#dropRefusals.run(fence.runId)
     })
   }
 
@@ -458,38 +465,5 @@ export class RunTable {
     const row = this.#fence.get(fence.runId)
     if (!row || row["attempt"] !== fence.epoch || row["status"] !== "running")
       throw new RunFenced(`Run ${fence.runId} has moved on from attempt ${fence.epoch}`)
-  }
-}
-
-function decodeRecord(row: Row, events: readonly RunEvent[]): RunRecord {
-  const file = textOrNull(row, "file")
-  return {
-    runId: text(row, "id"),
-    title: text(row, "title"),
-    ...(file === null ? {} : { file }),
-    status: text(row, "status") as RunStatus,
-    args: json(row, "args"),
-    cwd: text(row, "cwd"),
-    startedAt: int(row, "started_at"),
-    endedAt: intOrNull(row, "ended_at"),
-    attempt: int(row, "attempt"),
-    steps: foldSteps(events),
-    startedBy: text(row, "started_by"),
-    ...(row["error"] === null ? {} : { error: json<EnvelopeError>(row, "error") }),
-  }
-}
-
-function decodeGate(row: Row): GateRow {
-  return {
-    id: text(row, "id"),
-    token: text(row, "token"),
-    runId: text(row, "run_id"),
-    path: text(row, "path"),
-    status: text(row, "status") as GateRow["status"],
-    request: json(row, "request"),
-    answer: row["answer"] === null ? null : json(row, "answer"),
-    createdAt: int(row, "created_at"),
-    expiresAt: intOrNull(row, "expires_at"),
-    answeredAt: intOrNull(row, "answered_at"),
   }
 }

@@ -19,6 +19,9 @@ export class StepTable {
   readonly #clear
   readonly #drop
   readonly #dropBelow
+  readonly #dropEnding
+  readonly #dropOpen
+  readonly #dropOpenBelow
   readonly #epoch
 
   constructor(db: Database, clock: Clock) {
@@ -30,6 +33,11 @@ export class StepTable {
     this.#clear = db.statement("DELETE FROM steps WHERE owner=?")
     this.#drop = db.statement("DELETE FROM steps WHERE owner=? AND key=?")
     this.#dropBelow = db.statement("DELETE FROM steps WHERE owner=?1 AND substr(key,1,length(?2))=?2")
+    this.#dropEnding = db.statement("DELETE FROM steps WHERE owner=?1 AND substr(key,-length(?2))=?2")
+    this.#dropOpen = db.statement("DELETE FROM steps WHERE owner=? AND key=? AND state='intended' AND epoch=?")
+    this.#dropOpenBelow = db.statement(
+      "DELETE FROM steps WHERE owner=?1 AND substr(key,1,length(?2))=?2 AND (state='intended' AND epoch=?4 OR substr(key,-length(?3))=?3)",
+    )
     this.#epoch = db.statement("SELECT epoch FROM steps WHERE owner=? AND key=? AND state='intended'")
   }
 
@@ -59,6 +67,20 @@ export class StepTable {
   forgetBelowNow(owner: string, key: string): void {
     this.#drop.run(owner, key)
     for (const sign of ".[!|?") this.#dropBelow.run(owner, `${key}${sign}`)
+  }
+
+  /** Within a write: all whose keys end so. */
+  forgetEndingNow(owner: string, ending: string): void {
+    this.#dropEnding.run(owner, ending)
+  }
+
+  /**
+   * Within a write: of the step of this key, or of those whose keys begin so when it ends in a sign: what this attempt began and has no outcome, and
+   * what ends so.
+   */
+  forgetOpenNow(owner: string, key: string, epoch: number, ending: string): void {
+    if (/[.[!|?]$/.test(key)) this.#dropOpenBelow.run(owner, key, ending, epoch)
+    else this.#dropOpen.run(owner, key, epoch)
   }
 
   intentEpoch(owner: string, key: string): number | undefined {

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { systemClock } from "../../src/base/clock.ts"
 import { silentLogger } from "../../src/base/log.ts"
 import { openStore } from "../../src/store/open.ts"
-import { EFFECTS, RUN } from "./crash-workflow.ts"
+import { EFFECTS, RUN, UNDONE } from "./crash-workflow.ts"
 
 const POINTS = ["step.intended", "step.acted", "step.recorded", "gate.opened", "gate.answered"] as const
 
@@ -26,17 +26,18 @@ export interface Survived {
 /** One run through at most `kills` deaths. */
 export async function crashWorkflowRound(random: () => number, kills: number, seen: Survived): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "pincer-crash-workflow-"))
-  const story: string[] = []
+  const ending = random() < 0.5 ? "whole" : "failing"
+  const story: string[] = [ending]
   try {
     for (let life = 0; life <= kills; life++) {
       const death: Death = life === kills ? { type: "none" } : nextDeath(random)
-      const killed = await oneLife(folder, death)
+      const killed = await oneLife(folder, ending, death)
       story.push(`${JSON.stringify(death)} ${killed ? "died" : "ended"}`)
       seen.lives += 1
       seen.kills += killed ? 1 : 0
       if (!killed) break
     }
-    seen.uncertain += await check(folder, story.join("; "))
+    seen.uncertain += await check(folder, ending, story.join("; "))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -51,10 +52,10 @@ function nextDeath(random: () => number): Death {
 }
 
 /** True when it was killed before its end. */
-async function oneLife(folder: string, death: Death): Promise<boolean> {
+async function oneLife(folder: string, ending: string, death: Death): Promise<boolean> {
   const file = join(import.meta.dirname, "crash-workflow.ts")
-  const args = death.type === "point" ? [file, folder, death.point, String(death.nth)] : [file, folder]
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
+  const args = death.type === "point" ? [folder, ending, death.point, String(death.nth)] : [folder, ending]
+  const child = spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "pipe"] })
   let lines = 0
   let said = ""
   child.stderr.on("data", (chunk) => (said += chunk))
@@ -72,7 +73,7 @@ async function oneLife(folder: string, death: Death): Promise<boolean> {
 }
 
 /** How many steps stopped as uncertain. */
-async function check(folder: string, story: string): Promise<number> {
+async function check(folder: string, ending: string, story: string): Promise<number> {
   const did = readFileSync(join(folder, "effects"), "utf8").trimEnd().split("\n")
   const acted = did.filter((path) => path !== "look")
   const books = openStore({ path: join(folder, "p.db"), durability: "normal" }, systemClock, silentLogger)
@@ -81,8 +82,9 @@ async function check(folder: string, story: string): Promise<number> {
   const events = await books.runs.events(RUN, 0, -1)
   await books.close()
   const error = JSON.stringify(stored?.record.error)
-  assert.equal(stored?.record.status, "completed", `${story}: ${error}`)
-  assert.deepEqual(acted.toSorted(), EFFECTS.toSorted(), `${story}: effects`)
+  const fails = ending === "failing"
+  assert.equal(stored?.record.status, fails ? "failed" : "completed", `${story}: ${error}`)
+  assert.deepEqual(acted.toSorted(), [...EFFECTS, ...(fails ? UNDONE : [])].toSorted(), `${story}: effects`)
   const open = gates.filter((gate) => gate.status === "waiting").map((gate) => gate.path)
   assert.deepEqual(open, [], `${story}: gates that wait`)
   assert.deepEqual(
@@ -91,7 +93,9 @@ async function check(folder: string, story: string): Promise<number> {
     `${story}: numbers`,
   )
   assert.equal(events.filter((event) => event.type === "run.ended").length, 1, `${story}: ends`)
-  const unfinished = stored?.record.steps.filter((step) => step.status !== "completed" && step.status !== "skipped")
+  const unfinished = stored?.record.steps.filter(
+    (step) => step.status !== "completed" && step.status !== "skipped" && step.path !== "broke",
+  )
   assert.deepEqual(unfinished, [], `${story}: steps`)
   return gates.filter((gate) => gate.path.includes("?uncertain")).length
 }

@@ -1,7 +1,7 @@
 // A run of 30 steps in a process of its own that can be killed at any moment: begins it, or goes on with it, until it has ended.
-// Usage: node crash-workflow.ts <folder> [<checkpoint> <n>]: kills itself (SIGKILL) the n-th time it passes that point. Prints a line for each
-// point it passes. What steps do to the world is a line in the file "effects": their path. A question whether a step that was cut off has acted is
-// answered by looking there.
+// Usage: node crash-workflow.ts <folder> whole|failing [<checkpoint> <n>]: the run ends well, or fails and undoes what it did; it kills itself
+// (SIGKILL) the n-th time it passes that point. Prints a line for each point it passes. What steps do to the world is a line in the file "effects":
+// their path. A question whether a step that was cut off has acted is answered by looking there.
 import { appendFileSync, existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -9,7 +9,7 @@ import { systemClock } from "../../src/base/clock.ts"
 import { silentLogger } from "../../src/base/log.ts"
 import type { Envelope } from "../../src/protocol/workflow.ts"
 import { openStore } from "../../src/store/open.ts"
-import type { GateRow } from "../../src/store/runs.ts"
+import type { GateRow } from "../../src/store/run-rows.ts"
 import type { Command, ProgramResult } from "../../src/workflow/command.ts"
 import { approve } from "../../src/workflow/commands/approve.ts"
 import type { GateReply } from "../../src/workflow/engine/engine.ts"
@@ -65,6 +65,15 @@ steps:
 finally:
   - { id: last, run: act }
 `
+/** At the end of the run that fails: what it does then, too. */
+export const UNDONE: readonly string[] = ["broke", "undo", "each2[0].back", "each2[1].back", "told"]
+const FAILING = `  - { id: broke, run: broke, effect: write }
+on_failure:
+  - { id: undo, run: act }
+  - { id: each2, for_each: "[1, 2]", steps: [{ id: back, run: act }] }
+  - { id: sorry, approval: "Tell them?" }
+  - { id: told, run: act }
+`
 const CHILD = `args: { n: { type: integer, required: true } }
 steps:
   - { id: in, run: act }
@@ -89,7 +98,7 @@ const mark: Command = {
   },
 }
 
-async function main(folder: string, point: string | undefined, nth: number): Promise<void> {
+async function main(folder: string, text: string, point: string | undefined, nth: number): Promise<void> {
   const effects = join(folder, "effects")
   const done = (): string[] => (existsSync(effects) ? readFileSync(effects, "utf8").trimEnd().split("\n") : [])
   const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -106,7 +115,7 @@ async function main(folder: string, point: string | undefined, nth: number): Pro
     if (!seen) appendFileSync(effects, `${path}\n`)
     say(`did ${path}`)
     await pause()
-    return result
+    return what === "broke" ? { ...result, exitCode: 1, stderr: "it broke" } : result
   }
   const books = openStore({ path: join(folder, "p.db"), durability: "normal" }, systemClock, silentLogger)
   const ports: EnginePorts = {
@@ -139,7 +148,7 @@ async function main(folder: string, point: string | undefined, nth: number): Pro
     if (status === "completed" || status === "failed" || status === "canceled") break
     let envelope: Envelope
     const waits = stored && (await books.runs.gatesOf(RUN)).find((gate) => gate.status === "waiting")
-    if (!stored) envelope = await engine.start({ ...how, ...source(folder), ...STARTER })
+    if (!stored) envelope = await engine.start({ ...how, ...source(folder, text), ...STARTER })
     else if (waits && status !== "running") envelope = await engine.answer(waits.token, replyTo(waits, done()), how)
     else envelope = await engine.resume(RUN, how)
     say(envelope.ok ? envelope.status : `failed ${envelope.error.message}`)
@@ -150,11 +159,11 @@ async function main(folder: string, point: string | undefined, nth: number): Pro
 
 const STARTER = { runId: RUN, args: {}, startedBy: "crash", agentId: "main", identity: {} }
 
-function source(folder: string): Pick<Parameters<WorkflowEngine["start"]>[0], "source" | "cwd"> {
+function source(folder: string, text: string): Pick<Parameters<WorkflowEngine["start"]>[0], "source" | "cwd"> {
   const file = join(realpathSync(folder), "main.lobster")
   writeFileSync(join(folder, "child.lobster"), CHILD)
-  writeFileSync(file, MAIN)
-  const { definition, problems } = readWorkflow(MAIN, file)
+  writeFileSync(file, text)
+  const { definition, problems } = readWorkflow(text, file)
   const wrong = problems.find((one) => one.level === "error")
   if (!definition || wrong) throw new Error(wrong?.message ?? "It cannot be read")
   return { source: { type: "workflow", definition }, cwd: folder }
@@ -164,6 +173,7 @@ function replyTo(gate: GateRow, done: readonly string[]): GateReply {
   const [path, question] = gate.path.split("?uncertain")
   if (question !== undefined) {
     const acted = done.some((one) => one === path || one.startsWith(`${path}|`))
+    if (acted && path === "broke") return { type: "respond", response: { did: "fail" } }
     return { type: "respond", response: acted ? { did: "done", output: "{}" } : { did: "again" } }
   }
   return gate.request["type"] === "input"
@@ -172,7 +182,8 @@ function replyTo(gate: GateRow, done: readonly string[]): GateReply {
 }
 
 if (import.meta.main) {
-  const [folder, point, nth] = process.argv.slice(2)
-  if (!folder) throw new TypeError("Usage: crash-workflow.ts <folder> [<checkpoint> <n>]")
-  await main(folder, point, Number(nth ?? 1))
+  const [folder, ending, point, nth] = process.argv.slice(2)
+  if (!folder) throw new TypeError("Usage: crash-workflow.ts <folder> whole|failing [<checkpoint> <n>]")
+  const text = ending === "failing" ? MAIN.replace("finally:\n", () => `${FAILING}finally:\n`) : MAIN
+  await main(folder, text, point, Number(nth ?? 1))
 }

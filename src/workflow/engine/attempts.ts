@@ -9,7 +9,7 @@ import { expand } from "../language/template.ts"
 import { charge, chargesOf, checkCost } from "./cost.ts"
 import { effectOf } from "./effects.ts"
 import { askWhatHappened } from "./gate-step.ts"
-import { ended, type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
+import { belowOf, ended, type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
 import { GateWaits, isBeyond, RunStopped } from "./signals.ts"
 import { valueOfResult } from "./values.ts"
 
@@ -69,6 +69,7 @@ export async function withAttempts(
       const pauseMs = pauseOf(step.retry!, n)
       run.warn(`Step ${path}: attempt ${n} of ${max} failed (${message}); again in ${pauseMs} ms`)
       await clock.sleep(pauseMs, run.signal)
+      await run.log.forgetOpen(belowOf(step, frame.prefix))
     }
   }
 }

@@ -45,7 +45,7 @@ export async function runBody(
     case "workflow":
       return subWorkflow(run, step, body, path, frame, attempt)
     case "for_each":
-      return runLoop(run, step, body, path, frame)
+      return runLoop(run, step, body, path, frame, attempt.signal)
     case "parallel":
       return runParallel(run, step, body, path, frame, attempt.signal)
     case "tool": {

@@ -1,6 +1,6 @@
 // The envelope of a run: Lobster's fields as they are, ours beside them.
 import type { Envelope, EnvelopeExtras, RunStep } from "../../protocol/workflow.ts"
-import type { GateRow, StoredRun } from "../../store/runs.ts"
+import type { GateRow, StoredRun } from "../../store/run-rows.ts"
 import { shownGate } from "./gates.ts"
 
 /** `waiting`: the gate that the envelope tells of, when the run waits. */

@@ -39,6 +39,11 @@ export async function answerAt(
   return answer
 }
 
+/** Where the result of a step with its gate lies. */
+export function passedKey(path: string): string {
+  return `${path}!passed`
+}
+
 /** A step's gate, after its own work. `own`: what that work left. */
 export async function passGate(
   run: RunContext,
@@ -48,7 +53,7 @@ export async function passGate(
   frame: StepFrame,
   own: StepResult | undefined,
 ): Promise<StepResult> {
-  const key = `${path}!passed`
+  const key = passedKey(path)
   const passed = await run.log.known<StepResult>(key)
   if (passed) return passed
   // What an input is given is its subject; what it gives is the answer.

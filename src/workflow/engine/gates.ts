@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto"
 import { compileSchema } from "../../base/json-schema.ts"
 import type { ApprovalRequest, InputRequest } from "../../protocol/workflow.ts"
-import type { GateRow } from "../../store/runs.ts"
+import type { GateRow } from "../../store/run-rows.ts"
 import type { GateAnswer, GateRequest } from "../command.ts"
 import { UnreadableText } from "../failure.ts"
 import type { GateReply } from "./engine.ts"

@@ -13,19 +13,21 @@ export async function runLoop(
   body: Extract<StepBody, { type: "for_each" }>,
   path: string,
   frame: StepFrame,
+  signal: AbortSignal,
 ): Promise<StepResult> {
+  const inner: RunContext = { ...run, signal }
   const items = listOf(body.source, frame)
   if (items.length > MAX_ITEMS)
     throw new Error(`for_each of step ${step.id} goes over ${items.length} items: at most ${MAX_ITEMS}`)
   const out: unknown[] = []
   const { batchSize, concurrency, indexVar, itemVar, pauseMs, steps } = body
-  await inPool(run, items.length, concurrency, async (i) => {
+  await inPool(inner, items.length, concurrency, async (i) => {
     if (pauseMs > 0 && i > 0 && i % batchSize === 0 && !(await run.log.known(`${path}[${i}]!paused`))) {
-      await run.ports.clock.sleep(pauseMs, run.signal)
+      await run.ports.clock.sleep(pauseMs, signal)
       await run.log.settle(`${path}[${i}]!paused`, "read", true, [])
     }
     const item = items[i]
-    const inner: StepFrame = {
+    const own: StepFrame = {
       ...frame,
       results: new Map(frame.results)
         .set(itemVar, { id: itemVar, json: item, stdout: typeof item === "string" ? item : JSON.stringify(item) })
@@ -33,13 +35,13 @@ export async function runLoop(
       prefix: `${path}[${i}].`,
       last: { result: undefined },
     }
-    await run.walk.steps(run, steps, inner)
+    await run.walk.steps(inner, steps, own)
     const row: [string, unknown][] = [
       [itemVar, item],
       [indexVar, i],
     ]
     for (const { id } of steps) {
-      const result = inner.results.get(id)
+      const result = own.results.get(id)
       if (result && !result.skipped)
         row.push([
           id,

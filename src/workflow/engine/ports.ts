@@ -2,7 +2,8 @@
 import type { Clock } from "../../base/clock.ts"
 import type { Logger } from "../../base/log.ts"
 import type { RunEvent } from "../../protocol/workflow.ts"
-import type { Holder, RunTable } from "../../store/runs.ts"
+import type { Holder } from "../../store/run-rows.ts"
+import type { RunTable } from "../../store/runs.ts"
 import type { AgentAsk, Command, ModelAnswer, ModelAsk, ModelUsage, ProgramResult, ProgramRun } from "../command.ts"
 
 /** Which step something is done for: decisions and audit lines name it. */

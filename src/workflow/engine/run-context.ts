@@ -1,7 +1,8 @@
 // What one attempt of one run carries from step to step: its fence, its signal, what it prints, and the writes that may still be on their way.
 
 import type { RunStepStatus, StepKind } from "../../protocol/workflow.ts"
-import type { RunFact, RunFence } from "../../store/runs.ts"
+import type { RunFact, RunFence } from "../../store/run-rows.ts"
+import { FAILED } from "../../store/runs.ts"
 import type { Effect } from "../../store/steps.ts"
 import type { Command } from "../command.ts"
 import type { Definition, StepDefinition } from "../definition.ts"
@@ -75,8 +76,9 @@ export class StepLog {
   }
 
   async state(key: string): ReturnType<EnginePorts["runs"]["state"]> {
-    if (this.#fresh && !this.#written.has(key)) return { type: "new" }
-    await this.flush()
+    // Only its own writes may still be on their way.
+    if (this.#written.has(key)) await this.flush()
+    else if (this.#fresh) return { type: "new" }
     return this.#ports.runs.state(this.#fence, key)
   }
 
@@ -118,6 +120,23 @@ export class StepLog {
     await this.tell(facts)
   }
 
+  /** A step failed for good. `below`: as belowOf() gives it. */
+  async fail(path: string, message: string, below: readonly string[], facts: readonly RunFact[]): Promise<void> {
+    this.#written.add(`${path}${FAILED}`)
+    this.#written.delete(path)
+    this.#show(await this.#ports.runs.fail(this.#fence, path, message, below, facts))
+  }
+
+  /** Why a step failed for good. */
+  async failure(path: string): Promise<string | undefined> {
+    return (await this.known<{ message: string }>(`${path}${FAILED}`))?.message
+  }
+
+  /** What failed or was cut off below is to be done anew. */
+  async forgetOpen(below: readonly string[]): Promise<void> {
+    if (below.length > 0) await this.#ports.runs.forgetOpen(this.#fence, below)
+  }
+
   async tell(facts: readonly RunFact[]): Promise<void> {
     this.#show(await this.#ports.runs.append(this.#fence, facts))
   }
@@ -153,6 +172,21 @@ export class Spent {
 
 export function stopIfTold({ signal }: RunContext): void {
   if (signal.aborted) throw signal.reason
+}
+
+/** How the keys of a step's own steps begin. Branches stand beside what holds them. */
+export function belowOf({ body, id }: StepDefinition, prefix: string): string[] {
+  if (body.type !== "parallel") return body.type === "for_each" || body.type === "workflow" ? inside(prefix + id) : []
+  return body.branches.flatMap((branch) => [
+    prefix + branch.id,
+    `${prefix}${branch.id}!`,
+    ...inside(prefix + branch.id),
+    ...belowOf(branch, prefix),
+  ])
+}
+
+function inside(path: string): string[] {
+  return [`${path}[`, `${path}.`]
 }
 
 export function ended(

@@ -5,8 +5,8 @@ import { holds, parseCondition } from "../language/condition.ts"
 import type { StepResult } from "../language/reference.ts"
 import { withAttempts } from "./attempts.ts"
 import { runBody } from "./body.ts"
-import { passGate } from "./gate-step.ts"
-import { ended, type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
+import { passedKey, passGate } from "./gate-step.ts"
+import { belowOf, ended, type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
 import { GateWaits, isBeyond, RestSkipped } from "./signals.ts"
 
 /** Steps of one list that run at once, when needs allow it. */
@@ -61,6 +61,8 @@ export async function runStep(run: RunContext, step: StepDefinition, frame: Step
     if (known.error && step.onError === "skip_rest") throw new RestSkipped()
     return
   }
+  const failure = known ? undefined : await run.log.failure(path)
+  if (failure !== undefined) throw new Error(failure)
   if (!known && !isWanted(step, frame)) {
     const skipped: StepResult = { id: step.id, skipped: true }
     await run.log.settle(path, "read", skipped, [ended(path, step.kind, "skipped", 0)])
@@ -79,6 +81,18 @@ export async function runStep(run: RunContext, step: StepDefinition, frame: Step
   } catch (error) {
     if (isBeyond(error)) throw error
     await failed(run, step, path, frame, error)
+  }
+}
+
+/** Results of a list that was left for good, so that what runs at the end can name them. Begins nothing. */
+export async function recall(run: RunContext, steps: readonly StepDefinition[], frame: StepFrame): Promise<void> {
+  for (const step of steps) {
+    const path = frame.prefix + step.id
+    const own = await run.log.known<StepResult>(path)
+    const isWhole = step.gate === undefined || own?.skipped || own?.error
+    const known = isWhole ? own : await run.log.known<StepResult>(passedKey(path))
+    if (known) keep(frame, known)
+    if (step.body.type === "parallel") await recall(run, step.body.branches, frame)
   }
 }
 
@@ -103,7 +117,9 @@ async function failed(
   const message = error instanceof Error ? error.message : String(error)
   const fact = ended(path, step.kind, "failed", 0, message)
   if (step.onError === "stop") {
-    await run.log.forget(path, [fact])
+    // What holds this step ends, and says in the same write what becomes of it.
+    if (run.signal.aborted) await run.log.tell([fact])
+    else await run.log.fail(path, message, belowOf(step, frame.prefix), [fact])
     throw error
   }
   const result: StepResult = { id: step.id, error: true, errorMessage: message }

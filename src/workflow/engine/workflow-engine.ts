@@ -2,10 +2,12 @@
 import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
 import type { Envelope, EnvelopeError, RunStatus } from "../../protocol/workflow.ts"
-import { type RunFence, RunFenced, type StoredRun } from "../../store/runs.ts"
+import type { RunFence, StoredRun } from "../../store/run-rows.ts"
+import { FAILED, RunFenced } from "../../store/runs.ts"
 import type { Definition } from "../definition.ts"
 import { envelopeError, UnreadableText } from "../failure.ts"
 import { parsePipeline } from "../language/grammar.ts"
+import { againFrom } from "./again.ts"
 import { argumentsOf } from "./arguments.ts"
 import { ownPlace } from "./body.ts"
 import { recallCost } from "./cost.ts"
@@ -18,13 +20,19 @@ import type { EnginePorts } from "./ports.ts"
 import { type RunContext, Spent, type StepFrame, StepLog } from "./run-context.ts"
 import { GateWaits, Refused, RunStopped } from "./signals.ts"
 import { argumentVariables, itemsOfResult } from "./values.ts"
-import { runStep, runSteps } from "./walk.ts"
+import { recall, runStep, runSteps } from "./walk.ts"
 
 /** How often a running process looks whether the run is still its own. */
 const LOOK_MS = 1_000
 const TITLE = 200
 /** Where the one step of a run that is a pipeline stands in the journal. */
 const PIPELINE = "pipeline"
+
+/** Why a run was left for what runs at its end. */
+interface Over {
+  type: "failed" | "refused"
+  message: string
+}
 
 interface Kept {
   source: { type: "pipeline"; text: string } | { type: "workflow" }
@@ -133,8 +141,7 @@ export class WorkflowEngine implements Engine {
     await this.#expire()
     const { runs, holder, isAlive } = this.#ports
     const fence = await runs.take(runId, holder, from, isAlive)
-    if (forget !== undefined) await runs.forgetFrom(fence, forget)
-    if (from.includes("failed")) await this.#forgetAftermath(fence)
+    if (from.includes("failed")) await this.#forgetEnd(fence, forget)
     await this.#tellBegin(fence)
     return this.#attempt(fence, how)
   }
@@ -145,11 +152,14 @@ export class WorkflowEngine implements Engine {
     this.#publish(events.filter((event) => event.type === "run.started" && event.attempt === epoch))
   }
 
-  /** What runs at the end runs at each end. */
-  async #forgetAftermath(fence: RunFence): Promise<void> {
-    const definition = (await this.#ports.runs.get(fence.runId))?.definition as Definition | null | undefined
-    for (const { id } of [...(definition?.finally ?? []), ...(definition?.onFailure ?? [])])
-      await this.#ports.runs.forgetFrom(fence, id)
+  /** A run is tried again: its failures go, and what runs at the end runs at each end. `from`: a step that is done again with all after it. */
+  async #forgetEnd(fence: RunFence, from: string | undefined): Promise<void> {
+    const { runs } = this.#ports
+    const definition = (await runs.get(fence.runId))?.definition as Definition | null | undefined
+    await runs.forgetFailures(fence)
+    const last = [...(definition?.finally ?? []), ...(definition?.onFailure ?? [])].map(({ id }) => id)
+    const again = from === undefined ? { whole: [], own: [] } : againFrom(definition?.steps ?? [], from)
+    await runs.forgetFrom(fence, [...last, ...again.whole], again.own)
   }
 
   async #expire(): Promise<void> {
@@ -218,6 +228,16 @@ export class WorkflowEngine implements Engine {
     }
     try {
       await recallCost(run)
+      const over = await run.log.known<Over>(FAILED)
+      if (over && definition) {
+        await recall(run, definition.steps, base)
+        return await this.#ended(
+          run,
+          definition,
+          base,
+          over.type === "refused" ? new Refused(over.message) : new Error(over.message),
+        )
+      }
       const output = definition ? await this.#workflow(run, definition, base) : await this.#pipeline(run, kept, base)
       await run.log.flush()
       return await this.#end(fence, { status: "completed", output })
@@ -282,10 +302,8 @@ export class WorkflowEngine implements Engine {
     }
     const canceled = error instanceof Refused || (error instanceof RunStopped && error.kind === "canceled")
     if (definition && !(error instanceof RunStopped)) {
-      const frame = { ...base, ...ownPlace(definition, base) }
       try {
-        if (!canceled) await this.#aftermath(run, definition.onFailure, frame)
-        await this.#aftermath(run, definition.finally, frame)
+        await this.#atEnd(run, definition, base, canceled ? "refused" : "failed", error)
       } catch (stop) {
         return this.#ended(run, definition, base, stop)
       }
@@ -298,6 +316,24 @@ export class WorkflowEngine implements Engine {
       output: [],
       error: { ...envelopeError(error), type: "runtime_error" },
     })
+  }
+
+  /** What runs after a failure. That it has begun is written down first: whoever takes the run up goes on here, and nowhere before. */
+  async #atEnd(
+    run: RunContext,
+    definition: Definition,
+    base: StepFrame,
+    type: Over["type"],
+    error: unknown,
+  ): Promise<void> {
+    const { finally: last, onFailure } = definition
+    const first = type === "failed" ? onFailure : []
+    if (first.length + last.length === 0) return
+    const over: Over = { type, message: envelopeError(error).message }
+    await run.log.settle(FAILED, "read", over, [])
+    const frame = { ...base, ...ownPlace(definition, base) }
+    const waits = (await this.#aftermath(run, first, frame)) ?? (await this.#aftermath(run, last, frame))
+    if (waits) throw waits
   }
 
   async #isUncertain(gateId: string | undefined): Promise<boolean> {
