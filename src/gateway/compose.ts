@@ -1,6 +1,6 @@
 // The only place where rooms are introduced to one another: it constructs, connects, starts in order and stops in reverse, and
 // holds no product decision. Nothing is half-started: when a step fails, those before it are undone and the error is thrown.
-import { readFileSync, realpathSync } from "node:fs"
+import { existsSync, readFileSync, realpathSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { hostname, userInfo } from "node:os"
 import { join, resolve } from "node:path"
@@ -19,7 +19,7 @@ import { openRedactor } from "../base/redact.ts"
 import { claimHome, type StartedWith } from "../config/gateway-file.ts"
 import { knownSecrets } from "../config/known-secrets.ts"
 import { type ConfigFlags, judgeConfig, type LoadedConfig, loadConfig } from "../config/load.ts"
-import type { Env } from "../config/paths.ts"
+import { type Env, resolvePaths } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { resolveSecret, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
@@ -108,6 +108,7 @@ class Undo {
 
 /** Starts a gateway. Throws PincerError when it cannot: bad config, home taken or unwritable, port taken. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  await finishCutOffRestore(options)
   const undo = new Undo()
   try {
     const loaded = options.loaded ?? loadConfig({ env: options.env, flags: options.flags ?? {} })
@@ -116,6 +117,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     await undo.run()
     throw error
   }
+}
+
+/** Before anything of the home is read. */
+async function finishCutOffRestore({ env, flags }: GatewayOptions): Promise<void> {
+  const { home } = resolvePaths(env, flags)
+  if (!existsSync(join(home, "restore.json"))) return
+  const { finishRestore } = await import("../backup/restore-journal.ts")
+  await finishRestore(home)
 }
 
 async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Undo): Promise<Gateway> {
