@@ -36,6 +36,8 @@ import { openAuth } from "./auth.ts"
 import { catchUp } from "./catch-up.ts"
 import { followConfig } from "./config-following.ts"
 import { type BootState, ConfigService } from "./config-service.ts"
+import { DeviceCodeDesk } from "./device-codes.ts"
+import { DeviceDesk } from "./device-desk.ts"
 import { methodTable } from "./dispatch.ts"
 import { openHttpDoor } from "./http/door.ts"
 import { Hub } from "./hub.ts"
@@ -43,6 +45,7 @@ import { Lendings } from "./lending.ts"
 import { serverOpener } from "./lent-servers.ts"
 import { liveAgents, namedProfiles, sandboxSettings, takeSettings, toolSettings } from "./live-settings.ts"
 import { openLog } from "./logging.ts"
+import { ConfiguredServers } from "./mcp-servers.ts"
 import { methods } from "./methods/index.ts"
 import { openModels } from "./models.ts"
 import type { Parts } from "./parts.ts"
@@ -192,6 +195,15 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const openServers = serverOpener({ clock, log, redactor, env: settings.exec.env, version: ownVersion() })
   const lendings = new Lendings({ clock, log, openServers })
   undo.add(() => lendings.close())
+  const rights = openRights({ books: store, clock, live, elevations, sandbox })
+  const { HOME, LANG, PATH } = settings.exec.env
+  const servers = new ConfiguredServers({
+    ...{ live, env, clock, log, redactor, sandbox, agents, rights, catalogue: models.catalogue },
+    home: realpathSync(paths.home),
+    programEnv: { HOME: HOME!, LANG: LANG!, PATH: PATH! },
+    version: ownVersion(),
+  })
+  undo.add(() => servers.close())
   const ports: Ports = {
     books: store,
     catalogue: models.catalogue,
@@ -207,7 +219,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     clock,
     log,
     redactor,
-    rights: openRights({ books: store, clock, live, elevations, sandbox }),
+    rights,
+    servers,
     // Folders that the owner named stay as they are; Pincer's own are given to whom commands run as.
     workspaceMade: (folder) => {
       if (isInside(folder, realpathSync(paths.home))) sandbox.handOver(folder)
@@ -246,7 +259,10 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(hub.onAll((envelope) => tally.hear(envelope)))
   const version = ownVersion()
   const startedAt = clock.now()
+  const devices = new DeviceDesk({ devices: store.devices, codes: store.deviceCodes, clock, redactor, log, audit })
   const parts: Parts = {
+    devices,
+    deviceCodes: new DeviceCodeDesk(devices),
     version,
     bootId: uuid(),
     startedAt,
@@ -278,6 +294,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     limits: new RateLimits(() => parts.config.gateway.rateLimits, clock),
     lanes,
     lendings,
+    servers,
     jobs,
     workflows,
     approvals: desk,
@@ -298,6 +315,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const rpc = new RpcDoor(parts, table)
   const acp = new AcpDoor(parts, table, version)
   desk.canAsk = () => control.canAsk() || acp.canAsk()
+  devices.onEvent = (event, payload) => {
+    const text = JSON.stringify(payload)
+    control.announce(event, text)
+    rpc.announce(event, text)
+  }
   elevations.onChanged = (sessionKey, elevation) =>
     control.broadcast("elevated.changed", elevatedRow(sessionKey, elevation))
   const tellChange = (payload: string) => {
@@ -311,6 +333,12 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     rpc.broadcast("config.changed", payload)
     acp.broadcastText("config.changed", payload)
   }
+  servers.onChanged = (server) => {
+    const payload = JSON.stringify(server === undefined ? {} : { server })
+    control.broadcastText("mcp.changed", payload)
+    rpc.broadcast("mcp.changed", payload)
+    acp.broadcastText("mcp.changed", payload)
+  }
   await lanes.start()
   await desk.start()
   await elevations.start()
@@ -320,6 +348,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc, acp })
   undo.add(() => server.close())
   const port = server.addresses[0]!.port
+  devices.port = port
   const host = config.gateway.host.includes(":") ? `[${config.gateway.host}]` : config.gateway.host
   const url = `http://${host}:${port}`
   const { bootId } = parts
@@ -339,6 +368,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     },
     hidden,
   )
+  undo.add(servers.follow())
   undo.add(followConfig(parts, (news) => tellConfig(JSON.stringify(redactor.value(news)))))
   undo.add(sweepDaily(parts))
   undo.add(catchUp(store, clock, log))

@@ -13,8 +13,11 @@ import type { Sandbox } from "../sandbox/index.ts"
 import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { ConfigService } from "./config-service.ts"
+import type { DeviceCodeDesk } from "./device-codes.ts"
+import type { DeviceDesk } from "./device-desk.ts"
 import type { Hub } from "./hub.ts"
 import type { Lendings } from "./lending.ts"
+import type { ConfiguredServers } from "./mcp-servers.ts"
 import type { Presence } from "./presence.ts"
 import type { RateLimits } from "./rate-limits.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
@@ -42,12 +45,16 @@ export interface Parts {
   readonly store: Store
   readonly hub: Hub
   readonly presence: Presence
+  readonly devices: DeviceDesk
+  readonly deviceCodes: DeviceCodeDesk
   readonly notices: SessionNotices
   readonly tally: Tally
   /** Absent in rooms of tests that limit nobody. */
   readonly limits?: RateLimits
   readonly lanes: Lanes
   readonly lendings: Lendings
+  /** MCP servers of the configuration. Absent in rooms of tests that have none. */
+  readonly servers?: ConfiguredServers
   readonly jobs: JobDesk
   /** Absent in rooms of tests that run none. */
   readonly workflows?: Workflows

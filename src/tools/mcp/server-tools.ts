@@ -40,8 +40,15 @@ const MAX_REMEMBERED = 4 * MAX_TOOLS
 
 const anything = z.looseObject({})
 
+/** A server's name, and how it is reached each time that it is connected: secrets may have changed. */
+export interface ServerSource {
+  name: string
+  /** Throws PincerError when a secret is missing. */
+  reach(): McpServer
+}
+
 export class ServerTools {
-  readonly #server: McpServer
+  readonly #server: ServerSource
   readonly #label: string
   readonly #ports: McpPorts
   /** Told sentences about the server that people should read. */
@@ -69,7 +76,7 @@ export class ServerTools {
   #relisting = false
   #stale = false
 
-  constructor(server: McpServer, label: string, ports: McpPorts, tell: (message: string) => void) {
+  constructor(server: ServerSource, label: string, ports: McpPorts, tell: (message: string) => void) {
     this.#server = server
     this.#label = label
     this.#ports = ports
@@ -163,7 +170,7 @@ export class ServerTools {
     let session: McpSession | undefined
     this.#stale = false
     try {
-      session = await openSession(this.#server, this.#ports, this.#listener(), this.#closed.signal)
+      session = await openSession(this.#server.reach(), this.#ports, this.#listener(), this.#closed.signal)
       await this.#list(session)
       if (session.over !== undefined) throw new Error(session.over)
     } catch (error) {

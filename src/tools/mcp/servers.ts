@@ -36,7 +36,12 @@ export async function openMcpServers(servers: readonly McpServer[], ports: McpPo
   }
   for (const { name } of servers.slice(MAX_SERVERS))
     tell(name, `Only ${MAX_SERVERS} MCP servers are connected at a time`)
-  const all = taken.map((server, at) => new ServerTools(server, labels[at]!, ports, (text) => tell(server.name, text)))
+  const all = taken.map(
+    (server, at) =>
+      new ServerTools({ name: server.name, reach: () => server }, labels[at]!, ports, (text) =>
+        tell(server.name, text),
+      ),
+  )
   await Promise.all(all.map((one) => one.open()))
   open = true
   return {
