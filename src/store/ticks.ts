@@ -112,7 +112,7 @@ export class TickTable {
     )
     this.#trim = db.statement(
       `DELETE FROM schedule_ticks WHERE schedule_id=?1 AND state NOT IN ('due','running') AND n<=
-       (SELECT n FROM schedule_ticks WHERE schedule_id=?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)`,
+       (SELECT n FROM schedule_ticks WHERE schedule_id=?1 ORDER BY n DESC LIMIT 1 OFFSET ?2) RETURNING ref`,
     )
     this.#void = db.statement(
       "DELETE FROM schedule_ticks WHERE schedule_id=? AND scheduled_for>? AND state='missed' AND trigger='tick'",
@@ -127,10 +127,11 @@ export class TickTable {
   }
 
   /**
-   * Writes down what becomes of ticks that are due, and where the schedule goes on. Resolves with those that are to be done; with
-   * undefined when the schedule is gone or was changed meanwhile, and nothing was written. Ticks that have a record stay as they are.
+   * Writes down what becomes of ticks that are due, and where the schedule goes on. Resolves with those that are to be done, and what
+   * the records that had to make room had started; with undefined when the schedule is gone or was changed meanwhile, and nothing was
+   * written. Ticks that have a record stay as they are.
    */
-  record(ticking: Ticking): Promise<OpenTick[] | undefined> {
+  record(ticking: Ticking): Promise<{ due: OpenTick[]; trimmed: TickRef[] } | undefined> {
     return this.#db.write(() => {
       const schedule = this.#schedules.find(ticking.scheduleId)
       if (!schedule?.enabled || schedule.nextAt !== ticking.from || schedule.revision !== ticking.revision)
@@ -145,8 +146,8 @@ export class TickTable {
       }
       const { nextAt, over } = ticking
       this.#schedules.progress(schedule.id, { enabled: over === null, nextAt, over, stats })
-      this.#trim.run(schedule.id, ticking.keep)
-      return due
+      const trimmed = this.#trim.all(schedule.id, ticking.keep).map((row) => json<TickRef>(row, "ref"))
+      return { due, trimmed }
     })
   }
 
