@@ -2,6 +2,7 @@
 // Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
 import { z } from "zod"
 import { auth, isAddressOrNetwork } from "./auth.ts"
+import { discovery } from "./discovery.ts"
 import { elevated, elevatedLimits } from "./elevated.ts"
 import { hosted } from "./hosted.ts"
 import { backup, log, update } from "./maintenance.ts"
@@ -213,6 +214,7 @@ const jobs = z.strictObject({
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   gateway: gateway.prefault({}),
+  discovery: discovery.prefault({}),
   log: log.prefault({}),
   backup: backup.prefault({}),
   update: update.prefault({}),

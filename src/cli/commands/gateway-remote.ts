@@ -1,4 +1,4 @@
-// pincer gateway call|health|probe|discover: any gateway, here or elsewhere, asked directly.
+// pincer gateway call|probe|discover: any gateway, here or elsewhere, asked directly.
 import type { Command } from "commander"
 import type { Cli } from "../cli.ts"
 
@@ -27,5 +27,29 @@ export function registerRemote(group: Command, cli: () => Cli): void {
     .action(async (method: string, flags) => {
       const { callMethod } = await import("../gateway-call.ts")
       await callMethod(cli(), method, flags)
+    })
+  targetOptions(group.command("probe"))
+    .description(
+      "Says which gateways can be reached and whether they let this command in: the one that is named, that of this home, and with --discover those on the network. Exit code 1 when none does.",
+    )
+    .option("--timeout <time>", "longest wait for each: milliseconds, or 10s, 2m", "5000")
+    .option("--discover", "also those that announce themselves; they are shown no token")
+    .option("--json", "print it as JSON")
+    .addHelpText("after", "\nExample:\n  pincer gateway probe --url wss://gateway-host --token-file ~/gateway.token")
+    .action(async (flags) => {
+      const { probeGateways } = await import("../gateway-probe.ts")
+      await probeGateways(cli(), flags)
+    })
+  group
+    .command("discover")
+    .description(
+      "Lists the gateway of this home and those that announce themselves on the local network (mDNS). What they say of themselves is not checked.",
+    )
+    .option("--timeout <time>", "how long to listen: milliseconds, or 10s", "2000")
+    .option("--json", "print it as JSON")
+    .addHelpText("after", "\nExample:\n  pincer gateway discover --timeout 5s")
+    .action(async (flags) => {
+      const { discoverGateways } = await import("../gateway-discover.ts")
+      await discoverGateways(cli(), flags)
     })
 }
