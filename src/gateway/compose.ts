@@ -31,6 +31,7 @@ import { tools } from "../tools/index.ts"
 import type { EnginePorts } from "../workflow/engine/ports.ts"
 import { openAgentHost } from "./agent-host.ts"
 import { suggestion } from "./agents.ts"
+import { announce } from "./announce.ts"
 import { elevatedRow } from "./approval-rows.ts"
 import { openAuth } from "./auth.ts"
 import { catchUp } from "./catch-up.ts"
@@ -370,6 +371,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   )
   undo.add(servers.follow())
   undo.add(followConfig(parts, (news) => tellConfig(JSON.stringify(redactor.value(news)))))
+  undo.add(announce({ live, log, port, home: paths.home }))
   undo.add(sweepDaily(parts))
   undo.add(catchUp(store, clock, log))
   return {
