@@ -112,7 +112,7 @@ function isInside(path: unknown): path is string {
   )
 }
 
-/** Whether a link at `path` stays below the first folder of that path. */
+/** Whether a link at `path` stays below the first folder of that path, or within the home where it lies at its top. */
 export function staysInside(path: string, target: string): boolean {
   if (target === "" || target.startsWith("/") || target.includes("\\") || target.includes("\0")) return false
   const parts = path.split("/").slice(0, -1)

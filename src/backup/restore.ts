@@ -36,7 +36,7 @@ export interface RestoreOptions {
   reached?(point: RestorePoint): void
 }
 
-export interface Restored {
+export interface RestoreOutcome {
   /** Names at the top of the home that were replaced. */
   replaced: string[]
   /** Where what was there before is. */
@@ -60,7 +60,7 @@ interface Staged {
  * Restores. Throws CONFLICT while a gateway runs on the home, INVALID_PARAMS when the backup is damaged or from a newer Pincer: then
  * nothing has changed.
  */
-export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
+export async function restoreBackup(options: RestoreOptions): Promise<RestoreOutcome> {
   const { home, now, reached } = options
   await finishRestore(home)
   const claim = claimHome(home)
