@@ -1,7 +1,7 @@
 // A workflow of 30 steps through kill -9: seeded, a few rounds; npm run test:crash:workflow has more.
 import { test } from "node:test"
-import { seeded } from "./fakes/crash-rounds.ts"
 import { crashWorkflowRound, type Survived } from "./fakes/crash-workflow-rounds.ts"
+import { seeded } from "./fakes/seeded.ts"
 
 test("a workflow that is killed again and again acts exactly once in every step", { timeout: 120_000 }, async () => {
   const random = seeded(20261121)

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
 import { systemClock } from "../../src/base/clock.ts"
-import { seeded } from "./crash-rounds.ts"
 import { mutated, SEEDS, TARGETS, type Target, tryText } from "./fuzz-workflow.ts"
+import { seeded } from "./seeded.ts"
 
 const CORPUS = join(import.meta.dirname, "..", "corpus", "workflow-fuzz")
 /** A text may take this long on a busy machine; then it counts as one that never ends. */

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "node:test"
 import { hostRoom } from "../fakes/acp-agent-room.ts"
-import { seeded } from "../fakes/crash-rounds.ts"
+import { seeded } from "../fakes/seeded.ts"
 
 const rounds = Number(process.env["ROUNDS"] ?? 100)
 const random = seeded(Number(process.env["SEED"] ?? 20261121))

@@ -1,8 +1,8 @@
 // Seeded rounds of kill -9 while jobs run: npm run test:crash:jobs. ROUNDS (default 100) and SEED by environment.
 import { test } from "node:test"
-import { seeded } from "../fakes/crash-rounds.ts"
 import { jobCrashRounds, jobModel } from "../fakes/job-crash.ts"
 import { startFakeModel } from "../fakes/model-service.ts"
+import { seeded } from "../fakes/seeded.ts"
 
 const kills = Number(process.env["ROUNDS"] ?? 100)
 const seed = Number(process.env["SEED"] ?? 20261121)

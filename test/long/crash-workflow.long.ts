@@ -1,7 +1,7 @@
 // Seeded rounds of kill -9 among the steps of a workflow: npm run test:crash:workflow. ROUNDS (default 300) and SEED by environment.
 import { test } from "node:test"
-import { seeded } from "../fakes/crash-rounds.ts"
 import { crashWorkflowRound, type Survived } from "../fakes/crash-workflow-rounds.ts"
+import { seeded } from "../fakes/seeded.ts"
 
 const rounds = Number(process.env["ROUNDS"] ?? 300)
 const seed = Number(process.env["SEED"] ?? 20261121)

@@ -1,7 +1,8 @@
 // Seeded rounds of kill -9: npm run test:crash [-- rounds seed]. Default 200 rounds.
 import { test } from "node:test"
-import { crashModel, crashRound, POINTS, type Round, seeded } from "../fakes/crash-rounds.ts"
+import { crashModel, crashRound, POINTS, type Round } from "../fakes/crash-rounds.ts"
 import { startFakeModel } from "../fakes/model-service.ts"
+import { seeded } from "../fakes/seeded.ts"
 
 const rounds = Number(process.env["ROUNDS"] ?? 200)
 const seed = Number(process.env["SEED"] ?? 20261121)
