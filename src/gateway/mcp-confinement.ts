@@ -2,6 +2,8 @@
 // otherwise: it sees its folder, what its own words name, and the web; not the user's home, keys, or other programs' services.
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs"
 import { dirname, isAbsolute, join } from "node:path"
+import type { Rights } from "../agent/rights.ts"
+import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import type { Logger } from "../base/log.ts"
 import type { McpServerSettings } from "../config/mcp.ts"
@@ -9,6 +11,7 @@ import { isInside } from "../policy/places.ts"
 import type { Sandbox } from "../sandbox/index.ts"
 import { refuseOpening } from "../sandbox/profile.ts"
 import type { Confined, Program, SandboxProfile } from "../sandbox/sandbox.ts"
+import { AuditedEgress } from "./audited-egress.ts"
 
 /** Of servers for which no profile is named. */
 const DEFAULT_PROFILE = "workspace+net"
@@ -16,14 +19,16 @@ const DEFAULT_PROFILE = "workspace+net"
 const CPU_SECONDS = 31_536_000
 
 interface Rooms {
+  clock: Clock
   home: string
   log: Logger
+  rights: Pick<Rights, "audit">
   sandbox: Sandbox
 }
 
 /** Throws UNAVAILABLE when a sandbox is demanded that is not there, NOT_FOUND for a folder that does not exist. */
 export async function confineServer(
-  { home, log, sandbox }: Rooms,
+  { clock, home, log, rights, sandbox }: Rooms,
   name: string,
   settings: McpServerSettings,
   program: Program,
@@ -47,7 +52,10 @@ export async function confineServer(
     read: [...from.read, ...settings.read, ...named.read].filter((path) => !write.some((one) => isInside(path, one))),
     limits: { ...from.limits, cpuSeconds: CPU_SECONDS },
   }
-  return sandbox.confine({ program: { ...program, cwd }, workspace: cwd, profile })
+  const where = { agentId: "", sessionKey: "", turnId: "", callId: "", tool: `mcp:${name}`, profile: profile.name }
+  const egress = new AuditedEgress({ ...where, workspace: cwd }, (entry) => rights.audit({ ...entry, at: clock.now() }))
+  const confined = await sandbox.confine({ program: { ...program, cwd }, workspace: cwd, profile, egress })
+  return { ...confined, close: () => confined.close().finally(() => egress.close()) }
 }
 
 /** Symlinks resolved. Folders of ours are made. */

@@ -16,7 +16,7 @@ import { wildcard } from "../policy/tool-names.ts"
 import type { McpServer } from "../protocol/mcp-server.ts"
 import type { Sandbox } from "../sandbox/index.ts"
 import type { McpHouse } from "../tools/mcp/house.ts"
-import type { HousePorts, HouseServerSettings } from "../tools/mcp/house-server.ts"
+import type { HousePorts, HouseServer, HouseServerSettings } from "../tools/mcp/house-server.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { LiveConfig } from "./live-config.ts"
 import type { SamplingParts } from "./mcp-sampling.ts"
@@ -87,6 +87,22 @@ export class ConfiguredServers implements ToolServers {
     const { redactor } = this.#parts
     const taken = this.#redefined?.takeRedefined(agentId) ?? []
     return taken.map(({ server, tools }) => ({ server, tools: tools.map((tool) => redactor.text(tool)) }))
+  }
+
+  /** A server that nothing else uses: it asks nobody, and what it offers is not kept. */
+  async trial(name: string, settings: McpServerSettings): Promise<HouseServer> {
+    const [{ HouseServer }, { confineServer }] = await Promise.all([
+      import("../tools/mcp/house-server.ts"),
+      import("./mcp-confinement.ts"),
+    ])
+    const { clock, env, home, log, programEnv, version } = this.#parts
+    return new HouseServer(this.#settingsOf(name, settings), {
+      ...{ clock, version, env: programEnv, log: log.child({ mcp: name }) },
+      launch: (program) => confineServer(this.#parts, name, withPaths(settings, env, home), program),
+      remembered: () => undefined,
+      remember: () => undefined,
+      changed: () => undefined,
+    })
   }
 
   async #open(): Promise<McpHouse> {
@@ -168,6 +184,13 @@ export class ConfiguredServers implements ToolServers {
 
 export function typeOf({ command, type }: McpServerSettings): McpServer["type"] {
   return type ?? (command === undefined ? "http" : "stdio")
+}
+
+/** For people: without user, password and query, in which secrets travel. */
+export function addressOf({ args, command, url }: McpServerSettings): string {
+  if (url === undefined) return [command, ...args].join(" ")
+  const { host, pathname, protocol } = new URL(url)
+  return `${protocol}//${host}${pathname}`
 }
 
 /** Paths that begin with "~/" are the user's. */

@@ -1,6 +1,6 @@
 // The events of the control plane: who hears them and what they carry. features.events, audience checks and the docs follow from
 // this list (protocol §5, §6, §9.6).
-import type { Scope } from "../../protocol/frame.ts"
+import { grants, type Scope } from "../../protocol/frame.ts"
 import { ASK_KINDS } from "../asks.ts"
 
 export interface EventKind {
@@ -119,6 +119,12 @@ export const events: readonly EventKind[] = [
     payload: "{ sessionKey, sessionId?, changed: string[], title?, updatedAt?, deleted?: true }",
   },
   {
+    name: "mcp.changed",
+    scope: "operator.read",
+    summary: "An MCP server is not what it was: its tools, or how it is. Without a name: which servers there are.",
+    payload: "{ server? }",
+  },
+  {
     name: "sessions.changed",
     scope: "operator.read",
     summary:
@@ -185,4 +191,56 @@ export const events: readonly EventKind[] = [
     summary: "The subscription to a job is over: it has ended, or was removed.",
     payload: "{ job_id }",
   },
+  {
+    name: "device.pair.requested",
+    scope: "operator.pairing",
+    summary: "A device, or one that wants more than it has, waits to be approved. Also told when such a wish changes.",
+    payload: "the pending record of `device.pair.list`",
+  },
+  {
+    name: "device.pair.resolved",
+    scope: "operator.pairing",
+    summary: "Somebody decided on a device that waited.",
+    payload: '{ requestId, deviceId, decision: "approved" | "rejected", ts }',
+  },
+  {
+    name: "device.pair.setup.completed",
+    scope: "operator.pairing",
+    summary: "A device came in by a code, and was told its token.",
+    payload: '{ setupId, deviceId, deviceName?, access: "full" | "limited" | "node", ts }',
+  },
+  {
+    name: "device.pair.setup.deliveryUncertain",
+    scope: "operator.pairing",
+    summary:
+      "A device came in by a code and was gone before it could be told its token. It may come again with the code.",
+    payload: '{ setupId, deviceId, access: "full" | "limited" | "node", ts }',
+  },
 ]
+
+/** Notifications of the JSON-RPC door, by the names that its clients know (IM-WS). */
+const notifications: Readonly<Record<string, Scope | null>> = {
+  connected: null,
+  event: "operator.read",
+  stream: "operator.read",
+  "session.snapshot": "operator.read",
+  "session.updated": "operator.read",
+  "session.deleted": "operator.read",
+}
+
+let scopes: ReadonlyMap<string, Scope | null> | undefined
+
+/** The right that hearing of this event needs, null for none; undefined for one that no list names: it is told to nobody. */
+export function eventScope(name: string): Scope | null | undefined {
+  scopes ??= new Map([
+    ...Object.entries(notifications),
+    ...events.map(({ name, scope }): [string, Scope | null] => [name, scope]),
+  ])
+  return scopes.get(name)
+}
+
+/** Whether this caller may be told of such an event now: rights can shrink while a connection is open. */
+export function mayHear(caller: { role: string; scopes: readonly string[] }, event: string): boolean {
+  const scope = eventScope(event)
+  return scope === null || (scope !== undefined && caller.role === "operator" && grants(caller.scopes, scope))
+}

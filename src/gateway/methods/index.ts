@@ -9,6 +9,7 @@ import { chatMethods } from "./chat.ts"
 import { chatNoteMethods } from "./chat-notes.ts"
 import { clientMethods } from "./client.ts"
 import { configMethods } from "./config.ts"
+import { configSchemaMethods } from "./config-schema.ts"
 import { connectionMethods } from "./connect.ts"
 import { elevatedMethods } from "./elevated.ts"
 import { forkMethods } from "./fork.ts"
@@ -16,9 +17,11 @@ import { healthMethods } from "./health.ts"
 import { imSessionMethods } from "./im-sessions.ts"
 import { jobMethods } from "./jobs.ts"
 import { logMethods } from "./logs.ts"
+import { mcpMethods } from "./mcp.ts"
 import type { Method } from "./method.ts"
 import { modelMethods } from "./models.ts"
 import { planMethods } from "./plans.ts"
+import { sessionCleanupMethods } from "./session-cleanup.ts"
 import { sessionCreateMethods } from "./session-create.ts"
 import { sessionEventMethods } from "./session-events.ts"
 import { sessionLookupMethods } from "./session-lookup.ts"
@@ -30,6 +33,7 @@ import { systemMethods } from "./system.ts"
 import { toolMethods } from "./tools.ts"
 import { turnMethods } from "./turns.ts"
 import { usageMethods } from "./usage.ts"
+import { usageViewMethods } from "./usage-views.ts"
 import { windowMethods } from "./window.ts"
 import { workflowWatchMethods } from "./workflow-watch.ts"
 import { workflowRunMethods } from "./workflows.ts"
@@ -40,6 +44,7 @@ export const methods: readonly Method[] = [
   ...chatNoteMethods,
   ...sessionMethods,
   ...sessionCreateMethods,
+  ...sessionCleanupMethods,
   ...sessionLookupMethods,
   ...sessionSubscriptionMethods,
   ...sessionTalkMethods,
@@ -55,10 +60,13 @@ export const methods: readonly Method[] = [
   ...agentMethods,
   ...modelMethods,
   ...configMethods,
+  ...configSchemaMethods,
   ...toolMethods,
+  ...mcpMethods,
   ...logMethods,
   ...systemMethods,
   ...usageMethods,
+  ...usageViewMethods,
   ...approvalMethods,
   ...auditMethods,
   ...backupMethods,
