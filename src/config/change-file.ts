@@ -14,7 +14,7 @@ export interface FilePlace {
 }
 
 /** What stood in the file, and what stands there now. */
-export interface FileChange {
+export interface ConfigFileChange {
   before: string | undefined
   after: string
   hash: string
@@ -35,7 +35,7 @@ export async function changeFile(
   { clock, env, paths }: FilePlace,
   edit: ConfigEdit,
   baseHash?: string,
-): Promise<FileChange> {
+): Promise<ConfigFileChange> {
   const before = readConfigFile(paths.config)?.text
   requireHash(before, baseHash)
   const after = await revisedText(before, edit)

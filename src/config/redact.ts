@@ -125,7 +125,8 @@ function commentsOf(text: string): { offset: number; length: number; said: strin
   return found
 }
 
-function redactAt(value: unknown, path: readonly string[]): unknown {
+/** The same for what stands at a path. */
+export function redactAt(value: unknown, path: readonly string[]): unknown {
   if (typeof value === "string") return isSecret(value, path) ? REDACTED : patternsOnly.text(withoutCredentials(value))
   if (Array.isArray(value)) return value.map((item) => redactAt(item, path))
   if (!isObject(value)) return value

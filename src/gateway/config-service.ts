@@ -99,6 +99,20 @@ export class ConfigService implements LiveConfig {
     return () => void this.#takers.delete(taker)
   }
 
+  /** What the file said when it was loaded last, also where that counts after a restart only. */
+  filed(): Config {
+    return this.#loaded.config
+  }
+
+  /** What a reload would do, or what this text would do in the file's place; nothing changes. Throws what would refuse it. */
+  async check(text?: string): Promise<ReloadOutcome> {
+    const loaded = this.#ports.load(text)
+    if (text === undefined) this.#refuseNothing(loaded)
+    const { changes, concerned, held, next } = this.#plan(loaded)
+    for (const { own, taker } of concerned) await this.#inTime(taker, () => taker.prepare?.(next, own))
+    return { changed: pathsOf(changes), restart: pathsOf(held), warnings: loaded.warnings }
+  }
+
   /** Whether a change at this path counts without a restart. */
   isLive(path: string): boolean {
     return [...this.#takers].some((taker) => isBelow({ path }, taker.prefixes))
@@ -171,7 +185,7 @@ export class ConfigService implements LiveConfig {
     this.onReload(cause, outcome)
   }
 
-  async #replace(loaded: LoadedConfig, commit: () => void = () => undefined): Promise<ReloadOutcome> {
+  #plan(loaded: LoadedConfig) {
     const all = changesBetween(this.#config, loaded.config)
     const takers = [...this.#takers]
     const isTaken = (change: PlacedChange) =>
@@ -182,6 +196,11 @@ export class ConfigService implements LiveConfig {
     const concerned = takers
       .map((taker) => ({ taker, own: changes.filter((change) => isBelow(change, taker.prefixes)) }))
       .filter(({ own }) => own.length > 0)
+    return { changes, concerned, held, next }
+  }
+
+  async #replace(loaded: LoadedConfig, commit: () => void = () => undefined): Promise<ReloadOutcome> {
+    const { changes, concerned, held, next } = this.#plan(loaded)
     for (const { taker, own } of concerned) await this.#inTime(taker, () => taker.prepare?.(next, own))
     commit()
     const before = { config: this.#config, loaded: this.#loaded }
@@ -200,8 +219,7 @@ export class ConfigService implements LiveConfig {
       throw error
     }
     if (this.#mode === "last-known-good") this.#mode = "configured"
-    const paths = (list: readonly PlacedChange[]) => list.map((change) => change.path)
-    return { changed: paths(changes), restart: paths(held), warnings: loaded.warnings }
+    return { changed: pathsOf(changes), restart: pathsOf(held), warnings: loaded.warnings }
   }
 
   /** The last one first. One that cannot go back either does not keep the others from it. */
@@ -232,6 +250,10 @@ export class ConfigService implements LiveConfig {
       cancel()
     }
   }
+}
+
+function pathsOf(list: readonly PlacedChange[]): string[] {
+  return list.map((change) => change.path)
 }
 
 /** Nobody changes a snapshot by mistake. */

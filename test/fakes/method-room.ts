@@ -8,10 +8,12 @@ import { systemClock } from "../../src/base/clock.ts"
 import { silentLogger } from "../../src/base/log.ts"
 import { patternsOnly } from "../../src/base/redact.ts"
 import { parseWith } from "../../src/base/schema.ts"
-import { judgeConfig } from "../../src/config/load.ts"
+import { judgeConfig, readConfigFile } from "../../src/config/load.ts"
 import { resolvePaths } from "../../src/config/paths.ts"
 import { configSchema } from "../../src/config/schema.ts"
 import { ConfigService } from "../../src/gateway/config-service.ts"
+import { DeviceCodeDesk } from "../../src/gateway/device-codes.ts"
+import { DeviceDesk } from "../../src/gateway/device-desk.ts"
 import { dispatch, methodTable } from "../../src/gateway/dispatch.ts"
 import { Hub } from "../../src/gateway/hub.ts"
 import { Lendings } from "../../src/gateway/lending.ts"
@@ -41,13 +43,18 @@ export interface MethodRoom {
 
 const table = methodTable(methods)
 
-/** A configuration that no file stands behind: it changes only through what calls write. */
+/** A configuration that no file stands behind at first: it changes through what calls write, and when they reload it. */
 function fixedConfig(home: string, config: Parts["config"]): ConfigService {
   const env = { PINCER_HOME: home }
   const paths = resolvePaths(env)
   const loaded = { config, path: paths.config, text: undefined, warnings: [], paths }
   const load = (text?: string) =>
-    judgeConfig({ env, flags: {}, paths, file: text === undefined ? undefined : { text, open: false } })
+    judgeConfig({
+      env,
+      flags: {},
+      paths,
+      file: text === undefined ? readConfigFile(paths.config) : { text, open: false },
+    })
   return new ConfigService({ loaded, load, clock: systemClock, log: silentLogger })
 }
 
@@ -73,7 +80,17 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     log: silentLogger,
     audit,
   })
+  const devices = new DeviceDesk({
+    devices: books.devices,
+    codes: books.deviceCodes,
+    clock,
+    redactor: patternsOnly,
+    log: silentLogger,
+    audit,
+  })
   const parts: Parts = {
+    devices,
+    deviceCodes: new DeviceCodeDesk(devices),
     version: "0.0.0-test",
     bootId: "boot",
     startedAt: clock.now(),

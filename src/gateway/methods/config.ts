@@ -1,12 +1,39 @@
-// config.get: the configuration as it may be shown. Every secret is replaced before anything leaves this file.
+// config.*: the configuration shown, changed and loaded anew. The work is in gateway/config-calls.ts, loaded at the first call.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
-import type { Parts } from "../parts.ts"
-import { type Method, method } from "./method.ts"
+import type { ConfigEdit } from "../../config/revise.ts"
+import { type Caller, type Method, method } from "./method.ts"
+
+const calls = () => import("../config-calls.ts")
+const whoIs = ({ clientId, deviceId }: Caller) => deviceId ?? clientId
+
+const paths = () => z.array(z.string())
+const baseHash = () =>
+  z.string().optional().describe("`hash` of config.get: the change is refused when the file has changed since")
+const extras = () => ({
+  baseHash: baseHash(),
+  sessionKey: z.string().optional(),
+  note: z.string().max(2_000).optional().describe("Kept in the log"),
+  restartDelayMs: z.number().optional().describe("Accepted; nothing is restarted"),
+})
+const written = () =>
+  z.looseObject({
+    ok: z.literal(true),
+    path: z.string(),
+    config: z.unknown().describe("What the file says now, with defaults, secrets replaced"),
+    hash: z.string(),
+    changed: paths().describe("Places that count now"),
+    restart: z.looseObject({
+      needed: z.boolean(),
+      paths: paths().describe("Places that count after a restart"),
+      reason: z.string(),
+    }),
+    sentinel: z.unknown(),
+  })
 
 const get = method({
   name: "config.get",
-  summary: "The configuration with its secrets replaced, or the value at one key.",
+  summary: "The configuration in force with its secrets replaced, or the value at one key, and the file as it is now.",
   scope: "operator.read",
   params: () => z.object({ key: z.string().min(1).optional().describe("Dotted path, for example gateway.port") }),
   result: () =>
@@ -15,41 +42,202 @@ const get = method({
       exists: z.boolean(),
       raw: z.string().nullable().describe("Text of the file, secrets replaced"),
       parsed: z.unknown().describe("What the file says"),
-      valid: z.boolean(),
-      config: z.unknown().describe("With defaults filled in"),
+      valid: z.boolean().describe("Whether the file is valid as it is now"),
+      config: z.unknown().describe("What is in force, with defaults filled in"),
       hash: z.string().describe("SHA-256 of the file, hex"),
       issues: z.array(z.unknown()),
       value: z.unknown().describe("What stands at `key`; without a key the whole configuration"),
+      mode: z.enum(["configured", "last-known-good", "safe"]),
+      restart: paths().describe("Places where the file waits for a restart"),
     }),
-  async run(params, { parts }) {
-    const config = await shownConfig(parts)
-    const { getPath } = await import("../../config/edit.ts")
-    const value = params.key === undefined ? config : getPath(config, params.key)
-    if (value === undefined)
-      throw new PincerError(
-        "NOT_FOUND",
-        `The configuration has no key "${params.key}": run "pincer config get" to see all`,
-      )
-    return { ...(await fileSnapshot(parts)), config, value }
+  async run({ key }, { parts }) {
+    return (await calls()).shownConfig(parts, key)
   },
 })
 
-async function shownConfig(parts: Parts): Promise<unknown> {
-  const { redact } = await import("../../config/redact.ts")
-  return redact(parts.config)
+interface SetParams {
+  raw?: string | undefined
+  config?: Record<string, unknown> | undefined
+  key?: string | undefined
+  value?: unknown
 }
 
-/** The file as it was read when the gateway started. */
-async function fileSnapshot({ configPath: path, configText: text }: Parts) {
-  const base = { path, exists: text !== undefined, valid: true, issues: [], warnings: [], legacyIssues: [] }
-  const { hashOf } = await import("../../config/edit.ts")
-  const hash = hashOf(text)
-  if (text === undefined) return { ...base, raw: null, parsed: {}, hash }
-  const [{ redact, redactText }, { parseDocument }] = await Promise.all([
-    import("../../config/redact.ts"),
-    import("../../config/document.ts"),
-  ])
-  return { ...base, raw: redactText(text), parsed: redact(parseDocument(text).value), hash }
+const set = method({
+  name: "config.set",
+  summary:
+    "Changes one key, or replaces the whole: checked, written with the text before it kept, and in force at once.",
+  scope: "operator.admin",
+  limited: "controlWrites",
+  params: () =>
+    z.object({
+      raw: z.string().optional().describe("The whole file as JSON, JSONC or JSON5; needs baseHash where a file exists"),
+      config: z.record(z.string(), z.unknown()).optional().describe("The whole as a value"),
+      key: z.string().min(1).optional().describe("Dotted path"),
+      value: z.unknown().optional().describe("For `key`"),
+      ...extras(),
+    }),
+  result: written,
+  async run(params, { caller, parts }) {
+    const { baseHash: hash, note, sessionKey } = params
+    const needsHash = params.raw !== undefined
+    const wish = { edit: editOf(params), needsHash, baseHash: hash, note, sessionKey }
+    return (await calls()).writeConfigFor(parts, wish, whoIs(caller))
+  },
+})
+
+function editOf({ config, key, raw, value }: SetParams): ConfigEdit {
+  const given = [raw, config, key].filter((one) => one !== undefined)
+  if (given.length !== 1)
+    throw new PincerError("INVALID_PARAMS", "invalid config.set params: pass one of raw, config, or key with value")
+  if (raw !== undefined) return { type: "text", text: raw }
+  if (config !== undefined) return { type: "value", value: config }
+  if (value === undefined)
+    throw new PincerError(
+      "INVALID_PARAMS",
+      "invalid config.set params: key needs a value; config.unset takes a key out",
+    )
+  return { type: "set", key: key ?? "", value }
 }
 
-export const configMethods: readonly Method[] = [get]
+const unset = method({
+  name: "config.unset",
+  summary: "Takes one key out of the file, so that its default counts.",
+  scope: "operator.admin",
+  limited: "controlWrites",
+  params: () => z.object({ key: z.string().min(1).describe("Dotted path"), baseHash: baseHash() }),
+  result: written,
+  async run({ baseHash: hash, key }, { caller, parts }) {
+    const edit: ConfigEdit = { type: "unset", key }
+    return (await calls()).writeConfigFor(parts, { edit, needsHash: false, baseHash: hash }, whoIs(caller))
+  },
+})
+
+const patch = method({
+  name: "config.patch",
+  summary: "Merges an object into the configuration (RFC 7396: null takes a key out, lists are replaced).",
+  scope: "operator.admin",
+  limited: "controlWrites",
+  params: () =>
+    z.object({
+      raw: z.string().optional().describe("The object as JSON5; needs baseHash where a file exists"),
+      patch: z.record(z.string(), z.unknown()).optional().describe("The object itself"),
+      replacePaths: z.array(z.string()).optional().describe("Accepted; lists are replaced anyway"),
+      ...extras(),
+    }),
+  result: written,
+  async run(params, { caller, parts }) {
+    const { baseHash: hash, note, raw, sessionKey } = params
+    if ((raw === undefined) === (params.patch === undefined))
+      throw new PincerError("INVALID_PARAMS", "invalid config.patch params: pass raw or patch")
+    const value = raw === undefined ? params.patch : await parsedPatch(raw)
+    const wish = { edit: { type: "patch" as const, patch: value }, needsHash: raw !== undefined }
+    return (await calls()).writeConfigFor(parts, { ...wish, baseHash: hash, note, sessionKey }, whoIs(caller))
+  },
+})
+
+async function parsedPatch(raw: string): Promise<unknown> {
+  const { default: json5 } = await import("json5")
+  try {
+    return json5.parse(raw)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new PincerError("INVALID_PARAMS", `invalid config.patch params: raw is not JSON5: ${error.message}`)
+  }
+}
+
+const apply = method({
+  name: "config.apply",
+  summary: "Replaces the whole file and puts into force what can count without a restart; says what cannot.",
+  scope: "operator.admin",
+  limited: "controlWrites",
+  params: () =>
+    z.object({
+      raw: z.string().describe("The whole file as JSON, JSONC or JSON5; needs baseHash where a file exists"),
+      ...extras(),
+    }),
+  result: written,
+  async run({ baseHash: hash, note, raw, sessionKey }, { caller, parts }) {
+    const edit: ConfigEdit = { type: "text", text: raw }
+    const wish = { edit, needsHash: true, baseHash: hash, note, sessionKey }
+    return (await calls()).writeConfigFor(parts, wish, whoIs(caller))
+  },
+})
+
+const reload = method({
+  name: "config.reload",
+  summary: "Reads the file anew and puts into force what it says. A file that is refused changes nothing.",
+  scope: "operator.admin",
+  limited: "controlWrites",
+  params: () => z.object({}),
+  result: () => z.looseObject({ ok: z.literal(true), changed: paths(), restart: paths(), warnings: paths() }),
+  async run(_params, { parts }) {
+    return (await calls()).reloadConfig(parts)
+  },
+})
+
+const check = method({
+  name: "config.check",
+  summary: "Everything that is wrong with the file, or with a text in its place, and what it would change.",
+  scope: "operator.read",
+  params: () => z.object({ raw: z.string().optional().describe("Default: the file as it is now") }),
+  result: () =>
+    z.looseObject({
+      ok: z.boolean(),
+      valid: z.boolean(),
+      path: z.string(),
+      exists: z.boolean(),
+      issues: z.array(z.unknown()).describe("{path, message, line?, column?}"),
+      changed: paths(),
+      restart: paths(),
+      warnings: paths(),
+    }),
+  async run({ raw }, { parts }) {
+    return (await calls()).checkConfigFor(parts, raw)
+  },
+})
+
+const diff = method({
+  name: "config.diff",
+  summary: "Where the file differs from the configuration in force, from the last good one, or from the defaults.",
+  scope: "operator.read",
+  params: () =>
+    z.object({ against: z.enum(["running", "last-good", "defaults"]).optional().describe("Default: running") }),
+  result: () =>
+    z.looseObject({
+      path: z.string(),
+      against: z.string(),
+      changes: z.array(z.object({ path: z.string(), before: z.unknown(), after: z.unknown() })),
+    }),
+  async run({ against = "running" }, { parts }) {
+    return (await calls()).diffConfig(parts, against)
+  },
+})
+
+const history = method({
+  name: "config.history",
+  summary: "What the file said before each change that went through the gateway or the command line, the newest first.",
+  scope: "operator.read",
+  params: () => z.object({}),
+  result: () =>
+    z.looseObject({
+      versions: z.array(z.object({ number: z.number(), replacedAt: z.number(), hash: z.string() })),
+    }),
+  async run(_params, { parts }) {
+    return (await calls()).configVersions(parts)
+  },
+})
+
+const undo = method({
+  name: "config.undo",
+  summary: "Puts back what the file said before a change; undoing that again is the same call.",
+  scope: "operator.admin",
+  limited: "controlWrites",
+  params: () =>
+    z.object({ version: z.number().int().min(1).optional().describe("Number in config.history; default 1") }),
+  result: written,
+  async run({ version = 1 }, { caller, parts }) {
+    return (await calls()).undoConfig(parts, version, whoIs(caller))
+  },
+})
+
+export const configMethods: readonly Method[] = [get, set, unset, patch, apply, reload, check, diff, history, undo]

@@ -116,7 +116,8 @@ test("config.get never shows a secret, wherever it stands", async (t) => {
     gateway: { auth: { token: secret } },
     providers: { x: { service: "openai", apiKey: secret, headers: { "x-api-key": secret } } },
   })
-  const { call } = await open(t, { parts: { config, configText: text } })
+  const { call, parts } = await open(t, { parts: { config, configText: text } })
+  writeFileSync(parts.configPath, text, { mode: 0o600 })
   const shown = (await call("config.get")) as Any
   assert.doesNotMatch(JSON.stringify(shown), /0123456789abcdefghij/)
   assert.equal(shown["exists"], true)
