@@ -8,6 +8,7 @@ import type { Approval } from "../protocol/approval.ts"
 import type { ToolCallPart } from "../protocol/message.ts"
 import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import { answerProblem } from "./answer.ts"
+import { canReachHuman } from "./attendance.ts"
 import { argsDigest } from "./fingerprint.ts"
 import { untilStopped } from "./hosted-hold.ts"
 import type { Known } from "./leave.ts"
@@ -22,8 +23,8 @@ export interface UserSaid {
 }
 
 /** Whether somebody can be asked in this turn. */
-export function canAskUser({ expectsReturn, lent, ports, scope }: Omit<CallRoom, "tools">): boolean {
-  return lent?.ask !== undefined || expectsReturn || ports.canAsk(scope.fence.sessionKey)
+export function canAskUser({ expectsReturn, lent, ports, request }: Omit<CallRoom, "tools">): boolean {
+  return lent?.ask !== undefined || expectsReturn || canReachHuman(ports, request)
 }
 
 /** Throws Parked while nobody has answered at the desk, and the turn's end. */
@@ -43,7 +44,7 @@ export async function askUser(
   if (known) return answered(known, fingerprint)
   const told = await askClient(room, question)
   if (told) return told
-  if (!room.expectsReturn && !ports.canAsk(scope.fence.sessionKey)) return { answer: undefined }
+  if (!room.expectsReturn && !canReachHuman(ports, room.request)) return { answer: undefined }
   const approval = approvalOf(room, call, tool, question)
   scope.show(await ports.books.approvals.ask(scope.fence, step, fingerprint, approval))
   ports.checkpoint("approval.asked")

@@ -6,6 +6,7 @@ import { excerpt } from "../base/text.ts"
 import type { Approval } from "../protocol/approval.ts"
 import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import { answerProblem } from "./answer.ts"
+import { canReachHuman } from "./attendance.ts"
 import { argsDigest } from "./fingerprint.ts"
 import { hold, untilStopped } from "./hosted-hold.ts"
 import type { HostedRoom } from "./hosted-room.ts"
@@ -47,8 +48,8 @@ export class HostedQuestions {
   }
 
   async #askDesk(question: UserQuestion): Promise<UserAnswer> {
-    const { ports, scope } = this.#room
-    if (!ports.canAsk(scope.fence.sessionKey)) return { type: "declined" }
+    const { ports, request, scope } = this.#room
+    if (!canReachHuman(ports, request)) return { type: "declined" }
     this.#count += 1
     const approval = this.#approval(question)
     const key = `question:${scope.fence.epoch}:${this.#count}`

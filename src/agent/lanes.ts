@@ -8,6 +8,7 @@ import { isFinal, type TurnRecord, type TurnRequest } from "../protocol/turn.ts"
 import type { Fence } from "../store/store.ts"
 import type { AcceptResult } from "../store/turns.ts"
 import type { Accepted, ActiveTurn, Lanes } from "./agent.ts"
+import { canReachHuman } from "./attendance.ts"
 import { Holds } from "./hosted-holds.ts"
 import { endsOfLeftCalls } from "./hosted-left.ts"
 import { hostedOf } from "./hosted-profile.ts"
@@ -71,7 +72,7 @@ export class TurnLanes implements Lanes {
     const known = this.#jobs.get(request.turnId)
     if (known) return this.#duplicate(known, request)
     if (request.queue === "interrupt") for (const job of [...lane.jobs]) this.#stop(job, "aborted")
-    const attended = this.#ports.canAsk(request.sessionKey)
+    const attended = canReachHuman(this.#ports, request)
     const job = this.#newJob({ ...request, attended }, "accepting")
     lane.jobs.push(job)
     this.#jobs.set(request.turnId, job)

@@ -10,6 +10,7 @@ import type { Elevation } from "../protocol/permission.ts"
 import type { UserAnswer, UserQuestion } from "../protocol/question.ts"
 import type { TurnRequest } from "../protocol/turn.ts"
 import { errorResult, type Tool, type ToolResult, type Touch } from "../tools/tool.ts"
+import { canReachHuman } from "./attendance.ts"
 import { argsDigest } from "./fingerprint.ts"
 import type { Lent } from "./lent.ts"
 import type { Ports } from "./ports.ts"
@@ -151,7 +152,7 @@ async function sceneOf(room: SceneRoom, call: CallFacts, asked: boolean): Promis
     elevation,
     sandbox,
     counts,
-    canAsk: asked || room.expectsReturn || ports.canAsk(sessionKey),
+    canAsk: asked || room.expectsReturn || canReachHuman(ports, { origin: request.origin, sessionKey }),
   }
 }
 

@@ -26,6 +26,8 @@ export interface Submission {
   agentCommand?: string[]
   hosted?: TurnRequest["hosted"]
   idempotencyKey?: string
+  /** The clock handed it in, and nobody is there to be asked. Default: whoever the client is. */
+  door?: "schedule"
   clientId: string
 }
 

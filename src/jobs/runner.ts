@@ -115,6 +115,7 @@ export class JobRunner {
       ...(agentCommand === undefined ? {} : { agentCommand }),
       ...(hosted === undefined ? {} : { hosted }),
       ...(callback === undefined ? {} : { callback: { url: callback.url, secret: callback.secret ?? secret() } }),
+      ...(said.door === undefined ? {} : { door: said.door }),
       clientId: said.clientId,
     }
   }
@@ -425,7 +426,7 @@ function turnRequest({ request }: JobRecord, turnId: string, text: string): Turn
     ...(agentCommand === undefined ? {} : { agentCommand }),
     ...(hosted === undefined ? {} : { hosted }),
     recovery: request.onInterrupt === "resume" ? "resume" : "mark-begun",
-    origin: { door: "job", clientId: request.clientId },
+    origin: { door: request.door ?? "job", clientId: request.clientId },
   }
 }
 

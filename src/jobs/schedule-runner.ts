@@ -3,7 +3,14 @@
 // that follows from it. Ticks of one schedule are worked off one after another.
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
-import type { ScheduleRecord, TickReason, TickRecord } from "../protocol/schedule.ts"
+import type {
+  ScheduleOutlet,
+  ScheduleRecord,
+  ScheduleSpec,
+  TickReason,
+  TickRecord,
+  TickState,
+} from "../protocol/schedule.ts"
 import type { OpenTick, TickEnd } from "../store/ticks.ts"
 import {
   type AttemptOutcome,
@@ -42,6 +49,7 @@ export class ScheduleRunner {
   #lastNow = 0
   #started = false
   #stopped = false
+  readonly #leaving = new AbortController()
   #stopTimer: (() => void) | undefined
   #round: Promise<void> | undefined
   #again = false
@@ -61,6 +69,10 @@ export class ScheduleRunner {
       if (open.tick.state === "running") void this.#work(open, true)
       else if (this.#isTooLate(open.tick)) await this.#end(open, { state: "missed", reason: "late" })
     for (const schedule of await this.#ports.books.schedules.list()) await this.#finishSchedule(schedule)
+    for (const tick of await this.#ports.books.ticks.untold()) {
+      const outlet = outletOf(tick.work, tick.state, tick.state !== "ran")
+      if (outlet) void this.#deliver(outlet, tick)
+    }
     this.#started = true
     await this.wake()
   }
@@ -69,6 +81,7 @@ export class ScheduleRunner {
   stop(): void {
     this.#stopped = true
     this.#stopTimer?.()
+    this.#leaving.abort()
     for (const { controller } of this.#open.values()) controller?.abort("left" satisfies TickStop)
   }
 
@@ -371,13 +384,13 @@ export class ScheduleRunner {
     const { scheduleId, work } = open.tick
     const before = await books.schedules.get(scheduleId)
     const alerted = end.state === "failed" && end.reason === undefined && isAlarming(before, clock.now())
-    const ended = await books.ticks.finish(open.tick.id, { ...end, alerted })
+    const outlet = outletOf(work, end.state, alerted)
+    const ended = await books.ticks.finish(open.tick.id, { ...end, alerted, toTell: outlet !== undefined })
     checkpoint?.("tick.ended")
     this.#open.delete(ended.id)
     open.done.resolve(ended)
     await this.#tell("finished", ended)
-    if (ended.state === "ran" && work.deliver) await this.#out(work.deliver, ended, ended.summary ?? "", "result")
-    if (alerted && work.alert) await this.#out(work.alert.to, ended, alertText(ended), "alert")
+    if (outlet) void this.#deliver(outlet, ended)
     await this.#finishSchedule(await books.schedules.get(scheduleId))
   }
 
@@ -389,13 +402,22 @@ export class ScheduleRunner {
     if (await this.#ports.books.schedules.remove(id)) this.#news({ action: "removed", schedule })
   }
 
-  async #out(outlet: NonNullable<ScheduleRecord["spec"]["deliver"]>, tick: TickRecord, text: string, what: string) {
-    const { launcher, log } = this.#ports
+  /** Tells the result or the alert of a tick that has ended. What a stop cuts off is told by the next life. Never throws. */
+  async #deliver(outlet: ScheduleOutlet, tick: TickRecord): Promise<void> {
+    const { books, launcher, log } = this.#ports
     const schedule = { id: tick.scheduleId, name: tick.name, agentId: tick.agentId }
+    const text = tick.state === "ran" ? (tick.summary ?? "") : alertText(tick)
+    let told: "delivered" | "failed" = "delivered"
     try {
-      await launcher.tell(outlet, { id: `${tick.id}.${what}`, text, schedule, tick })
+      await launcher.tell(outlet, { id: `${tick.id}.told`, text, schedule, tick }, this.#leaving.signal)
     } catch (error) {
-      log.warn({ err: error, tick: tick.id }, `The ${what} of a schedule could not be told`)
+      told = "failed"
+      if (!this.#stopped) log.warn({ err: error, tick: tick.id }, "What came of a schedule could not be told")
+    }
+    try {
+      if (!this.#stopped) await books.ticks.told(tick.id, told)
+    } catch (error) {
+      log.error({ err: error, tick: tick.id }, "That a tick was told could not be recorded")
     }
   }
 
@@ -410,6 +432,12 @@ export class ScheduleRunner {
       this.#ports.log.error({ err: error }, "News of a schedule could not be told")
     }
   }
+}
+
+/** Where the end of a tick is told. */
+function outletOf({ alert, deliver }: ScheduleSpec, state: TickState, alerted: boolean): ScheduleOutlet | undefined {
+  if (alerted) return alert?.to
+  return state === "ran" ? deliver : undefined
 }
 
 /** The end of a tick that waits and is not begun any more. One that failed before keeps that. */

@@ -61,8 +61,8 @@ export interface TickLauncher {
    * signal aborts (its reason is a TickStop) the work is stopped, unless the reason is "left". `note` writes down what was started.
    */
   run(attempt: TickAttempt, signal: AbortSignal, note: (ref: TickRef) => void): Promise<AttemptOutcome>
-  /** Tells a text somewhere. Ends within a bounded time. */
-  tell(outlet: ScheduleOutlet, message: OutletMessage): Promise<void>
+  /** Tells a text somewhere, at most once for each id where the outlet can know that. Ends within a bounded time. */
+  tell(outlet: ScheduleOutlet, message: OutletMessage, signal: AbortSignal): Promise<void>
 }
 
 export interface OutletMessage {

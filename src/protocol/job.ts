@@ -47,6 +47,8 @@ export interface JobRequest {
   agentCommand?: string[]
   hosted?: { idleMs?: number }
   callback?: { url: string; secret: string }
+  /** As in Submission (jobs/job.ts). */
+  door?: "schedule"
   clientId: string
 }
 

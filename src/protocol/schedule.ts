@@ -112,6 +112,8 @@ export interface TickRecord {
   ref: TickRef
   summary: string | null
   error: string | null
+  /** Whether its result or alert was told where that was asked for. */
+  delivery: "pending" | "delivered" | "failed" | null
 }
 
 export const TICK_REASONS = {

@@ -53,6 +53,8 @@ export interface TickEnd {
   error?: string
   /** The alert was raised with it. */
   alerted?: boolean
+  /** Something of it is to be told. */
+  toTell?: boolean
 }
 
 export interface TickFilter {
@@ -68,7 +70,7 @@ export interface TickFilter {
 }
 
 const COLUMNS =
-  "n,id,schedule_id,name,agent_id,trigger,scheduled_for,not_before,state,reason,attempt,recorded_at,started_at,attempt_at,ended_at,ref,summary,error"
+  "n,id,schedule_id,name,agent_id,trigger,scheduled_for,not_before,state,reason,attempt,recorded_at,started_at,attempt_at,ended_at,ref,summary,error,delivery"
 
 export class TickTable {
   readonly #db: Database
@@ -81,6 +83,8 @@ export class TickTable {
   readonly #again
   readonly #note
   readonly #finish
+  readonly #untold
+  readonly #told
   readonly #trim
   readonly #void
   readonly #taken
@@ -107,9 +111,12 @@ export class TickTable {
     )
     this.#note = db.statement("UPDATE schedule_ticks SET ref=?2 WHERE id=?1 AND state='running'")
     this.#finish = db.statement(
-      `UPDATE schedule_ticks SET state=?2,reason=?3,ended_at=?4,ref=?5,summary=?6,error=?7,work=NULL
+      `UPDATE schedule_ticks SET state=?2,reason=?3,ended_at=?4,ref=?5,summary=?6,error=?7,delivery=?8,
+       work=CASE WHEN ?8 IS NULL THEN NULL ELSE work END
        WHERE id=?1 AND state IN ('due','running') RETURNING ${COLUMNS}`,
     )
+    this.#untold = db.statement(`SELECT ${COLUMNS},work FROM schedule_ticks WHERE delivery='pending' ORDER BY n`)
+    this.#told = db.statement("UPDATE schedule_ticks SET delivery=?2,work=NULL WHERE id=?1 AND delivery='pending'")
     this.#trim = db.statement(
       `DELETE FROM schedule_ticks WHERE schedule_id=?1 AND state NOT IN ('due','running') AND n<=
        (SELECT n FROM schedule_ticks WHERE schedule_id=?1 ORDER BY n DESC LIMIT 1 OFFSET ?2) RETURNING ref`,
@@ -234,9 +241,18 @@ export class TickTable {
       const known = this.#byId.get(id)
       if (!known || isTickEnd(text(known, "state") as TickState)) throw notOpen(id)
       const ref = end.ref ?? decode(known).ref
-      const { alerted, error, reason, state, summary } = end
+      const { alerted, error, reason, state, summary, toTell } = end
       const at = this.#clock.now()
-      const row = this.#finish.get(id, state, reason ?? null, at, JSON.stringify(ref), summary ?? null, error ?? null)
+      const row = this.#finish.get(
+        id,
+        state,
+        reason ?? null,
+        at,
+        JSON.stringify(ref),
+        summary ?? null,
+        error ?? null,
+        toTell ? "pending" : null,
+      )
       const tick = decode(row!)
       this.#change(tick.scheduleId, (stats) => {
         count(stats, state, tick.scheduledFor)
@@ -246,6 +262,17 @@ export class TickTable {
         if (alerted) stats.alertedAt = at
       })
       return tick
+    })
+  }
+
+  /** Ticks that have ended and have something to be told yet. */
+  async untold(): Promise<OpenTick[]> {
+    return this.#untold.all().map(decodeOpen)
+  }
+
+  told(id: string, delivery: "delivered" | "failed"): Promise<void> {
+    return this.#db.write(() => {
+      this.#told.run(id, delivery)
     })
   }
 
@@ -360,6 +387,7 @@ function decode(row: Row): TickRecord {
     ref: json<TickRef>(row, "ref"),
     summary: textOrNull(row, "summary"),
     error: textOrNull(row, "error"),
+    delivery: textOrNull(row, "delivery") as TickRecord["delivery"],
   }
 }
 

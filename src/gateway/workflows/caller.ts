@@ -29,6 +29,8 @@ const schema = z.object({
   approved: z.boolean(),
   /** Goes on by itself after a crash, unless something is uncertain. */
   recovery: z.enum(["resume", "mark"]).default("mark"),
+  /** Through which door its steps come: nobody is asked about those that the clock started. */
+  door: z.enum(["workflow", "schedule"]).optional(),
   clientId: z.string().optional(),
   deviceId: z.string().optional(),
   channel: z.string().optional(),

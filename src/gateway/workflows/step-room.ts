@@ -110,8 +110,8 @@ function isSame(a: TaintMark, b: TaintMark): boolean {
 }
 
 export function originOf(caller: RunCaller): Origin {
-  const { channel, clientId, deviceId, parentTurnId, sender, stranger } = caller
-  return { door: "workflow", channel, clientId, deviceId, parentTurnId, sender, stranger }
+  const { channel, clientId, deviceId, door = "workflow", parentTurnId, sender, stranger } = caller
+  return { door, channel, clientId, deviceId, parentTurnId, sender, stranger }
 }
 
 function requestOf({ runId }: StepAddress, caller: RunCaller): TurnRequest {

@@ -1,5 +1,5 @@
 // Schedules, and the ledger of their ticks. A tick is there once: (schedule, time) is unique among those that came by the clock.
-// `work` is what the tick has to do, as its schedule was when it came due; it is dropped when the tick ends.
+// `work` is what the tick has to do, as its schedule was when it came due; it is dropped when the tick has ended and nothing of it waits to be told.
 export const schedules = `
 CREATE TABLE schedules (
   id TEXT PRIMARY KEY,
@@ -35,10 +35,12 @@ CREATE TABLE schedule_ticks (
   ref TEXT NOT NULL,
   summary TEXT,
   error TEXT,
+  delivery TEXT,
   work TEXT
 );
 CREATE UNIQUE INDEX schedule_ticks_once ON schedule_ticks (schedule_id, scheduled_for) WHERE trigger='tick';
 CREATE INDEX schedule_ticks_schedule ON schedule_ticks (schedule_id, n);
 CREATE INDEX schedule_ticks_open ON schedule_ticks (n) WHERE state IN ('due','running');
+CREATE INDEX schedule_ticks_untold ON schedule_ticks (n) WHERE delivery='pending';
 CREATE INDEX schedule_ticks_recorded ON schedule_ticks (recorded_at);
 `
