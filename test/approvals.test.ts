@@ -79,12 +79,10 @@ async function deviceToken(house: House, scopes: Scope[]): Promise<string> {
   const row = {
     deviceId: token,
     publicKey: "x",
-    displayName: null,
-    platform: null,
     clientId: "phone",
     role: "operator",
   }
-  await house.parts.store.devices.approve({ ...row, scopes })
+  await house.parts.store.devices.admit({ ...row, scopes }, "operator")
   await house.parts.store.devices.setToken(token, "operator", tokenHash(token), scopes)
   return token
 }

@@ -324,8 +324,8 @@ test("from elsewhere: no device, no entry; an unknown device waits for approval 
     "one wish, one request",
   )
 
-  const row = { deviceId: device.id, publicKey: device.publicKey, displayName: null, platform: null, clientId: "cli" }
-  await house.parts.store.devices.approve({ ...row, role: "operator", scopes: ["operator.read"] })
+  const row = { deviceId: device.id, publicKey: device.publicKey, clientId: "cli" }
+  await house.parts.store.devices.admit({ ...row, role: "operator", scopes: ["operator.read"] }, "operator")
   const { answer: welcome } = await knock(["operator.read"])
   assert.equal(welcome.ok, true, JSON.stringify(welcome.error))
   const token = String(welcome.payload!["auth"]!["deviceToken"])

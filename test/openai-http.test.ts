@@ -164,8 +164,8 @@ test("without the token every /v1 route is 401 before anything of it is read", a
 })
 
 test("a device token may do what its scopes allow and no more", async () => {
-  const device = { deviceId: "d1", publicKey: "p", displayName: null, platform: null, clientId: null, role: "operator" }
-  await house.parts.store.devices.approve({ ...device, scopes: ["operator.read"] })
+  const device = { deviceId: "d1", publicKey: "p", platform: "x", role: "operator" }
+  await house.parts.store.devices.admit({ ...device, scopes: ["operator.read"] }, "operator")
   await house.parts.store.devices.setToken("d1", "operator", tokenHash("device-token"), ["operator.read"])
   assert.equal((await get("/v1/models", { token: "device-token" })).status, 200)
   const refused = await send({ token: "device-token", body: ask() })

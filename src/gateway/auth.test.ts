@@ -5,8 +5,10 @@ import { test } from "node:test"
 import { systemClock } from "../base/clock.ts"
 import { configSchema } from "../config/schema.ts"
 import { openAuth, sameSecret, tokenHash } from "./auth.ts"
+import { DeviceMembers } from "./device-members.ts"
 
 const TOKEN = "a-token-that-is-long-enough"
+const doors = { members: new DeviceMembers(), used: () => undefined }
 
 function open(gateway: Record<string, unknown> = {}, token: string | undefined = TOKEN) {
   const device = { deviceId: "d1", role: "operator" }
@@ -17,7 +19,7 @@ function open(gateway: Record<string, unknown> = {}, token: string | undefined =
   const config = configSchema.parse({ gateway })
   // Only the devices of the store are asked.
   const store = { devices } as unknown as Parameters<typeof openAuth>[0]["store"]
-  return openAuth({ config, token, store, clock: systemClock })
+  return openAuth({ config, token, store, clock: systemClock, devices: doors })
 }
 
 function request(headers: IncomingHttpHeaders, remoteAddress = "127.0.0.1", localAddress = "127.0.0.1") {
@@ -98,7 +100,15 @@ test("somebody on this machine: loopback peer, loopback Host, nothing forwarded"
   assert.ok(auth.isLocal(request({ host: "[::1]:1" }, "::1")))
   assert.ok(!auth.isLocal(request({ host }, "192.168.1.9")))
   assert.ok(!auth.isLocal(request({ host: "pincer.example" })))
-  for (const name of ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"])
+  for (const name of [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-real-ip",
+    "via",
+    "cf-connecting-ip",
+    "tailscale-user-login",
+  ])
     assert.ok(!auth.isLocal(request({ host, [name]: "127.0.0.1" })), name)
 })
 
@@ -106,9 +116,10 @@ test("the token is compared in constant time: hashes of equal length, by timingS
   assert.ok(sameSecret(TOKEN, TOKEN))
   for (const wrong of ["", "a", TOKEN.slice(1), `${TOKEN}x`, TOKEN.toUpperCase(), "x".repeat(100_000)])
     assert.ok(!sameSecret(wrong, TOKEN))
-  const source = readFileSync(new URL("auth.ts", import.meta.url), "utf8")
+  const source = readFileSync(new URL("digest.ts", import.meta.url), "utf8")
   assert.match(source, /return timingSafeEqual\(sha256\(a\), sha256\(b\)\)/)
-  assert.doesNotMatch(source, /[!=]== (parts\.)?token\b|\btoken [!=]== (?!undefined)/)
+  const judging = readFileSync(new URL("auth.ts", import.meta.url), "utf8")
+  assert.doesNotMatch(judging, /[!=]== (parts\.)?token\b|\btoken [!=]== (?!undefined)/)
 })
 
 test("without a token nothing is one, unless authentication is switched off", () => {
@@ -120,7 +131,7 @@ test("without a token nothing is one, unless authentication is switched off", ()
 function openWithout(mode: string) {
   const config = configSchema.parse({ gateway: { auth: { mode } } })
   const store = {} as unknown as Parameters<typeof openAuth>[0]["store"]
-  return openAuth({ config, token: undefined, store, clock: systemClock })
+  return openAuth({ config, token: undefined, store, clock: systemClock, devices: doors })
 }
 
 test("bearer: the shared token is everything, a device token is its scopes, the rest is one and the same refusal", async () => {
@@ -129,7 +140,12 @@ test("bearer: the shared token is everything, a device token is its scopes, the 
     auth.bearer(request({ host: "localhost", ...(authorization === undefined ? {} : { authorization }) }))
   const owner = await ask(`Bearer ${TOKEN}`)
   assert.ok(owner.ok && owner.scopes.includes("operator.admin"))
-  assert.deepEqual(await ask("bearer device-token"), { ok: true, subject: "d1", scopes: ["operator.read"] })
+  assert.deepEqual(await ask("bearer device-token"), {
+    ok: true,
+    subject: "d1",
+    scopes: ["operator.read"],
+    epoch: 1,
+  })
   const texts = new Set<string>()
   for (const wrong of [undefined, "Bearer", "Bearer x", `Basic ${TOKEN}`, TOKEN, `Bearer ${TOKEN} x`]) {
     const answer = await ask(wrong)

@@ -1,13 +1,28 @@
 // Who is this, and may they. One constant-time check for every door; Host and Origin are judged here too, before anything is read.
-import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { PincerError } from "../base/errors.ts"
 import { ALL_SCOPES, type Scope } from "../protocol/frame.ts"
+import { sameSecret, tokenHash } from "./digest.ts"
+import { isForwarded, Proxies } from "./forwarded.ts"
 import { Limiter } from "./limiter.ts"
 import type { Parts } from "./parts.ts"
+import { proxiedUser } from "./trusted-proxy.ts"
+
+export { sameSecret, tokenHash } from "./digest.ts"
 
 /** The outcome of a credential check on HTTP. */
-export type HttpIdentity = { ok: true; subject: string; scopes: readonly Scope[] } | { ok: false; error: PincerError }
+export type HttpIdentity = Identity | { ok: false; error: PincerError }
+
+export interface Identity {
+  ok: true
+  /** "owner", or the id of a device. */
+  subject: string
+  scopes: readonly Scope[]
+  /** Known by a device's token: which epoch of its rights was looked at (device-members.ts). */
+  epoch?: number
+  /** Whom the trusted proxy named. */
+  user?: string
+}
 
 export interface Auth {
   /** `Authorization: Bearer <shared token or device token>`, or `instead` where a browser cannot send it; limited per address. */
@@ -24,33 +39,26 @@ export interface Auth {
   isLocal(request: IncomingMessage): boolean
   /** Whether failed attempts of this peer are counted and lock it out: everybody but programs on this machine. */
   isCounted(request: IncomingMessage): boolean
-  /** Failed attempts per address; to be asked only where isCounted(). */
-  readonly limiter: Limiter
+  /** The client's address: the peer's, or the one that a trusted proxy tells. */
+  addressOf(request: IncomingMessage): string
+  /** RATE_LIMITED when this peer has failed too often, else undefined. */
+  limited(request: IncomingMessage): PincerError | undefined
+  /** A failed attempt of this peer. */
+  failed(request: IncomingMessage): void
+  /** In mode "trusted-proxy": whom the proxy names, or why this request is refused. Undefined where the proxy is not asked. */
+  proxied(request: IncomingMessage): { user: string; scopes: readonly Scope[] } | PincerError | undefined
   /** False when this signature was seen before: those without a nonce count once. */
   isFirstUse(signature: string): boolean
 }
 
-type Slice = Pick<Parts, "token" | "config" | "store" | "clock">
+type Slice = Pick<Parts, "token" | "config" | "store" | "clock"> & {
+  devices: Pick<Parts["devices"], "members" | "used">
+}
 
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
-const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"]
 
 /** Signatures remembered at once: far more than devices sign within the accepted clock difference. */
 const MAX_SIGNATURES = 10_000
-
-export function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest()
-}
-
-/** The hash under which a device token is stored. */
-export function tokenHash(token: string): string {
-  return sha256(token).toString("hex")
-}
-
-/** Hashing first makes lengths equal, so that neither length nor content shows in the time it takes. */
-export function sameSecret(a: string, b: string): boolean {
-  return timingSafeEqual(sha256(a), sha256(b))
-}
 
 export function isLoopbackAddress(address: string | undefined): boolean {
   if (address === undefined) return false
@@ -58,36 +66,59 @@ export function isLoopbackAddress(address: string | undefined): boolean {
 }
 
 export function openAuth(parts: Slice): Auth {
-  const { clock, store, token } = parts
+  const { clock, devices, store, token } = parts
   const limiter = new Limiter(() => parts.config.gateway.auth.rateLimit, clock)
-  let named: { of: Slice["config"]; hosts: Set<string> } | undefined
-  const hostsNow = () => {
-    if (named?.of !== parts.config) named = { of: parts.config, hosts: hostNames(parts.config) }
-    return named.hosts
+  let known: { of: Slice["config"]; hosts: Set<string>; proxies: Proxies } | undefined
+  const now = () => {
+    const { config } = parts
+    if (known?.of !== config)
+      known = { of: config, hosts: hostNames(config), proxies: new Proxies(config.gateway.trustedProxies) }
+    return known
   }
   const isToken = (secret: string | undefined) =>
     token === undefined ? parts.config.gateway.auth.mode === "none" : secret !== undefined && sameSecret(secret, token)
   const isLocal = (request: IncomingMessage) =>
     isLoopbackAddress(request.socket.remoteAddress) &&
     LOOPBACK_NAMES.includes(hostOf(request.headers.host) ?? "") &&
-    !FORWARDED.some((name) => request.headers[name] !== undefined)
+    !isForwarded(request.headers, parts.config.gateway.auth.trustedProxy?.userHeader)
   const isCounted = (request: IncomingMessage) => !isLocal(request) || request.headers.origin !== undefined
   const isOwn = (request: IncomingMessage, host: string | undefined) =>
-    host !== undefined && (hostsNow().has(host) || host === literal(request.socket.localAddress))
+    host !== undefined && (now().hosts.has(host) || host === literal(request.socket.localAddress))
+  const addressOf = (request: IncomingMessage) => now().proxies.client(request)
+  const limited = (request: IncomingMessage) => (isCounted(request) ? limiter.refusal(addressOf(request)) : undefined)
+  const failed = (request: IncomingMessage) => {
+    if (isCounted(request)) limiter.fail(addressOf(request))
+  }
+  const proxied = (request: IncomingMessage) =>
+    parts.config.gateway.auth.mode !== "trusted-proxy" || isLocal(request)
+      ? undefined
+      : proxiedUser(request, parts.config.gateway.auth.trustedProxy, now().proxies)
   const used = new Set<string>()
   const identify = async (request: IncomingMessage, secret: string | undefined): Promise<HttpIdentity> => {
-    const address = request.socket.remoteAddress ?? ""
-    const limited = isCounted(request) ? limiter.refusal(address) : undefined
-    if (limited) return { ok: false, error: limited }
+    const locked = limited(request)
+    if (locked) return { ok: false, error: locked }
+    const byProxy = proxied(request)
+    if (byProxy instanceof PincerError) {
+      failed(request)
+      return { ok: false, error: byProxy }
+    }
+    if (byProxy) return { ok: true, subject: "owner", ...byProxy }
     if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES }
+    const epoch = devices.members.epoch()
     const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
-    if (device?.role === "operator")
-      return { ok: true, subject: device.device.deviceId, scopes: device.scopes as Scope[] }
-    if (isCounted(request)) limiter.fail(address)
+    if (device?.role === "operator") {
+      const { deviceId } = device.device
+      devices.used(deviceId, device.role)
+      return { ok: true, subject: deviceId, scopes: device.scopes as Scope[], epoch }
+    }
+    failed(request)
     return { ok: false, error: new PincerError("AUTH_REQUIRED", "Unauthorized") }
   }
   return {
-    limiter,
+    addressOf,
+    limited,
+    failed,
+    proxied,
     isToken,
     isLocal,
     isCounted,

@@ -325,19 +325,19 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     control.broadcast("elevated.changed", elevatedRow(sessionKey, elevation))
   const tellChange = (payload: string) => {
     control.broadcastText("session.changed", payload)
-    rpc.broadcast("session.changed", payload)
+    rpc.announce("session.changed", payload)
     acp.broadcastText("session.changed", payload)
   }
   undo.add(announceChanges(parts, tellChange))
   const tellConfig = (payload: string) => {
     control.broadcastText("config.changed", payload)
-    rpc.broadcast("config.changed", payload)
+    rpc.announce("config.changed", payload)
     acp.broadcastText("config.changed", payload)
   }
   servers.onChanged = (server) => {
     const payload = JSON.stringify(server === undefined ? {} : { server })
     control.broadcastText("mcp.changed", payload)
-    rpc.broadcast("mcp.changed", payload)
+    rpc.announce("mcp.changed", payload)
     acp.broadcastText("mcp.changed", payload)
   }
   await lanes.start()

@@ -47,6 +47,13 @@ export function rawKey(publicKey: string): Buffer | undefined {
   return raw.length === 32 ? raw : undefined
 }
 
+/** A public key in both its forms. Throws AUTH_REQUIRED when it is none. */
+export function publicKeyOf(publicKey: string): { raw: Buffer; der: Buffer } {
+  const raw = rawKey(publicKey)
+  if (!raw) throw refuse("device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID")
+  return { raw, der: Buffer.concat([SPKI, raw]) }
+}
+
 export function deviceIdOf(raw: Buffer): string {
   return createHash("sha256").update(raw).digest("hex")
 }
@@ -73,8 +80,7 @@ export function verifyDevice(
   challenge: { nonce: string; ts: number },
   options: { now: number; skewMs: number; local: boolean },
 ): void {
-  const raw = rawKey(claim.publicKey)
-  if (!raw) throw refuse("device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID")
+  const { raw, der } = publicKeyOf(claim.publicKey)
   if (claim.id !== deviceIdOf(raw)) throw refuse("device identity mismatch", "DEVICE_AUTH_DEVICE_ID_MISMATCH")
   const age = Math.min(Math.abs(options.now - claim.signedAt), Math.abs(challenge.ts - claim.signedAt))
   if (!(age <= options.skewMs))
@@ -82,7 +88,7 @@ export function verifyDevice(
   if (claim.nonce === undefined && !options.local) throw refuse("device nonce required", "DEVICE_AUTH_NONCE_REQUIRED")
   if (claim.nonce !== undefined && claim.nonce !== challenge.nonce)
     throw refuse("device nonce mismatch", "DEVICE_AUTH_NONCE_MISMATCH")
-  const key: KeyObject = createPublicKey({ key: Buffer.concat([SPKI, raw]), format: "der", type: "spki" })
+  const key: KeyObject = createPublicKey({ key: der, format: "der", type: "spki" })
   const signature = Buffer.from(claim.signature, "base64url")
   const good =
     signature.length === 64 &&

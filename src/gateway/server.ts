@@ -9,8 +9,9 @@ import { type Auth, isLoopbackAddress } from "./auth.ts"
 import type { Parts } from "./parts.ts"
 import { type AcpDoor, CONNECTION_HEADER, newConnectionId } from "./sockets/acp.ts"
 import type { ControlDoor } from "./sockets/control.ts"
+import { guestOf, type RpcGuest } from "./sockets/device-guest.ts"
 import { MAX_PAYLOAD, MAX_PENDING_PAYLOAD } from "./sockets/door.ts"
-import type { RpcDoor, RpcGuest } from "./sockets/rpc.ts"
+import type { RpcDoor } from "./sockets/rpc.ts"
 
 export interface ServerOptions {
   parts: Parts
@@ -162,7 +163,7 @@ async function acpGuest(request: http.IncomingMessage, { acp, auth }: ServerOpti
   if (acp.full) throw new PincerError("UNAVAILABLE", "Too many connections: close one", { retryAfterMs: 1_000 })
   const identity = await auth.bearer(request, query ?? undefined)
   if (!identity.ok) throw identity.error
-  return { scopes: identity.scopes, ...(identity.subject === "owner" ? {} : { deviceId: identity.subject }) }
+  return guestOf(identity)
 }
 
 /**
@@ -179,7 +180,7 @@ async function rpcGuest(
   if (rpc.full) throw new PincerError("UNAVAILABLE", "Too many connections: close one", { retryAfterMs: 1_000 })
   const identity = await auth.bearer(request, query ?? undefined)
   if (!identity.ok) throw identity.error
-  return { scopes: identity.scopes, ...(identity.subject === "owner" ? {} : { deviceId: identity.subject }) }
+  return guestOf(identity)
 }
 
 function refuseUpgrade(socket: Duplex, refusal: PincerError): void {

@@ -2,11 +2,11 @@
 // arguments are digested before it is written. The store numbers and chains the lines (store/audit.ts).
 import type { DecisionStep, Placement, TaintMark } from "./decision.ts"
 
-export const AUDIT_TYPES = ["decision", "effect", "approval", "elevated", "egress", "rule", "audit"] as const
+export const AUDIT_TYPES = ["decision", "effect", "approval", "elevated", "egress", "rule", "device", "audit"] as const
 export type AuditType = (typeof AUDIT_TYPES)[number]
 
 export interface AuditEntry {
-  /** "audit": about the audit itself, such as its pruning. */
+  /** "device": who may connect. "audit": about the audit itself, such as its pruning. */
   type: AuditType
   /** ms since 1970. */
   at: number

@@ -106,11 +106,17 @@ export interface Devices {
   ): Promise<DeviceRow | undefined>
   /**
    * Stores the SHA-256 of a new token for a role that the device was approved for; the token itself is never stored. False when it
-   * was not, or no more. `rotated`: it takes the place of an earlier one.
+   * was not, or no more. Nothing is stored when `check` throws.
    */
-  setToken(deviceId: string, role: string, tokenHash: string, scopes: readonly string[]): Promise<boolean>
+  setToken(
+    deviceId: string,
+    role: string,
+    tokenHash: string,
+    scopes: readonly string[],
+    check?: (device: DeviceRow) => void,
+  ): Promise<boolean>
   /** When the token was revoked; undefined when there is none, or it is revoked already. */
-  revokeToken(deviceId: string, role: string): Promise<number | undefined>
+  revokeToken(deviceId: string, role: string, check?: (device: DeviceRow) => void): Promise<number | undefined>
   /** The device and scopes that a token (by its hash) stands for, or undefined when unknown or revoked. */
   byTokenHash(tokenHash: string): Promise<{ device: DeviceRow; role: string; scopes: readonly string[] } | undefined>
   /** It was here just now; with a role: by its token. */

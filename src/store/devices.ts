@@ -260,17 +260,27 @@ export class DeviceTable implements Devices {
     })
   }
 
-  setToken(deviceId: string, role: string, tokenHash: string, scopes: readonly string[]): Promise<boolean> {
+  setToken(
+    deviceId: string,
+    role: string,
+    tokenHash: string,
+    scopes: readonly string[],
+    check?: (device: DeviceRow) => void,
+  ): Promise<boolean> {
     return this.#db.write(() => {
-      if (!this.#statements.role.get(deviceId, role)) return false
+      const device = this.#known(deviceId)
+      if (device?.roles[role] === undefined) return false
+      check?.(device)
       this.#statements.token.run(tokenHash, deviceId, role, JSON.stringify(sorted(scopes)), this.#clock.now())
       return true
     })
   }
 
-  revokeToken(deviceId: string, role: string): Promise<number | undefined> {
+  revokeToken(deviceId: string, role: string, check?: (device: DeviceRow) => void): Promise<number | undefined> {
     return this.#db.write(() => {
       const now = this.#clock.now()
+      const device = this.#known(deviceId)
+      if (device) check?.(device)
       return this.#statements.revoke.run(now, deviceId, role) > 0 ? now : undefined
     })
   }

@@ -4,7 +4,8 @@ import { foreignAddress } from "../foreign.ts"
 import type { Caller } from "../methods/method.ts"
 import type { Exchange } from "./exchange.ts"
 
-export function callerOf({ request, response, scopes, subject }: Exchange): Caller {
+export function callerOf(exchange: Exchange): Caller {
+  const { request, response, subject, user } = exchange
   const controller = new AbortController()
   response.once("close", () => {
     if (!response.writableFinished) controller.abort()
@@ -14,10 +15,16 @@ export function callerOf({ request, response, scopes, subject }: Exchange): Call
     dialect: "rpc",
     protocol: 4,
     role: "operator",
-    scopes,
+    get scopes() {
+      return exchange.scopes
+    },
+    set scopes(scopes) {
+      exchange.scopes = scopes
+    },
     caps: [],
     clientId: (request.headers["user-agent"] ?? "http").slice(0, 60),
     ...(subject === "owner" ? {} : { deviceId: subject }),
+    ...(user === undefined ? {} : { user }),
     ...foreignAddress(request),
     signal: controller.signal,
     ownSession: "default",

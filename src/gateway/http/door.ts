@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { PincerError } from "../../base/errors.ts"
 import { grants, type Scope } from "../../protocol/frame.ts"
 import type { Auth } from "../auth.ts"
+import type { DeviceMember } from "../device-members.ts"
 import type { MethodTable } from "../dispatch.ts"
 import type { Parts } from "../parts.ts"
 import { shownError } from "../shown.ts"
@@ -16,12 +17,12 @@ import { KeepAlive } from "./sse.ts"
 
 /** What an unknown path is told that there is. */
 const ROUTES =
-  "GET /health, /healthz, /ready, /readyz, /api/build, /api/auth/check; POST /api/auth/verify; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; GET /api/approvals; GET and POST /api/approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /metrics, /api/metrics, /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
+  "GET /health, /healthz, /ready, /readyz, /api/build, /api/auth/check; POST /api/auth/verify; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; POST /tools/invoke; GET /api/approvals; GET and POST /api/approvals/{id} or /approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /metrics, /api/metrics, /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
 
 interface Route {
   methods: Readonly<Record<string, Scope>>
   /** "json": answered through hono. */
-  kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions" | "metrics"
+  kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions" | "metrics" | "tools"
 }
 
 /** Which need no token, and the methods that each takes. */
@@ -60,13 +61,15 @@ function routeOf(path: string): Route | undefined {
   if (path === "/v1/models" || path.startsWith("/v1/models/")) return MODELS
   if (/^\/v1\/responses\/[^/]+$/.test(path)) return RESPONSE
   if (path === "/api/approvals") return APPROVALS
-  if (/^\/api\/approvals\/[^/]+$/.test(path)) return APPROVAL
+  if (/^(?:\/api)?\/approvals\/[^/]+$/.test(path)) return APPROVAL
+  if (path === "/tools/invoke") return TOOLS
   if (path === "/rpc") return RPC
   if (path === "/metrics" || path === "/api/metrics") return METRICS
   if (path.startsWith("/api/sessions") || path === "/api/agents") return sessionRouteOf(path)
   return path.startsWith("/api/jobs") ? jobRouteOf(path) : undefined
 }
 
+const TOOLS: Route = { methods: { POST: "operator.write" }, kind: "tools" }
 const RPC: Route = { methods: { POST: "operator.read" }, kind: "rpc" }
 const METRICS: Route = { methods: { GET: "operator.read", HEAD: "operator.read" }, kind: "metrics" }
 const SESSIONS: Route = { methods: { GET: "operator.read" }, kind: "sessions" }
@@ -124,6 +127,8 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   // Of a device's token the gateway keeps a hash only: it learns it when it is shown.
   if (identity.subject !== "owner") parts.redactor.add(request.headers.authorization?.replace(/^Bearer +/i, "") ?? "")
   exchange.scopes = identity.scopes
+  if (identity.user !== undefined) exchange.user = identity.user
+  if (identity.subject !== "owner") joinDevice(exchange, scope, identity.epoch ?? 0)
   if (route.kind === "json") {
     const { jsonRoutes } = await import("./json-routes.ts")
     await jsonRoutes(exchange)
@@ -142,6 +147,11 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   if (route.kind === "sessions") {
     const { sessionRoutes } = await import("./sessions.ts")
     await sessionRoutes(exchange)
+    return
+  }
+  if (route.kind === "tools") {
+    const { toolRoutes } = await import("./tools.ts")
+    await toolRoutes(exchange)
     return
   }
   if (route.kind === "approvals") {
@@ -165,6 +175,29 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
     const { createResponse } = await import("./responses.ts")
     await createResponse(exchange, body)
   }
+}
+
+/** A request of a device is cut off when the device loses the right to it; what is answered already has left. Throws AUTH_REQUIRED. */
+function joinDevice(exchange: Exchange, needed: Scope, epoch: number): void {
+  const { parts, request, response, subject } = exchange
+  const close = () => {
+    response.destroy()
+    request.destroy()
+  }
+  const member: DeviceMember = {
+    deviceId: subject,
+    role: "operator",
+    connId: "http",
+    get scopes() {
+      return exchange.scopes
+    },
+    setScopes(scopes) {
+      exchange.scopes = scopes
+      if (!grants(scopes, needed)) close()
+    },
+    close,
+  }
+  response.once("close", parts.devices.members.join(member, epoch))
 }
 
 /** Loaded with the first request, so that a start does not wait for it, and kept: an import() costs each time. */

@@ -85,7 +85,8 @@ const get = method({
 })
 
 /** Who decided, for the record: the device when there is one, else the kind of client. */
-export function person(caller: Pick<Caller, "clientId" | "deviceId">): string {
+export function person(caller: Pick<Caller, "clientId" | "deviceId" | "user">): string {
+  if (caller.user !== undefined) return `${caller.clientId} (user ${caller.user})`
   return caller.deviceId === undefined ? caller.clientId : `${caller.clientId} (device ${caller.deviceId.slice(0, 12)})`
 }
 

@@ -11,10 +11,13 @@ export interface Caller {
   dialect: "claw" | "py" | "rpc"
   protocol: 3 | 4
   role: "operator" | "node"
+  /** Read anew where it matters: a connection can lose rights while a call runs. */
   scopes: readonly string[]
   caps: readonly string[]
   clientId: string
   deviceId?: string
+  /** Whom the trusted proxy named. */
+  user?: string
   /** Its network address; absent for programs on this machine. */
   address?: string
   /** Aborts when the connection closes. */

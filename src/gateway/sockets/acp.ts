@@ -9,10 +9,11 @@ import { PincerError } from "../../base/errors.ts"
 import { grants } from "../../protocol/frame.ts"
 import { dispatch, type MethodTable } from "../dispatch.ts"
 import { foreignAddress } from "../foreign.ts"
+import { mayHear } from "../methods/events.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
+import { joinDevice, type RpcGuest } from "./device-guest.ts"
 import { MAX_BUFFERED_BYTES, SOFT_LIMIT } from "./outbox.ts"
-import type { RpcGuest } from "./rpc.ts"
 
 const MAX_CONNECTIONS = 500
 const PING_MS = 54_000
@@ -81,6 +82,7 @@ class AcpConnection {
   readonly #controller = new AbortController()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #bridge: Bridge
+  readonly #leaveDevice: () => void
   #alive = true
   #gone = false
 
@@ -96,6 +98,7 @@ class AcpConnection {
       caps: ["approvals"],
       clientId: (request.headers["user-agent"] ?? "acp").slice(0, 60),
       ...(guest.deviceId === undefined ? {} : { deviceId: guest.deviceId }),
+      ...(guest.user === undefined ? {} : { user: guest.user }),
       ...foreignAddress(request),
       signal: this.#controller.signal,
       watched: new Map(),
@@ -109,6 +112,7 @@ class AcpConnection {
       now: () => clock.now(),
       log: log.child({ connId, door: "acp" }),
     })
+    this.#leaveDevice = joinDevice(guest, this.#caller, door.parts, (code, reason) => this.drop(code, reason))
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary))
     socket.on("pong", () => {
       this.#alive = true
@@ -137,6 +141,7 @@ class AcpConnection {
   }
 
   deliver(event: string, text: string): void {
+    if (!mayHear(this.#caller, event)) return
     const listeners = this.#listeners.get(event)
     if (!listeners || listeners.size === 0) return
     const frame = { payload: JSON.parse(text) as unknown }
@@ -191,6 +196,7 @@ class AcpConnection {
 
   #onClose(): void {
     this.#gone = true
+    this.#leaveDevice()
     this.#bridge
       .end()
       .catch((error: unknown) => this.#door.parts.log.error({ err: error }, "An ACP connection was not ended cleanly"))

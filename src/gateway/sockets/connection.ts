@@ -11,6 +11,7 @@ import { foreignAddress } from "../foreign.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { PresenceEntry } from "../presence.ts"
 import { shownError } from "../shown.ts"
+import { memberOf } from "./device-guest.ts"
 import { type Door, MAX_PAYLOAD, type Peer } from "./door.ts"
 import { HandshakeError, type Welcome, welcome } from "./handshake.ts"
 import { helloOk } from "./hello.ts"
@@ -38,6 +39,7 @@ export class Connection implements Peer {
   readonly #challenge: { nonce: string; ts: number }
   readonly #controller = new AbortController()
   outbox: Outbox | undefined
+  #leaveDevice: (() => void) | undefined
   #state: "new" | "greeting" | "open" | "closed" = "new"
   #deadline: (() => void) | undefined
   #inFlight = 0
@@ -51,7 +53,7 @@ export class Connection implements Peer {
     this.#door = door
     this.#socket = socket
     this.#request = request
-    this.address = request.socket.remoteAddress ?? ""
+    this.address = door.auth.addressOf(request)
     const { clock } = door.parts
     this.#challenge = { nonce: randomUUID(), ts: clock.now() }
     this.#deadline = clock.after(HANDSHAKE_MS, () => this.drop(1008, "handshake timeout"))
@@ -92,6 +94,7 @@ export class Connection implements Peer {
     if (this.#state === "closed") return
     this.#state = "closed"
     this.#deadline?.()
+    this.#leaveDevice?.()
     this.#controller.abort(new PincerError("ABORTED", "The connection was closed"))
     this.#door.closed(this, final)
     if (this.presenceKey === undefined || !this.#presence) return
@@ -156,7 +159,11 @@ export class Connection implements Peer {
     }
     const hello = await helloOk(this.#door, this.connId, guest)
     // The peer may have gone while the answer was made.
-    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#socket.readyState !== this.#socket.OPEN) {
+      if (guest.code && caller.deviceId) this.#door.parts.deviceCodes.undelivered(guest.code, caller.deviceId)
+      return
+    }
+    if (caller.deviceId !== undefined) this.#joinDevice(caller, caller.deviceId, guest.epoch)
     this.#deadline?.()
     const outbox = new Outbox(caller, this.#socket, this.#door.timeline)
     this.outbox = outbox
@@ -166,7 +173,25 @@ export class Connection implements Peer {
     const taken = guest.resume ? this.#door.resume(outbox, guest.resume.connId, guest.resume.lastSeq) : undefined
     this.#answer(id, taken ? { ...hello, resume: taken.result } : hello)
     for (const text of taken?.frames ?? []) outbox.send(text)
+    if (guest.code && caller.deviceId !== undefined) {
+      const { deviceCodes, log } = this.#door.parts
+      const name = guest.code.name ?? guest.client.displayName
+      deviceCodes
+        .delivered(guest.code, caller.deviceId, name)
+        .catch((error: unknown) => log.error({ err: error }, "The use of a pairing code was not noted"))
+    }
     this.#notePresence(guest)
+  }
+
+  /** What the device loses from now on, this connection loses at once. */
+  #joinDevice(caller: Caller, deviceId: string, epoch: number): void {
+    const member = memberOf(deviceId, caller, (reason) => this.drop(4001, reason))
+    try {
+      this.#leaveDevice = this.#door.parts.devices.members.join(member, epoch)
+    } catch (error) {
+      if (!(error instanceof PincerError)) throw error
+      throw new HandshakeError(error, caller.dialect, caller.protocol)
+    }
   }
 
   #notePresence(guest: Welcome): void {

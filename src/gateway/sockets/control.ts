@@ -117,6 +117,11 @@ export class ControlDoor implements Door {
     for (const outbox of this.#outboxes()) if (outbox.watches) outbox.event(event, text)
   }
 
+  /** Tells whoever may hear this event, in every dialect. */
+  announce(event: string, text: string): void {
+    for (const outbox of this.#outboxes()) outbox.event(event, text)
+  }
+
   get stateVersion(): { presence: number; health: number } {
     return { presence: this.parts.presence.version, health: this.#healthVersion }
   }

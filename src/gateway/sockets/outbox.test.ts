@@ -343,7 +343,7 @@ test("nobody else, nobody with fewer rights and nobody too late takes a lost con
 test("numbers that never were and frames that are gone are not resumed", () => {
   const { open, lose, lost } = room()
   const first = open()
-  for (let i = 0; i < REPLAY.maxEvents + 10; i++) first.box.event("x", "{}")
+  for (let i = 0; i < REPLAY.maxEvents + 10; i++) first.box.event("tick", "{}")
   lose("c1", first.box)
   for (const lastSeq of [0, 5, -1, 1.5, 999_999])
     assert.deepEqual(lost.take(open().box, "c1", lastSeq).result, { resumed: false }, String(lastSeq))
@@ -356,7 +356,7 @@ test("lost connections, and what is kept of each, are bounded", () => {
   assert.equal(lost.size, 64)
   const { box } = open()
   const big = JSON.stringify("x".repeat(REPLAY.maxBytes / 4))
-  for (let i = 0; i < 20; i++) box.event("x", big)
+  for (let i = 0; i < 20; i++) box.event("tick", big)
   lose("big", box)
   assert.deepEqual(lost.take(open().box, "big", 10).result, { resumed: false })
   assert.equal(lost.take(open().box, "big", 18).frames.length, 2)

@@ -3,7 +3,8 @@
 // ring, so that the client can come back.
 import type { WebSocket } from "ws"
 import type { TurnEnvelope, TurnEvent } from "../../protocol/event.ts"
-import { grants } from "../../protocol/frame.ts"
+import { grants, type Scope } from "../../protocol/frame.ts"
+import { mayHear } from "../methods/events.ts"
 import type { Caller } from "../methods/method.ts"
 import { projectApproval } from "./project-approval.ts"
 import { type ClawViewer, type Grown, growth, type Named, projectClaw } from "./project-claw.ts"
@@ -39,10 +40,8 @@ export class Outbox {
   readonly caller: Caller
   /** Place in the door's order when it opened. */
   readonly openedAt: number
-  readonly reads: boolean
-  readonly approves: boolean
-  readonly #claw: ClawViewer | undefined
-  readonly #py: boolean
+  readonly #asClaw: ClawViewer | undefined
+  readonly #asPy: boolean
   readonly #all: boolean
   readonly #timeline: Timeline
   #socket: Pick<WebSocket, "send" | "close" | "terminate" | "bufferedAmount" | "readyState" | "OPEN"> | undefined
@@ -53,19 +52,37 @@ export class Outbox {
   readonly #followed = new Set<string>()
 
   constructor(caller: Caller, socket: WebSocket, timeline: Timeline) {
-    const { caps, dialect, protocol, role, scopes } = caller
+    const { caps, dialect, protocol } = caller
     const wants = (family: "claw" | "py", other: string) =>
       caps.includes("events:both") || caps.includes(`events:${family}`) || (dialect === family && !caps.includes(other))
     this.caller = caller
-    this.reads = role === "operator" && grants(scopes, "operator.read")
-    this.approves = role === "operator" && grants(scopes, "operator.approvals")
-    this.#claw =
-      this.reads && wants("claw", "events:py") ? { protocol, toolEvents: caps.includes("tool-events") } : undefined
-    this.#py = this.reads && wants("py", "events:claw")
+    this.#asClaw = wants("claw", "events:py") ? { protocol, toolEvents: caps.includes("tool-events") } : undefined
+    this.#asPy = wants("py", "events:claw")
     this.#all = caps.includes("events:all")
     this.#socket = socket
     this.#timeline = timeline
     this.openedAt = timeline.order
+  }
+
+  /** Rights are looked at each time: they can shrink while the connection is open. */
+  #may(scope: Scope): boolean {
+    return this.caller.role === "operator" && grants(this.caller.scopes, scope)
+  }
+
+  get reads(): boolean {
+    return this.#may("operator.read")
+  }
+
+  get approves(): boolean {
+    return this.#may("operator.approvals")
+  }
+
+  get #claw(): ClawViewer | undefined {
+    return this.reads ? this.#asClaw : undefined
+  }
+
+  get #py(): boolean {
+    return this.reads && this.#asPy
   }
 
   get seq(): number {
@@ -104,8 +121,16 @@ export class Outbox {
     socket.send(text)
   }
 
-  /** Sends a numbered event. `again` makes its payload anew, where that is smaller than keeping it. */
+  /** Whether this caller may be told of such an event. One that no list names is told to nobody. */
+  hears(event: string): boolean {
+    return mayHear(this.caller, event)
+  }
+
+  /**
+   * Sends a numbered event to who may hear it. `again` makes its payload anew, where that is smaller than keeping it.
+   */
   event(event: string, payload: string, stateVersion?: Sent["stateVersion"], again?: () => string): void {
+    if (!this.hears(event)) return
     this.#seq += 1
     this.#timeline.order += 1
     const sent = { seq: this.#seq, at: this.#timeline.now(), order: this.#timeline.order, event, stateVersion }
@@ -213,7 +238,8 @@ export class Outbox {
     const hearsOnlyItsOwn = this.#py && !this.#all && !this.#claw
     const mark = (hearsOnlyItsOwn ? undefined : earlier.#ring.lastUntil(this.openedAt)) ?? earlier.#seq
     const missed = earlier.#ring.between(lastSeq, mark)
-    if (!missed) return undefined
+    // What was told to one who had more rights is not told again to one who has fewer.
+    if (!missed?.every(({ event }) => this.hears(event))) return undefined
     if (this.#ring.size === 0) for (const sent of missed) this.#ring.add(sent)
     else this.#ring.clear()
     this.#seq += mark

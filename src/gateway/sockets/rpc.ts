@@ -5,15 +5,16 @@ import type { IncomingMessage } from "node:http"
 import type { RawData, WebSocket } from "ws"
 import { PincerError } from "../../base/errors.ts"
 import type { RecordedEnvelope, TurnEnvelope } from "../../protocol/event.ts"
-import { grants } from "../../protocol/frame.ts"
 import { approvalRow } from "../approval-rows.ts"
 import { dispatch, type MethodTable } from "../dispatch.ts"
 import { foreignAddress } from "../foreign.ts"
+import { mayHear } from "../methods/events.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
 import { answered, failed, type RpcAnswer, type RpcCall, readFrame, rpcError } from "../rpc/envelope.ts"
 import type { SessionNotice } from "../rpc/notices.ts"
 import { sessionId, summaryOf } from "../rpc/session-view.ts"
+import { joinDevice, type RpcGuest } from "./device-guest.ts"
 import { MAX_BUFFERED_BYTES, SOFT_LIMIT } from "./outbox.ts"
 
 /** Connections of this door (IM-WS-05). */
@@ -34,11 +35,6 @@ const LONG: ReadonlySet<string> = new Set([
   "job.subscribe",
   "client.lend",
 ])
-
-export interface RpcGuest {
-  scopes: Caller["scopes"]
-  deviceId?: string
-}
 
 export class RpcDoor {
   readonly parts: Parts
@@ -89,32 +85,27 @@ export class RpcDoor {
   #approval({ event }: RecordedEnvelope): void {
     if (event.type !== "approval.requested" && event.type !== "approval.resolved") return
     const name = event.type === "approval.requested" ? "exec.approval.requested" : "exec.approval.resolved"
-    const text = JSON.stringify(approvalRow(event.approval))
-    for (const connection of this.#open) if (connection.approves) connection.notify(name, text)
+    this.announce(name, JSON.stringify(approvalRow(event.approval)))
   }
 
   #onNotice({ key, type }: SessionNotice): void {
     if (this.#open.size === 0) return
     if (type === "deleted") {
-      this.#broadcast("session.deleted", JSON.stringify({ session_id: sessionId(key, this.parts) }))
+      this.announce("session.deleted", JSON.stringify({ session_id: sessionId(key, this.parts) }))
       return
     }
     const { log, store } = this.parts
     store.sessions
       .get(key)
       .then(async (row) => {
-        if (row) this.#broadcast("session.updated", JSON.stringify({ session: await summaryOf(row, this.parts) }))
+        if (row) this.announce("session.updated", JSON.stringify({ session: await summaryOf(row, this.parts) }))
       })
       .catch((error: unknown) => log.warn({ err: error, sessionKey: key }, "A session was not read"))
   }
 
-  #broadcast(method: string, params: string): void {
+  /** Tells every connection that may hear of it; `params` is JSON text. */
+  announce(method: string, params: string): void {
     for (const connection of this.#open) connection.notify(method, params)
-  }
-
-  /** Tells every connection that may read; `params` is JSON text. */
-  broadcast(method: string, params: string): void {
-    for (const connection of this.#open) if (connection.reads) connection.notify(method, params)
   }
 
   close(): void {
@@ -134,6 +125,7 @@ class RpcConnection {
   #line: Promise<void> = Promise.resolve()
   #inFlight = 0
   #alive = true
+  readonly #leaveDevice: () => void
 
   constructor(
     door: RpcDoor,
@@ -155,12 +147,14 @@ class RpcConnection {
       caps: [],
       clientId: (request.headers["user-agent"] ?? "json-rpc").slice(0, 60),
       ...(guest.deviceId === undefined ? {} : { deviceId: guest.deviceId }),
+      ...(guest.user === undefined ? {} : { user: guest.user }),
       ...foreignAddress(request),
       signal: this.#controller.signal,
       ownSession: connId,
       subscriptions: new Map(),
       watched: new Map(),
     }
+    this.#leaveDevice = joinDevice(guest, this.#caller, door.parts, (code, reason) => this.drop(code, reason))
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary))
     socket.on("pong", () => {
       this.#alive = true
@@ -173,18 +167,11 @@ class RpcConnection {
     socket.on("error", (error) => door.parts.log.debug({ connId, reason: error.message }, "A socket failed"))
   }
 
-  get approves(): boolean {
-    return grants(this.#caller.scopes, "operator.approvals")
-  }
-
-  get reads(): boolean {
-    return grants(this.#caller.scopes, "operator.read")
-  }
-
   async greet(): Promise<void> {
     const { clock, store } = this.#door.parts
     const { connId } = this.#caller
     this.notify("connected", JSON.stringify({ session_id: connId, server_time: new Date(clock.now()).toISOString() }))
+    if (!mayHear(this.#caller, "session.snapshot")) return
     const { sessions } = await store.sessions.list({ limit: SNAPSHOT, archived: false })
     const summaries = await Promise.all(sessions.map((row) => summaryOf(row, this.#door.parts)))
     this.notify("session.snapshot", JSON.stringify({ sessions: summaries }))
@@ -202,6 +189,7 @@ class RpcConnection {
   }
 
   notify(method: string, params: string): Promise<void> | undefined {
+    if (!mayHear(this.#caller, method)) return undefined
     this.#send(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${params}}`)
     return this.#socket.bufferedAmount > SOFT_LIMIT ? this.#relief() : undefined
   }
@@ -221,6 +209,7 @@ class RpcConnection {
 
   #onClose(): void {
     this.#gone = true
+    this.#leaveDevice()
     this.#controller.abort()
     for (const stop of this.#caller.subscriptions?.values() ?? []) stop()
   }
