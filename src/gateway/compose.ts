@@ -62,6 +62,7 @@ import { AcpDoor } from "./sockets/acp.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
 import { Tally } from "./tally.ts"
+import { turnLog } from "./turn-log.ts"
 import { workflowTool } from "./workflows/tool.ts"
 import { Workflows } from "./workflows/workflows.ts"
 
@@ -258,6 +259,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(hub.onAll((envelope) => jobs.observe(envelope)))
   const tally = new Tally()
   undo.add(hub.onAll((envelope) => tally.hear(envelope)))
+  undo.add(hub.onAll(turnLog(log)))
   const version = ownVersion()
   const startedAt = clock.now()
   const devices = new DeviceDesk({ devices: store.devices, codes: store.deviceCodes, clock, redactor, log, audit })
