@@ -1,18 +1,15 @@
-// The gateway's log: JSON lines into a file that rotates by size, and short lines to the terminal when it runs in the foreground.
+// The gateway's log: JSON lines into a file that is put aside by size under the time when that was, and short lines to the terminal when it runs in the foreground.
 // Secrets are taken out of every line before it is written: by field, and then once more from the line as a whole.
-import { basename, dirname } from "node:path"
+import { dirname } from "node:path"
 import { pino } from "pino"
-import { createStream } from "rotating-file-stream"
 import { makeFolder } from "../base/folder.ts"
 import { isObject } from "../base/json.ts"
 import type { Logger } from "../base/log.ts"
 import { patternsOnly, type Redactor } from "../base/redact.ts"
+import { LogFile, type LogFileOptions } from "./log-file.ts"
 
-export interface LogOptions {
-  path: string
+export interface LogOptions extends LogFileOptions {
   level: "debug" | "info" | "warn" | "error"
-  maxBytes: number
-  maxFiles: number
   /** Where people read along; undefined for none. */
   terminal?: (line: string) => void
   redactor?: Redactor
@@ -29,14 +26,7 @@ export interface GatewayLog {
 /** Opens the log. Throws the file system's error when its folder cannot be written. */
 export function openLog(options: LogOptions): GatewayLog {
   makeFolder(dirname(options.path))
-  const name = basename(options.path)
-  const file = createStream((_: unknown, index?: number) => (index ? `${name}.${index}` : name), {
-    path: dirname(options.path),
-    size: `${options.maxBytes}B`,
-    rotate: options.maxFiles,
-    mode: 0o600,
-  })
-  file.on("error", (error: Error) => options.terminal?.(`The log file cannot be written: ${error.message}`))
+  const file = new LogFile(options)
   const redactor = options.redactor ?? patternsOnly
   const log = pino(
     {
@@ -61,7 +51,7 @@ export function openLog(options: LogOptions): GatewayLog {
     setLevel(level) {
       log.level = level
     },
-    close: () => new Promise((resolve) => file.end(resolve)),
+    close: () => file.close(),
   }
 }
 

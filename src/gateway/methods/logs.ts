@@ -2,13 +2,13 @@
 import { type FileHandle, open } from "node:fs/promises"
 import { z } from "zod"
 import { isObject } from "../../base/json.ts"
+import { matchesLog, parseLogLine } from "../../base/log-file.ts"
 import { type Method, method } from "./method.ts"
 import { count, renamed } from "./params.ts"
 
 const LINES = 500
 const BYTES = 250_000
 const MAX_BYTES = 1_000_000
-const LEVELS: Readonly<Record<string, number>> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 }
 
 export interface Tail {
   /** Byte offset to ask for next. */
@@ -66,25 +66,9 @@ async function tail(file: FileHandle, { cursor, limit, maxBytes }: TailOptions):
   return { cursor: next, size, lines: shown, truncated: skipped || shown.length < lines.length, reset }
 }
 
-/** A line of the log as an object, or undefined when it is something else. */
-function parsed(line: string): Record<string, unknown> | undefined {
-  if (!line.startsWith("{")) return undefined
-  try {
-    const value: unknown = JSON.parse(line)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function atLeast(line: string, level: string): boolean {
-  const number = parsed(line)?.["level"]
-  return typeof number !== "number" || number >= (LEVELS[level] ?? 0)
-}
-
 /** `{time, line}`, with the time that stands in the line. */
 function withTime(line: string, localTime: boolean) {
-  const at = parsed(line)?.["time"]
+  const at = parseLogLine(line)?.["time"]
   const date = typeof at === "number" || typeof at === "string" ? new Date(at) : undefined
   const known = date !== undefined && !Number.isNaN(date.getTime())
   return { time: known ? (localTime ? date.toLocaleString("sv-SE") : date.toISOString()) : null, line }
@@ -105,6 +89,10 @@ const tailMethod = method({
         .enum(["trace", "debug", "info", "warn", "error", "fatal"])
         .optional()
         .describe("Only lines of this level or above"),
+      session: z.string().min(1).optional().describe("Only lines about this session; the end of its key is enough"),
+      agent: z.string().min(1).optional().describe("Only lines about this agent"),
+      since: z.number().int().min(0).optional().describe("Only lines from this time on; ms since 1970"),
+      grep: z.string().min(1).max(1_000).optional().describe("Only lines that hold this text, in whatever case"),
       json: z.boolean().optional().describe("Lines as {time, line}"),
       localTime: z.boolean().optional(),
     }),
@@ -120,12 +108,15 @@ const tailMethod = method({
       reset: z.boolean(),
     }),
   async run(params, { parts }) {
-    const { level, json } = params
+    const { json, level, session, agent, since, grep } = params
     const limit = params.limit ?? LINES
     const maxBytes = params.maxBytes ?? BYTES
+    const filtered = [level, session, agent, since, grep].some((one) => one !== undefined)
     // With a filter, look at all lines before the limit is applied.
-    const read = await tailLines(parts.logPath, { cursor: params.cursor, limit: level ? MAX_BYTES : limit, maxBytes })
-    const kept = level ? read.lines.filter((line) => atLeast(line, level)).slice(-limit) : read.lines
+    const wanted = filtered ? { limit: MAX_BYTES, maxBytes: MAX_BYTES } : { limit, maxBytes }
+    const read = await tailLines(parts.logPath, { cursor: params.cursor, ...wanted })
+    const filter = { level, session, agent, since, grep }
+    const kept = filtered ? read.lines.filter((line) => matchesLog(line, filter)).slice(-limit) : read.lines
     const lines = json ? kept.map((line) => withTime(line, params.localTime === true)) : kept
     return { file: parts.logPath, path: parts.logPath, ...read, lines, logs: lines, count: lines.length }
   },
