@@ -14,7 +14,7 @@ export async function runCompact(
 ): Promise<LoopResult> {
   const { scope } = room
   const dwellOn = textOf(request.input)
-  const keep = request.task?.keep
+  const keep = request.task?.type === "compact" ? request.task.keep : undefined
   const made = await compactNow(room, messages, { dwellOn, ...(keep === undefined ? {} : { keep }) })
   if (scope.signal.reason instanceof TurnAbort && scope.signal.reason.kind === "shutdown") throw scope.signal.reason
   switch (made.type) {

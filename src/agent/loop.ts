@@ -58,6 +58,8 @@ export async function runLoop(input: LoopInput): Promise<LoopResult> {
       continue
     }
     if (open.theirs > 0) return ended(input, "tool_calls", [])
+    // Called by hand: the result is all that was wanted.
+    if (request.task?.type === "call") return ended(input, "end_turn", [])
     const limit = limitReached(input)
     if (limit) return ended(input, limit, [])
     if (room.scope.signal.aborted) {

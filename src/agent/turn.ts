@@ -5,7 +5,7 @@ import { uuid } from "../base/id.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
 import { type Message, NO_USAGE, type Part } from "../protocol/message.ts"
 import type { UserQuestion } from "../protocol/question.ts"
-import type { TurnOutcome, TurnRecord, TurnRequest } from "../protocol/turn.ts"
+import type { TurnOutcome, TurnRecord, TurnRequest, TurnTask } from "../protocol/turn.ts"
 import type { Draft } from "../store/drafts.ts"
 import type { SessionRow } from "../store/store.ts"
 import { FencedError, type Opening } from "../store/turns.ts"
@@ -76,7 +76,10 @@ function firstAttempt(
     past.push(message)
   }
   conversation.messages = past
-  if (request.task) return events
+  if (request.task) {
+    if (request.task.type === "call") for (const message of calledByHand(request, request.task, at)) add(message)
+    return events
+  }
   let input = request.input
   if (request.replay) {
     const from = past.findLastIndex((message) => message.role === "user" && !message.synthetic)
@@ -98,6 +101,17 @@ function firstAttempt(
   const marks = taint.length > 0 ? { taint } : {}
   if (words.length > 0) add({ id: uuid(at), role: "user", content: words, at, turnId, ...marks })
   return events
+}
+
+const BY_HAND = "The user called a tool by hand. The call and its result follow; nothing is asked of you."
+
+/** What the transcript holds of a call that no model made: models know calls as an assistant's only. */
+function calledByHand({ turnId }: TurnRequest, task: Extract<TurnTask, { type: "call" }>, at: number): Message[] {
+  const call: Part = { type: "tool.call", callId: `hand-${turnId}`, name: task.tool, args: task.args }
+  return [
+    { id: uuid(at), role: "user", content: [{ type: "text", text: BY_HAND }], at, turnId, synthetic: true },
+    { id: uuid(at), role: "assistant", content: [call], at, turnId, stopReason: "tool_calls" },
+  ]
 }
 
 function nextAttempt(
@@ -242,7 +256,8 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
   const hosted = hostedOf(profile, request)
   if (hosted) return runHostedTurn(input, { ...profile, hosted }, cwd)
   const refs = modelRefs(ports, profile, request, session)
-  if (request.task) return runCompact({ ports, scope, refs, turnId: record.turnId }, request, conversation.messages)
+  if (request.task?.type === "compact")
+    return runCompact({ ports, scope, refs, turnId: record.turnId }, request, conversation.messages)
   const lent = await lentTo(ports, scope, request)
   const own = await agentTools(ports, profile, cwd, scope.signal)
   await tellRedefined(ports, scope, profile.id)
@@ -258,7 +273,8 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
     cwd,
     notes,
     ...(lent ? { lent } : {}),
-    expectsReturn: scope.fence.epoch > 1 && request.attended === true,
+    // Whoever calls by hand learns that it waits, and can find somebody to answer.
+    expectsReturn: (scope.fence.epoch > 1 && request.attended === true) || request.task?.type === "call",
   }
   const questions = new HostedQuestions({ ...room, profile, holds: input.holds, signal: scope.signal })
   const asking = { ...room, ask: (question: UserQuestion) => questions.ask(question) }
@@ -278,7 +294,7 @@ async function runLimited(input: BodyInput): Promise<LoopResult> {
 function runHostedTurn(input: BodyInput, profile: AgentProfile, cwd: string): Promise<LoopResult> {
   const { conversation, holds, live, ports, record, scope } = input
   if (record.request.task)
-    throw new PincerError("INVALID_PARAMS", `Agent "${profile.id}" keeps its own memory: ask it to shorten that itself`)
+    throw new PincerError("INVALID_PARAMS", `Agent "${profile.id}" keeps its own memory and tools: ask it itself`)
   const request = scope.fence.epoch > 1 ? { ...record.request, input: goOn(record.request) } : record.request
   return runHosted({ ports, scope, profile, request, messages: conversation.messages, cwd, holds, live })
 }

@@ -16,8 +16,11 @@ export function identity(scene: Scene): Objection[] {
   return [...found, denial("identity.subAgent", "built in", reason, "name it in policy.subAgents.alsoAllow")]
 }
 
+/** As much of a scene as a tool's name is judged by. */
+export type NamedScene = Pick<Scene, "layers" | "permissions"> & { call: { tool: string } }
+
 /** Denials for everybody. They beat every allowance. */
-export function outright({ call, layers, permissions }: Scene): Objection[] {
+export function outright({ call, layers, permissions }: NamedScene): Objection[] {
   const found = layers.filter((layer) => layer.about === undefined).flatMap((layer) => denied(layer, call.tool))
   if (!isDenied(permissions, call.tool)) return found
   const source = permissions.sources.denied ?? "permissions"
@@ -34,7 +37,7 @@ function denied({ deny = [], source }: PolicyLayer, tool: string): Objection[] {
 }
 
 /** Tools that are on no list: of the six dimensions, of a profile, of a layer. */
-export function unlisted({ call, layers, permissions }: Scene): Objection[] {
+export function unlisted({ call, layers, permissions }: NamedScene): Objection[] {
   const { tool } = call
   const found = layers.flatMap((layer) => notIn(layer, tool))
   if (permitsTool(permissions, tool)) return found

@@ -4,7 +4,7 @@ import type { Permissions } from "./permission.ts"
 
 /** Which door the input came through, and who stood there. Set by the door, never by the peer. */
 export interface Origin {
-  door: "control" | "openai" | "cli" | "rpc" | "job" | "acp" | "channel" | "schedule" | "workflow" | "test"
+  door: "control" | "openai" | "cli" | "rpc" | "job" | "acp" | "channel" | "schedule" | "workflow" | "mcp" | "test"
   clientId?: string
   connId?: string
   deviceId?: string
@@ -54,6 +54,12 @@ export interface Sampling {
     | { type: "json_schema"; name: string; schema: Record<string, unknown>; strict?: boolean }
 }
 
+export type TurnTask =
+  /** The model summarises the older messages of the session; at most `keep` of the newest messages stay as they are. */
+  | { type: "compact"; keep?: number }
+  /** Somebody calls a tool by hand: judged, asked about and recorded like a call of the model. */
+  | { type: "call"; tool: string; args: Record<string, unknown> }
+
 /** Everything a turn needs, as plain data: it is stored before it is acknowledged and read back after a restart. */
 export interface TurnRequest {
   /** Turn id = run id on the wire = idempotency key. Minted by the door when the caller gave none. At most 256 characters. */
@@ -68,10 +74,9 @@ export interface TurnRequest {
   /** Earlier messages that a stateless caller supplies. Used only when the session holds no messages yet. */
   history?: Message[]
   /**
-   * The turn answers nothing: it has the model summarise the older messages of the session. `input` says what the summary should
-   * dwell on; at most `keep` of the newest messages stay as they are.
+   * The turn asks nothing of the agent: it does this one thing in its session. For "compact" `input` says what the summary should dwell on.
    */
-  task?: { type: "compact"; keep?: number }
+  task?: TurnTask
   /** Takes back the last exchange before this turn runs: "resend" keeps its user message, "edit" replaces it by `input`. */
   replay?: "resend" | "edit"
   /** `provider/model`, or a bare model id; overrides session and agent. */

@@ -177,6 +177,8 @@ export interface UsageDay {
 export interface UsageLedger {
   /** Days from `since` (ms), oldest first. */
   days(since: number): Promise<UsageDay[]>
+  /** Hours of the day (UTC) in which turns ended since then, and the tokens of those; hours without are left out. */
+  hours(since: number): Promise<{ hour: number; turns: number; tokens: number }[]>
 }
 
 /** Where an OpenAI Responses id points: the session, and the last event that belongs to the response. */

@@ -8,6 +8,7 @@ import type { UsageDay, UsageLedger } from "./store.ts"
 export class UsageTable implements UsageLedger {
   readonly #add
   readonly #days
+  readonly #hours
 
   constructor(db: Database) {
     this.#add = db.statement(
@@ -17,6 +18,19 @@ export class UsageTable implements UsageLedger {
        cost_usd=CASE WHEN ?9 IS NULL THEN cost_usd ELSE coalesce(cost_usd,0)+?9 END`,
     )
     this.#days = db.statement("SELECT * FROM usage_days WHERE date>=? ORDER BY date,provider,model")
+    this.#hours = db.statement(
+      `SELECT (ended_at/3600000)%24 AS hour,count(*) AS turns,
+       coalesce(sum(json_extract(outcome,'$.usage.inputTokens')+json_extract(outcome,'$.usage.outputTokens')),0) AS tokens
+       FROM turns WHERE ended_at>=? AND outcome IS NOT NULL GROUP BY hour ORDER BY hour`,
+    )
+  }
+
+  async hours(since: number): Promise<{ hour: number; turns: number; tokens: number }[]> {
+    return this.#hours.all(since).map((row) => ({
+      hour: int(row, "hour"),
+      turns: int(row, "turns"),
+      tokens: int(row, "tokens"),
+    }))
   }
 
   /** Within a write. */

@@ -130,6 +130,12 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     token: "t",
     ...options.parts,
   }
+  room.desk.publish = (envelope) => parts.hub.publish(envelope)
+  const { publish } = room.ports
+  room.ports.publish = (envelope) => {
+    publish(envelope)
+    parts.hub.publish(envelope)
+  }
   const accepted: unknown[] = []
   const followed: string[] = []
   async function call(name: string, params: Record<string, unknown> = {}, as: Partial<Caller> = {}): Promise<unknown> {

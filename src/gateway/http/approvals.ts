@@ -1,4 +1,4 @@
-// Approvals over plain HTTP: GET /api/approvals, GET and POST /api/approvals/{id}. The caller has been authenticated and holds
+// Approvals over plain HTTP: GET /api/approvals, GET and POST /api/approvals/{id}, /approvals/{id}. The caller has been authenticated and holds
 // operator.approvals; Host and Origin have been judged; only application/json is read, which no other site's page can send unasked.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
@@ -19,7 +19,7 @@ const answerSchema = z.strictObject({
 export async function approvalRoutes(exchange: Exchange): Promise<void> {
   const { request, response } = exchange
   const { pathname } = new URL(request.url ?? "/", "http://gateway")
-  const part = pathname.replace(/\/$/, "").split("/")[3]
+  const part = pathname.replace(/^\/api|\/$/g, "").split("/")[2]
   if (part === undefined) return sendJson(response, 200, exchange.parts.redactor.value(await list(exchange)))
   const id = decoded(part)
   const result = request.method === "POST" ? await answer(exchange, id) : await show(exchange, id)

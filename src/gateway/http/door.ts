@@ -17,12 +17,12 @@ import { KeepAlive } from "./sse.ts"
 
 /** What an unknown path is told that there is. */
 const ROUTES =
-  "GET /health, /healthz, /ready, /readyz, /api/build, /api/auth/check; POST /api/auth/verify; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; POST /tools/invoke; GET /api/approvals; GET and POST /api/approvals/{id} or /approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /metrics, /api/metrics, /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; WebSocket at / and /ws"
+  "GET /health, /healthz, /ready, /readyz, /api/build, /api/auth/check; POST /api/auth/verify; GET /v1/models, /v1/models/{id}; POST /v1/chat/completions, /v1/responses, /v1/embeddings; GET and DELETE /v1/responses/{id}; POST /tools/invoke; GET /api/approvals; GET and POST /api/approvals/{id} or /approvals/{id}; GET and POST /api/jobs; GET, POST and DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel, /retry; GET /api/jobs/{id}/events, /result; GET /metrics, /api/metrics, /api/agents, /api/sessions, /api/sessions/archive, /api/sessions/export/{id}; GET, PATCH and DELETE /api/sessions/{id}; POST /api/sessions/import, /rpc; GET, POST and DELETE /mcp; WebSocket at / and /ws"
 
 interface Route {
   methods: Readonly<Record<string, Scope>>
   /** "json": answered through hono. */
-  kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions" | "metrics" | "tools"
+  kind: "chat" | "responses" | "json" | "approvals" | "jobs" | "rpc" | "sessions" | "metrics" | "tools" | "mcp"
 }
 
 /** Which need no token, and the methods that each takes. */
@@ -64,6 +64,7 @@ function routeOf(path: string): Route | undefined {
   if (/^(?:\/api)?\/approvals\/[^/]+$/.test(path)) return APPROVAL
   if (path === "/tools/invoke") return TOOLS
   if (path === "/rpc") return RPC
+  if (path === "/mcp") return MCP
   if (path === "/metrics" || path === "/api/metrics") return METRICS
   if (path.startsWith("/api/sessions") || path === "/api/agents") return sessionRouteOf(path)
   return path.startsWith("/api/jobs") ? jobRouteOf(path) : undefined
@@ -71,6 +72,10 @@ function routeOf(path: string): Route | undefined {
 
 const TOOLS: Route = { methods: { POST: "operator.write" }, kind: "tools" }
 const RPC: Route = { methods: { POST: "operator.read" }, kind: "rpc" }
+const MCP: Route = {
+  methods: { GET: "operator.read", POST: "operator.read", DELETE: "operator.read" },
+  kind: "mcp",
+}
 const METRICS: Route = { methods: { GET: "operator.read", HEAD: "operator.read" }, kind: "metrics" }
 const SESSIONS: Route = { methods: { GET: "operator.read" }, kind: "sessions" }
 const SESSION: Route = {
@@ -137,6 +142,11 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   if (route.kind === "rpc") {
     const { postRpc } = await import("./rpc.ts")
     await postRpc(exchange)
+    return
+  }
+  if (route.kind === "mcp") {
+    const { mcpRoutes } = await import("./mcp.ts")
+    await mcpRoutes(exchange)
     return
   }
   if (route.kind === "metrics") {

@@ -30,6 +30,7 @@ import { sessionSubscriptionMethods } from "./session-subscriptions.ts"
 import { sessionTalkMethods } from "./session-talk.ts"
 import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
+import { toolCallMethods } from "./tool-calls.ts"
 import { toolMethods } from "./tools.ts"
 import { turnMethods } from "./turns.ts"
 import { usageMethods } from "./usage.ts"
@@ -62,6 +63,7 @@ export const methods: readonly Method[] = [
   ...configMethods,
   ...configSchemaMethods,
   ...toolMethods,
+  ...toolCallMethods,
   ...mcpMethods,
   ...logMethods,
   ...systemMethods,

@@ -23,6 +23,21 @@ function schemaOf(tool: Tool): unknown {
   return schema
 }
 
+export const toolRowSchema = () =>
+  z.object({
+    name: z.string(),
+    description: z.string(),
+    class: z.string(),
+    effect: z.string(),
+    aliases: z.array(z.string()),
+    schema: z.unknown(),
+  })
+
+export function toolRow(tool: Tool) {
+  const { aliases, class: kind, description, effect, name } = tool
+  return { name, description, class: kind, effect, aliases: [...aliases], schema: tool.inputSchema ?? schemaOf(tool) }
+}
+
 const list = method({
   name: "tools.list",
   summary: "The tools that models may call, with the JSON Schema of their arguments.",
@@ -31,30 +46,12 @@ const list = method({
   params: () => z.object({ agentId: z.string().optional().describe("Only the tools of this agent") }),
   result: () =>
     z.object({
-      tools: z.array(
-        z.object({
-          name: z.string(),
-          description: z.string(),
-          class: z.string(),
-          effect: z.string(),
-          aliases: z.array(z.string()),
-          schema: z.unknown(),
-        }),
-      ),
+      tools: z.array(toolRowSchema()),
     }),
   async run(params, { parts }) {
     const only = params.agentId === undefined ? undefined : requireAgent(params.agentId, parts).tools
     const tools = parts.tools.filter((tool) => only === undefined || only.includes(tool.name))
-    return {
-      tools: tools.map((tool) => ({
-        name: tool.name,
-        description: tool.description,
-        class: tool.class,
-        effect: tool.effect,
-        aliases: tool.aliases,
-        schema: schemaOf(tool),
-      })),
-    }
+    return { tools: tools.map(toolRow) }
   },
   py: (result): unknown =>
     result.tools.map((tool: ToolRow) => ({ name: tool.name, description: tool.description, class: tool.class })),

@@ -29,6 +29,11 @@ function grouped(days: readonly UsageDay[], by: (day: UsageDay) => string): Map<
   return sums
 }
 
+/** One row a day, whatever services and models. */
+export function sumDays(days: readonly UsageDay[]): { date: string; turns: number; usage: Usage }[] {
+  return [...grouped(days, (day) => day.date)].map(([date, { turns, usage }]) => ({ date, turns, usage }))
+}
+
 function shown({ turns, usage, missingCostEntries }: Sum) {
   return {
     turns,
@@ -59,8 +64,14 @@ const get = method({
   aliases: ["usage.cost"],
   summary: "Tokens and money of the last days.",
   scope: "operator.read",
-  normalize: tidy,
-  params: () => z.object({ days: z.number().int().min(1).max(3660).optional().describe("Default 30") }),
+  normalize(params, caller) {
+    const out = tidy(params)
+    return caller.dialect === "py" ? { days: 7, ...out } : out
+  },
+  params: () =>
+    z.object({
+      days: z.number().int().min(1).max(3660).optional().describe("Default 30; 7 in the simple dialect"),
+    }),
   result: () =>
     z.looseObject({
       updatedAt: z.number(),
@@ -87,11 +98,13 @@ const get = method({
       totals: shown(all),
       byProvider: table((day) => day.provider),
       byModel: table((day) => `${day.provider}/${day.model}`),
+      sessions: (await parts.store.sessions.list({ updatedAfter: now - days * DAY_MS, limit: 0 })).total,
       calls: all.turns,
       inputTokens: all.usage.inputTokens,
       outputTokens: all.usage.outputTokens,
       totalTokens: all.usage.inputTokens + all.usage.outputTokens,
       estimatedCost: all.usage.costUsd,
+      estimatedCostValue: all.usage.costUsd,
     }
   },
 })
