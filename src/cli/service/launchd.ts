@@ -5,7 +5,7 @@ import { PincerError } from "../../base/errors.ts"
 import { lastLines } from "../last-lines.ts"
 import { launchdLabel, launchdPlist } from "./launchd-plist.ts"
 import { planIn } from "./plan.ts"
-import { type Said, type ServiceManager, type ServicePlace, type ServiceState, tool } from "./supervisor.ts"
+import { type ServiceManager, type ServicePlace, type ServiceState, type ToolAnswer, tool } from "./supervisor.ts"
 
 /** launchctl's answer for a job that it does not know: no such process, or could not find service. */
 const UNKNOWN = [3, 113]
@@ -71,7 +71,7 @@ export function launchd(place: ServicePlace): ServiceManager {
   }
 }
 
-function stateOf(said: Said, enabled: boolean): ServiceState {
+function stateOf(said: ToolAnswer, enabled: boolean): ServiceState {
   if (said.code !== 0) return { enabled, running: false, failed: false, words: "not loaded" }
   const field = (name: string) => new RegExp(`^\\s*${name} = (.+)$`, "m").exec(said.out)?.[1]
   const state = field("state") ?? "unknown"
@@ -87,7 +87,7 @@ function stateOf(said: Said, enabled: boolean): ServiceState {
   }
 }
 
-function refusal(said: Said): PincerError {
+function refusal(said: ToolAnswer): PincerError {
   const why = (said.err.trim() || said.out.trim() || `exit code ${said.code}`).split("\n")[0] ?? ""
   if (/not permitted|permission|privileged/i.test(why))
     return new PincerError("PERMISSION_DENIED", `launchd refused (${why}): use sudo`)

@@ -56,7 +56,9 @@ export function environmentFile(home: string): string {
 
 /** The plan as one line for a remark. No "--" in it, which would end a remark in XML. */
 export function planLine(plan: ServicePlan): string {
-  return `${MARK} ${JSON.stringify(plan).replaceAll("-", "\\u002d").replaceAll(">", "\\u003e")}`
+  // Always in one order, so that a plan that was read makes the same line again.
+  const ordered = Object.fromEntries(Object.entries(plan).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return `${MARK} ${JSON.stringify(ordered).replaceAll("-", "\\u002d").replaceAll(">", "\\u003e")}`
 }
 
 /** The plan that a unit was written from; undefined when it is not one of ours. */

@@ -55,14 +55,14 @@ export interface ServicePlace {
 
 const TIMEOUT_MS = 60_000
 
-export interface Said {
+export interface ToolAnswer {
   code: number
   out: string
   err: string
 }
 
 /** Runs one of the system's own programs. Throws NOT_FOUND when it is not there. */
-export function tool(name: string, args: readonly string[], env: Env): Promise<Said> {
+export function tool(name: string, args: readonly string[], env: Env): Promise<ToolAnswer> {
   const options = { env: { ...env, LC_ALL: "C" }, timeout: TIMEOUT_MS, maxBuffer: 4 * 1024 * 1024 }
   return new Promise((resolve, reject) => {
     execFile(name, [...args], options, (error, out, err) => {

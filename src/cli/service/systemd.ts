@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { PincerError } from "../../base/errors.ts"
 import { envValue } from "../../config/paths.ts"
-import { type Said, type ServiceManager, type ServicePlace, type ServiceState, tool } from "./supervisor.ts"
+import { type ServiceManager, type ServicePlace, type ServiceState, type ToolAnswer, tool } from "./supervisor.ts"
 import { systemdUnit } from "./systemd-unit.ts"
 
 const LAST_LINES = "6"
@@ -86,7 +86,7 @@ function stateOf(text: string): ServiceState {
   }
 }
 
-function refusal(said: Said, scope: "user" | "system"): PincerError {
+function refusal(said: ToolAnswer, scope: "user" | "system"): PincerError {
   const why = (said.err.trim() || said.out.trim() || `exit code ${said.code}`).split("\n")[0] ?? ""
   if (/connect to bus|No medium found|not been booted with systemd|Host is down/i.test(why))
     return new PincerError(
