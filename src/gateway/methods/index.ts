@@ -33,6 +33,7 @@ import { systemMethods } from "./system.ts"
 import { toolCallMethods } from "./tool-calls.ts"
 import { toolMethods } from "./tools.ts"
 import { turnMethods } from "./turns.ts"
+import { updateMethods } from "./update.ts"
 import { usageMethods } from "./usage.ts"
 import { usageViewMethods } from "./usage-views.ts"
 import { windowMethods } from "./window.ts"
@@ -68,6 +69,7 @@ export const methods: readonly Method[] = [
   ...logMethods,
   ...systemMethods,
   ...usageMethods,
+  ...updateMethods,
   ...usageViewMethods,
   ...approvalMethods,
   ...auditMethods,
