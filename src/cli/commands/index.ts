@@ -19,6 +19,7 @@ import { policy } from "./policy.ts"
 import { sandbox } from "./sandbox.ts"
 import { session } from "./session.ts"
 import { status } from "./status.ts"
+import { update } from "./update.ts"
 import { workflow } from "./workflow.ts"
 
 /** Each is named after the verb that it adds. */
@@ -42,6 +43,7 @@ export const groups: readonly CommandGroup[] = [
   logs,
   audit,
   backup,
+  update,
   completion,
 ]
 
