@@ -3,7 +3,7 @@
 // to a stranger.
 import { readFileSync } from "node:fs"
 import { PincerError } from "../base/errors.ts"
-import { runningGateway } from "../config/gateway-file.ts"
+import { readGatewayInfo, runningGateway } from "../config/gateway-file.ts"
 import { type Env, envValue, expandPath, resolvePaths } from "../config/paths.ts"
 import { connectGateway, type GatewayClient, type Reconnect } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
@@ -155,8 +155,8 @@ export function called({ namedBy, url }: Pick<Target, "url" | "namedBy">): strin
 async function remoteGateway(cli: Cli): Promise<Target | undefined> {
   const { config: path, home } = resolvePaths(cli.env, cli.flags)
   if (!mayHold(path, /"?remote"?\s*:/)) return undefined
-  const { loadConfig } = await import("../config/load.ts")
-  const { config } = loadConfig({ env: cli.env, flags: cli.flags })
+  const { clientConfig } = await import("./client-config.ts")
+  const config = clientConfig(cli)
   const name = "gateway.remote.url"
   const given = config.gateway.remote.url
   if (given === undefined) return undefined
@@ -241,10 +241,10 @@ export async function homeToken(cli: Cli, home: string): Promise<string | undefi
   if (given !== undefined) return given
   const { config } = resolvePaths(cli.env, cli.flags)
   const { clientToken, readToken } = await import("../config/secrets.ts")
-  if (!mayHold(config, /"?(token|auth|password)"?\s*:/)) return readToken(home)?.token
-  const { loadConfig } = await import("../config/load.ts")
-  const loaded = loadConfig({ env: cli.env, flags: cli.flags })
-  return clientToken({ env: cli.env, config: loaded.config, home }).token
+  const known = readGatewayInfo(home)?.mode === undefined
+  if (known && !mayHold(config, /"?(token|auth|password)"?\s*:/)) return readToken(home)?.token
+  const { clientConfig } = await import("./client-config.ts")
+  return clientToken({ env: cli.env, config: clientConfig(cli), home }).token
 }
 
 /** A cheap look at the configuration: false when it certainly says nothing of the kind. */

@@ -1,6 +1,7 @@
 // Where two configurations differ, and a configuration in which some places keep what they had. Lists count as one place.
 import { isObject } from "../base/json.ts"
 import { formatPath } from "./document.ts"
+import { redactAt } from "./redact.ts"
 
 /** One changed place: dotted path as formatPath() writes it, `gateway.port`, `tools.mcpServers.files`. */
 export interface ConfigChange {
@@ -20,6 +21,11 @@ export function changesBetween(before: unknown, after: unknown, steps: readonly 
     return isSame(before, after) ? [] : [{ path: formatPath(steps), steps, before, after }]
   const keys = new Set([...Object.keys(before), ...Object.keys(after)])
   return [...keys].flatMap((key) => changesBetween(own(before, key), own(after, key), [...steps, key]))
+}
+
+/** As it may be shown; a secret that changed is two masks: that it changed is the news. */
+export function shownChange({ after, before, path, steps }: PlacedChange): ConfigChange {
+  return { path, before: redactAt(before, steps) ?? null, after: redactAt(after, steps) ?? null }
 }
 
 /** Whether a change lies at or below one of these paths. */

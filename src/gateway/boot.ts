@@ -110,7 +110,7 @@ function safePlan(options: GatewayOptions, paths: Paths, read: LoadedConfig | Pi
       : { message: `The last ${PATIENCE} starts with ${paths.config} failed: "pincer logs" says why`, issues: [] }
   const warnings = [
     `SAFE MODE: ${why.message}`,
-    `The gateway listens on this machine only, with defaults, its own token (${paths.token}), and neither schedules nor external agents. To leave: mend ${paths.config} ("pincer config check", "pincer config undo"), then "pincer gateway restart".`,
+    `The gateway listens on this machine only, with defaults, its own token (${paths.token}), and neither schedules nor external agents. To leave: mend ${paths.config} ("pincer config check", "pincer config undo --last-good"), then "pincer gateway restart".`,
   ]
   return { loaded: { ...loaded, text: undefined, warnings }, boot: { mode: "safe", refused: why } }
 }

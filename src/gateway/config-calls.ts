@@ -2,13 +2,13 @@
 // Every secret is replaced before anything leaves this file.
 import { PincerError } from "../base/errors.ts"
 import { lastGood } from "../config/boot-record.ts"
-import { changesBetween, type PlacedChange } from "../config/changes.ts"
+import { changesBetween, shownChange } from "../config/changes.ts"
 import { checkDocument, checkText, defaultConfig } from "../config/check.ts"
 import { type ConfigIssue, parseDocument } from "../config/document.ts"
 import { getPath, hashOf } from "../config/edit.ts"
 import { versionsIn, versionText } from "../config/history.ts"
 import { readConfigFile } from "../config/load.ts"
-import { redact, redactAt, redactText } from "../config/redact.ts"
+import { redact, redactText } from "../config/redact.ts"
 import type { ConfigEdit } from "../config/revise.ts"
 import { changeConfig } from "./config-writer.ts"
 import type { Parts } from "./parts.ts"
@@ -159,11 +159,6 @@ function baseOf(parts: Parts, against: DiffBase): { base: unknown; from: string 
       return { base: judged(last.text, last.path), from: last.path }
     }
   }
-}
-
-/** A secret that changed is shown as two masks: that it changed is the news. */
-export function shownChange({ after, before, path, steps }: PlacedChange) {
-  return { path, before: redactAt(before, steps) ?? null, after: redactAt(after, steps) ?? null }
 }
 
 export function configVersions(parts: Parts) {

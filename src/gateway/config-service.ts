@@ -171,7 +171,7 @@ export class ConfigService implements LiveConfig {
     if (text.trim() !== "" || (this.#loaded.text ?? "").trim() === "") return
     throw new PincerError(
       "NOT_FOUND",
-      `${path} is gone or empty: bring it back ("pincer config undo" does, too), or write {} into it to use the defaults`,
+      `${path} is gone or empty: bring it back ("pincer config undo --last-good" does), or write {} into it to use the defaults`,
     )
   }
 

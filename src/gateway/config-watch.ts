@@ -75,17 +75,20 @@ function stampOf(path: string): string {
 /** A refusal is told by the service; nothing is left to do here. */
 async function takeUp({ live, log, path }: WatchPorts): Promise<void> {
   try {
-    if (!isNews(path, live.seen)) return
+    if (!isNews(path, live)) return
     await live.reload("file")
   } catch (error) {
     if (!(error instanceof PincerError)) log.error({ err: error }, "The configuration could not be loaded anew")
   }
 }
 
-/** One that cannot be read is news. */
-function isNews(path: string, seen: string | undefined): boolean {
+/** One that cannot be read is news. What was refused once is none. */
+function isNews(path: string, live: WatchPorts["live"]): boolean {
   try {
-    return readConfigFile(path)?.text !== seen
+    const text = readConfigFile(path)?.text
+    if (text === live.seen) return false
+    live.seen = text
+    return true
   } catch (error) {
     if (error instanceof PincerError) return true
     throw error
