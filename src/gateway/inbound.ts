@@ -140,7 +140,7 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
   if (said.cwd !== undefined && !isAbsolute(said.cwd))
     throw new PincerError("INVALID_PARAMS", `cwd "${said.cwd}" is relative: give an absolute path`)
   const origin: Origin = {
-    door: "control",
+    door: caller.door ?? "control",
     clientId: caller.clientId,
     connId: caller.connId,
     ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),

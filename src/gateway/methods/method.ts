@@ -2,6 +2,7 @@
 // checks, the JSON Schema, docs/protocol.md and the client's types. Handlers know no dialect; `shape` turns results for one.
 import type { z } from "zod"
 import type { Scope } from "../../protocol/frame.ts"
+import type { Origin } from "../../protocol/turn.ts"
 import type { Parts } from "../parts.ts"
 import type { RateLimitName } from "../rate-limits.ts"
 
@@ -15,6 +16,8 @@ export interface Caller {
   scopes: readonly string[]
   caps: readonly string[]
   clientId: string
+  /** Where it came in, when that is not a socket of the control plane. */
+  door?: Origin["door"]
   deviceId?: string
   /** Whom the trusted proxy named. */
   user?: string
