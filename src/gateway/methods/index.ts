@@ -11,6 +11,8 @@ import { clientMethods } from "./client.ts"
 import { configMethods } from "./config.ts"
 import { configSchemaMethods } from "./config-schema.ts"
 import { connectionMethods } from "./connect.ts"
+import { deviceCodeMethods } from "./device-codes.ts"
+import { deviceMethods } from "./devices.ts"
 import { elevatedMethods } from "./elevated.ts"
 import { forkMethods } from "./fork.ts"
 import { healthMethods } from "./health.ts"
@@ -78,6 +80,8 @@ export const methods: readonly Method[] = [
   ...jobMethods,
   ...workflowRunMethods,
   ...workflowWatchMethods,
+  ...deviceMethods,
+  ...deviceCodeMethods,
 ]
 
 /** Every name that a connection may call, sorted: what features.methods announces. */
