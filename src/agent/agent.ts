@@ -1,7 +1,9 @@
 // The contract that doors see of this room: submit a turn, watch it, cancel it, answer its questions.
 
-import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
+import type { Approval, ApprovalDecision, ApprovalKind, RuleOffer } from "../protocol/approval.ts"
+import type { Placement, TaintMark } from "../protocol/decision.ts"
 import type { McpServer } from "../protocol/mcp-server.ts"
+import type { UserQuestion } from "../protocol/question.ts"
 import type { Sampling, TurnLimits, TurnRecord, TurnRequest } from "../protocol/turn.ts"
 import type { GrantFilter, GrantRow } from "../store/grants.ts"
 
@@ -57,7 +59,33 @@ export interface Resolver {
   door?: string
 }
 
+/** What somebody other than a turn asks a human for. */
+export interface Asking {
+  kind: Exclude<ApprovalKind, "tool">
+  sessionKey: string
+  agentId: string
+  /** What it is about, where a tool would be named: "elevated", a workflow, a device. */
+  tool: string
+  args: Record<string, unknown>
+  summary: string
+  reason: string
+  rule?: string
+  /** What "allow-always" would write. */
+  offer?: RuleOffer
+  cwd?: string
+  /** Of kind "question", or what a workflow asks a person for. */
+  question?: UserQuestion
+  placement?: Placement
+  argv?: string[][]
+  taint?: readonly TaintMark[]
+  /** Minted when absent. */
+  id?: string
+  timeoutMs: number
+}
+
 export interface ApprovalDesk {
+  /** Asks for something that no turn waits for. Throws CONFLICT for an id that was used. */
+  ask(question: Asking): Promise<Approval>
   pending(): Promise<Approval[]>
   get(id: string): Promise<Approval | undefined>
   /**

@@ -4,17 +4,16 @@ import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import type { Logger } from "../base/log.ts"
-import type { Approval, ApprovalDecision, ApprovalKind, RuleOffer } from "../protocol/approval.ts"
+import type { Approval, ApprovalDecision, ApprovalKind } from "../protocol/approval.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
-import type { Placement, TaintMark } from "../protocol/decision.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
-import type { UserQuestion } from "../protocol/question.ts"
 import type { Answer, ApprovalTable } from "../store/approvals.ts"
 import type { GrantFilter, GrantRow } from "../store/grants.ts"
-import type { ApprovalDesk, Resolver } from "./agent.ts"
+import type { ApprovalDesk, Asking, Resolver } from "./agent.ts"
 import { checkAnswered } from "./answer.ts"
 import { argsDigest } from "./fingerprint.ts"
 
+export type { Asking } from "./agent.ts"
 export type { AskedCall } from "./fingerprint.ts"
 export { fingerprintOf } from "./fingerprint.ts"
 
@@ -66,30 +65,6 @@ export function standingOf(
 
 function refused(text: string, details: Record<string, unknown> = {}): Leave {
   return { type: "refused", text, details: { denied: true, ...details } }
-}
-
-/** What somebody other than a turn asks a human for. */
-export interface Asking {
-  kind: Exclude<ApprovalKind, "tool">
-  sessionKey: string
-  agentId: string
-  /** What it is about, where a tool would be named: "elevated", a workflow, a device. */
-  tool: string
-  args: Record<string, unknown>
-  summary: string
-  reason: string
-  rule?: string
-  /** What "allow-always" would write. */
-  offer?: RuleOffer
-  cwd?: string
-  /** Of kind "question", or what a workflow asks a person for. */
-  question?: UserQuestion
-  placement?: Placement
-  argv?: string[][]
-  taint?: readonly TaintMark[]
-  /** Minted when absent. */
-  id?: string
-  timeoutMs: number
 }
 
 type Settled = Answer["decision"]

@@ -7,7 +7,8 @@ import type { ToolView } from "./tool-view.ts"
 /** "allow-session": this call again in this session without asking. "allow-always": writes the rule that `offer` shows. */
 export type ApprovalDecision = "allow-once" | "allow-session" | "allow-always" | "deny"
 
-export type ApprovalKind = "tool" | "elevated" | "workflow" | "device" | "skill" | "question"
+/** "exec": a program elsewhere asks whether it may run a command of its own. */
+export type ApprovalKind = "tool" | "exec" | "elevated" | "workflow" | "device" | "skill" | "question"
 
 /** A rule that "allow-always" would write, shown before it is written. */
 export interface RuleOffer {

@@ -7,7 +7,7 @@ import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Database } from "./database.ts"
 import type { GrantTable } from "./grants.ts"
 import { json, text } from "./row.ts"
-import type { Approvals, Fence } from "./store.ts"
+import type { ApprovalHistoryFilter, Approvals, Fence } from "./store.ts"
 import type { TurnTable } from "./turns.ts"
 
 export interface Answer {
@@ -61,6 +61,21 @@ export class ApprovalTable implements Approvals {
 
   async pending(): Promise<Approval[]> {
     return this.#pending.all().map((row) => json<Approval>(row, "data"))
+  }
+
+  async history({ before, kinds, limit }: ApprovalHistoryFilter): Promise<Approval[]> {
+    const where = ["decision IS NOT NULL"]
+    const values: (string | number)[] = []
+    if (kinds) {
+      where.push("json_extract(data,'$.kind') IN (SELECT value FROM json_each(?))")
+      values.push(JSON.stringify(kinds))
+    }
+    if (before) {
+      where.push("(created_at,id)<(?,?)")
+      values.push(before.createdAt, before.id)
+    }
+    const sql = `SELECT data FROM approvals WHERE ${where.join(" AND ")} ORDER BY created_at DESC,id DESC LIMIT ?`
+    return this.#db.query(sql, [...values, limit]).map((row) => json<Approval>(row, "data"))
   }
 
   async pendingOf(turnId: string): Promise<Approval[]> {

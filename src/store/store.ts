@@ -124,10 +124,18 @@ export interface Turns {
   list(filter: { sessionKey?: string; status?: TurnStatus[]; limit: number }): Promise<TurnRecord[]>
 }
 
+export interface ApprovalHistoryFilter {
+  kinds?: readonly string[]
+  before?: { createdAt: number; id: string }
+  limit: number
+}
+
 export interface Approvals {
   get(id: string): Promise<Approval | undefined>
   /** Undecided ones, oldest first. */
   pending(): Promise<Approval[]>
+  /** Those that are decided, newest first; `before`: only older ones than this. */
+  history(filter: ApprovalHistoryFilter): Promise<Approval[]>
 }
 
 /** A plan as it stands. */

@@ -7,10 +7,10 @@ import { type ApprovalAnswer, answered, approvalRow, DECISIONS, ruleRow } from "
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"
 
-const row = () =>
+export const approvalSchema = () =>
   z.looseObject({
     id: z.string(),
-    kind: z.string().describe("tool, elevated, workflow, device, skill or question"),
+    kind: z.string().describe("tool, exec, elevated, workflow, device, skill or question"),
     request: z.looseObject({ command: z.string(), cwd: z.string(), agentId: z.string(), sessionKey: z.string() }),
     tool: z.string(),
     summary: z.string(),
@@ -52,7 +52,7 @@ const list = method({
   summary: "What waits for a decision, oldest first, as a bare array.",
   scope: "operator.approvals",
   params: () => z.object({}),
-  result: () => z.array(row()),
+  result: () => z.array(approvalSchema()),
   run: (_params, context) => pending(context),
 })
 
@@ -61,7 +61,7 @@ const listed = method({
   summary: "The same as {list, count}.",
   scope: "operator.approvals",
   params: () => z.object({}),
-  result: () => z.object({ list: z.array(row()), count: z.number() }),
+  result: () => z.object({ list: z.array(approvalSchema()), count: z.number() }),
   async run(_params, context) {
     const waiting = await pending(context)
     return { list: waiting, count: waiting.length }
@@ -75,7 +75,7 @@ const get = method({
   scope: "operator.approvals",
   normalize: (params) => renamed(params, ids),
   params: () => z.object({ id: id() }),
-  result: row,
+  result: approvalSchema,
   async run(params, { parts }) {
     const approval = await parts.approvals.get(params.id)
     if (!approval) throw unknownApproval(params.id)

@@ -1,6 +1,7 @@
 // The method table: every control-plane call there is. features.methods, scope checks, docs/protocol.md and the JSON Schema follow
 // from it. `connect` and `events.resume` are answered by the connection itself and are only described here.
 import { agentMethods } from "./agents.ts"
+import { approvalRequestMethods } from "./approval-requests.ts"
 import { approvalMethods } from "./approvals.ts"
 import { askMethods } from "./ask.ts"
 import { auditMethods } from "./audit.ts"
@@ -23,6 +24,7 @@ import { mcpMethods } from "./mcp.ts"
 import type { Method } from "./method.ts"
 import { modelMethods } from "./models.ts"
 import { planMethods } from "./plans.ts"
+import { questionMethods } from "./questions.ts"
 import { sessionCleanupMethods } from "./session-cleanup.ts"
 import { sessionCreateMethods } from "./session-create.ts"
 import { sessionEventMethods } from "./session-events.ts"
@@ -74,6 +76,8 @@ export const methods: readonly Method[] = [
   ...updateMethods,
   ...usageViewMethods,
   ...approvalMethods,
+  ...approvalRequestMethods,
+  ...questionMethods,
   ...auditMethods,
   ...backupMethods,
   ...elevatedMethods,

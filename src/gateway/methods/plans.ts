@@ -67,7 +67,7 @@ async function requirePlan(id: string, parts: Parts): Promise<PlanRow> {
 
 const get = method({
   name: "plan.get",
-  summary: "One plan.",
+  summary: "One plan, step by step.",
   scope: "operator.read",
   normalize: byId,
   params: () => z.object({ planId: planId() }),
