@@ -13,6 +13,7 @@ import { gateway } from "./gateway.ts"
 import type { CommandGroup } from "./group.ts"
 import { job } from "./job.ts"
 import { logs } from "./logs.ts"
+import { mcp } from "./mcp.ts"
 import { models } from "./models.ts"
 import { plan } from "./plan.ts"
 import { policy } from "./policy.ts"
@@ -38,6 +39,7 @@ export const groups: readonly CommandGroup[] = [
   job,
   workflow,
   plan,
+  mcp,
   models,
   config,
   logs,
