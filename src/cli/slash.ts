@@ -129,7 +129,13 @@ export const slashCommands: readonly SlashCommand[] = [
   },
   { name: "context", about: "what fills the model's window", run: context },
   { name: "compact", takes: "[about]", about: "have older messages summarised, and what to dwell on", run: compact },
-  { name: "config", takes: "[key]", about: "the configuration, or the value at a key", run: config },
+  {
+    name: "config",
+    takes: "[key]",
+    about: "the configuration, or the value at a key; set <key> <value>, unset <key>",
+    run: config,
+  },
+  { name: "reload", about: "have the gateway read its configuration anew", run: reload },
   { name: "usage", about: "tokens and money, today and in the last 30 days", run: usage },
   {
     name: "elevated",
@@ -327,8 +333,26 @@ async function compact(talk: Talk, instructions: string): Promise<void> {
   talk.out.line(inert(String(answer["reason"])))
 }
 
+async function reload(talk: Talk): Promise<void> {
+  tellReload(talk, await fieldsOf(talk, "config.reload", {}))
+}
+
+function tellReload(talk: Talk, answer: Record<string, unknown>): void {
+  const list = (value: unknown) => (Array.isArray(value) ? value.map((path) => inertLine(String(path))).join(", ") : "")
+  const [changed, restart] = [list(answer["changed"]), list(answer["restart"])]
+  talk.out.line(changed === "" ? "Nothing that counts at once has changed." : `Counts now: ${changed}.`)
+  if (restart !== "") talk.out.line(`After a restart: ${restart}.`)
+}
+
 /** "get" may stand before the key. */
 async function config(talk: Talk, words: string): Promise<void> {
+  const [, verb, path = "", text = ""] = /^(set|unset)\s+(\S+)\s*([\s\S]*)$/.exec(words) ?? []
+  if (verb !== undefined) {
+    const value = verb === "set" ? { value: (await import("../config/edit.ts")).parseValue(text) } : {}
+    const answer = await fieldsOf(talk, `config.${verb}`, { key: path, ...value })
+    tellReload(talk, { ...answer, restart: isObject(answer["restart"]) ? answer["restart"]["paths"] : [] })
+    return
+  }
   const key = words.replace(/^get\s+/, "")
   const { value } = await fieldsOf(talk, "config.get", key === "" || key === "get" ? {} : { key })
   talk.out.line(inert(typeof value === "string" ? value : JSON.stringify(value, null, 2)))

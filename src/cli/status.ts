@@ -1,5 +1,4 @@
 // `pincer status`: the verdict first, then the facts, and for each problem the command that fixes it.
-import { statSync } from "node:fs"
 import { asPincerError, type PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { GatewayInfo } from "../config/gateway-file.ts"
@@ -243,21 +242,33 @@ function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): P
       text: "Commands cannot be confined: each is asked for or refused.",
       fix: stringOf(sandbox["install"]) ?? "pincer doctor",
     })
-  const path = stringOf(gateway["configPath"])
-  if (own && path !== undefined && changedSince(path, num(gateway["startedAt"])))
-    problems.push({ text: "The configuration has changed since the gateway started.", fix: "pincer gateway restart" })
+  const { configuration } = gateway
+  if (own && isObject(configuration))
+    problems.unshift(...configProblems(configuration, stringOf(gateway["configPath"])))
   return problems
+}
+
+/** Safe mode before everything else: hardly anything that was configured counts then. */
+function configProblems(configuration: Record<string, unknown>, path = "the configuration"): Problem[] {
+  const { mode, refused, restart } = configuration
+  const why = isObject(refused) ? stringOf(refused["message"]) : undefined
+  if (mode === "safe") {
+    const text = `SAFE MODE: this machine only, defaults, no schedules, no external agents.${why === undefined ? "" : ` ${why}`}`
+    return [{ text, fix: "pincer config check; pincer config undo --last-good; pincer gateway restart" }]
+  }
+  if (why !== undefined) {
+    const text = `${path} was refused, what worked before counts: ${why}`
+    return [{ text, fix: "pincer config edit" }]
+  }
+  const waiting = Array.isArray(restart) ? restart.map(String) : []
+  if (waiting.length === 0) return []
+  return [{ text: `Changed, and counts after a restart: ${waiting.join(", ")}.`, fix: "pincer gateway restart" }]
 }
 
 /** An external agent that could answer instead. */
 function said(gateway: Record<string, unknown>): string {
   const suggestion = stringOf(gateway["suggestion"])
   return suggestion === undefined ? "" : ` ${suggestion}`
-}
-
-function changedSince(path: string, at: number): boolean {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  return stat !== undefined && stat.mtimeMs > at
 }
 
 function show(cli: Cli, status: Status): void {

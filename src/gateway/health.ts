@@ -43,7 +43,8 @@ export async function healthSnapshot(parts: Parts): Promise<HealthSnapshot> {
   const uptime = Math.floor(uptimeMs / 1000)
   return {
     ok: true,
-    status: "ok",
+    status: parts.live.mode === "configured" ? "ok" : "degraded",
+    configMode: parts.live.mode,
     ts: now,
     time: new Date(now).toISOString(),
     durationMs: now - started,

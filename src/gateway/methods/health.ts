@@ -4,6 +4,7 @@ import { configuredAgents, suggestion } from "../agents.ts"
 import { elevatedRow } from "../approval-rows.ts"
 import { factsOf } from "../facts.ts"
 import { healthPayload, recentSessions } from "../health.ts"
+import type { Parts } from "../parts.ts"
 import { type Method, method } from "./method.ts"
 
 const health = method({
@@ -87,6 +88,7 @@ const status = method({
       uptimeMs: parts.clock.now() - parts.startedAt,
       home: parts.home,
       configPath: parts.configPath,
+      configuration: configurationOf(parts),
       logPath: parts.logPath,
       pid: process.pid,
       connections: parts.presence.connections,
@@ -114,5 +116,11 @@ const status = method({
     }
   },
 })
+
+/** What counts, why that is not what the file says, and what waits for a restart. */
+function configurationOf({ live }: Parts) {
+  const restart = live.waiting().map((change) => change.path)
+  return { mode: live.mode, restart, ...(live.refused ? { refused: live.refused } : {}) }
+}
 
 export const healthMethods: readonly Method[] = [health, status]
