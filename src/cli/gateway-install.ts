@@ -10,8 +10,8 @@ import type { Cli } from "./cli.ts"
 import { givenToken } from "./connect.ts"
 import { inert } from "./inert.ts"
 import { homeOfUser, installedService, PROGRAM, serviceManager, userHomeOf } from "./service/find.ts"
-import { readUnit, removeUnit, type ServiceManager, writeUnit } from "./service/supervisor.ts"
 import { checkPlan, environmentFile, planIn, type ServicePlan, type ServiceScope, suffixOf } from "./service/plan.ts"
+import { readUnit, removeUnit, type ServiceManager, writeUnit } from "./service/supervisor.ts"
 
 export interface InstallFlags {
   system?: boolean
