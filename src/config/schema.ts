@@ -2,6 +2,7 @@
 // Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
 import { z } from "zod"
 import { auth, isAddressOrNetwork } from "./auth.ts"
+import { cron } from "./cron.ts"
 import { discovery } from "./discovery.ts"
 import { elevated, elevatedLimits } from "./elevated.ts"
 import { hosted } from "./hosted.ts"
@@ -65,6 +66,9 @@ const limits = z.strictObject({
 
 const agentFields = {
   name: z.string().min(1).optional(),
+  /** How clients show it: a sign, and the address of a picture. */
+  emoji: z.string().min(1).max(32).optional(),
+  avatar: z.string().min(1).max(2_000).optional(),
   /** `provider/model`; default: what discovery chose. */
   model: z.string().min(1).optional(),
   /** Tried in order when the model before fails before its first words. */
@@ -243,6 +247,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   jobs: jobs.prefault({}),
+  cron: cron.prefault({}),
   tools: tools.prefault({}),
   /** Rules for the hands of every agent; each layer below can only narrow. */
   policy: policy.prefault({}),

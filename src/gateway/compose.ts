@@ -23,6 +23,7 @@ import { type Env, resolvePaths } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { resolveSecret, serverToken } from "../config/secrets.ts"
 import { JobDesk } from "../jobs/desk.ts"
+import type { ScheduleCheckpoint } from "../jobs/schedule.ts"
 import { isInside } from "../policy/places.ts"
 import { openSandbox } from "../sandbox/index.ts"
 import { openStore } from "../store/open.ts"
@@ -55,6 +56,7 @@ import { Presence } from "./presence.ts"
 import { RateLimits } from "./rate-limits.ts"
 import { openRights } from "./rights.ts"
 import { SessionNotices } from "./rpc/notices.ts"
+import { Schedules } from "./schedules.ts"
 import { startServer } from "./server.ts"
 import { announceChanges } from "./session-changes.ts"
 import { shownStore } from "./shown.ts"
@@ -81,6 +83,8 @@ export interface GatewayOptions {
   checkpoint?: (point: Checkpoint) => void
   /** The same within runs of workflows. */
   workflowCheckpoint?: EnginePorts["checkpoint"]
+  /** The same of schedules. */
+  scheduleCheckpoint?: (point: ScheduleCheckpoint) => void
 }
 
 export interface Gateway {
@@ -249,13 +253,20 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
       return live.current().jobs
     },
   }
-  const jobs = new JobDesk(jobPorts, {
+  const callbackRules = {
     isSpecial: isSpecialAddress,
     get allowHosts() {
       return live.current().jobs.callback.allowHosts
     },
-  })
+  }
+  const jobs = new JobDesk(jobPorts, callbackRules)
   undo.add(() => jobs.close())
+  const schedules = new Schedules({
+    ...{ books: store, lanes, jobs, workflows, agents, live, clock, log, redactor },
+    rules: callbackRules,
+    publish: (envelope) => hub.publish(envelope),
+    ...(options.scheduleCheckpoint ? { checkpoint: options.scheduleCheckpoint } : {}),
+  })
   undo.add(hub.onAll((envelope) => jobs.observe(envelope)))
   const tally = new Tally()
   undo.add(hub.onAll((envelope) => tally.hear(envelope)))
@@ -300,6 +311,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     servers,
     jobs,
     workflows,
+    schedules,
     approvals: desk,
     sandbox,
     elevations,
@@ -335,6 +347,10 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     control.broadcastText("config.changed", payload)
     rpc.announce("config.changed", payload)
     acp.broadcastText("config.changed", payload)
+  }
+  schedules.onNews = (payload) => {
+    control.broadcastText("cron", payload)
+    rpc.announce("cron", payload)
   }
   servers.onChanged = (server) => {
     const payload = JSON.stringify(server === undefined ? {} : { server })
@@ -372,6 +388,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     hidden,
   )
   undo.add(servers.follow())
+  undo.add(() => schedules.stop())
+  undo.add(schedules.start())
   undo.add(followConfig(parts, (news) => tellConfig(JSON.stringify(redactor.value(news)))))
   undo.add(announce({ live, log, port, home: paths.home }))
   undo.add(sweepDaily(parts))
@@ -385,6 +403,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     warnings,
     async close(graceMs = live.current().gateway.drainMs) {
       log.info({ ...lanes.counts() }, "The gateway is stopping")
+      await schedules.stop()
       jobs.stop()
       await workflows.close()
       await lanes.drain(graceMs)

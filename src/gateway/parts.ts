@@ -21,6 +21,7 @@ import type { ConfiguredServers } from "./mcp-servers.ts"
 import type { Presence } from "./presence.ts"
 import type { RateLimits } from "./rate-limits.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
+import type { Schedules } from "./schedules.ts"
 import type { Tally } from "./tally.ts"
 import type { Workflows } from "./workflows/workflows.ts"
 
@@ -58,6 +59,8 @@ export interface Parts {
   readonly jobs: JobDesk
   /** Absent in rooms of tests that run none. */
   readonly workflows?: Workflows
+  /** Absent in rooms of tests that have none. */
+  readonly schedules?: Schedules
   readonly approvals: ApprovalDesk
   readonly sandbox: Sandbox
   readonly elevations: Elevations

@@ -5,7 +5,7 @@ import type { Logger } from "../base/log.ts"
 import type { Redactor } from "../base/redact.ts"
 import type { JobInterrupt, JobRecord } from "../protocol/job.ts"
 import type { Permissions } from "../protocol/permission.ts"
-import type { TurnRequest } from "../protocol/turn.ts"
+import type { Sampling, TurnRequest } from "../protocol/turn.ts"
 import type { Books } from "../store/open.ts"
 
 /** What somebody asks for. The door has checked agent, model, folder and permissions. */
@@ -15,6 +15,7 @@ export interface Submission {
   /** Absent: a session of its own. */
   sessionKey?: string
   model?: string
+  thinking?: Sampling["thinking"]
   cwd?: string
   /** Wall time of one attempt; 0 for none. */
   timeoutMs?: number

@@ -99,12 +99,13 @@ export class JobRunner {
   #request(id: string, said: Submission): JobRequest {
     const { settings } = this.#ports
     const agent = settings.agents[said.agentId] ?? {}
-    const { model, cwd, timeoutMs, permissions, callback, agentCommand, hosted } = said
+    const { model, thinking, cwd, timeoutMs, permissions, callback, agentCommand, hosted } = said
     return {
       agentId: said.agentId,
       sessionKey: said.sessionKey ?? `agent:${said.agentId}:job:${id}`,
       ownSession: said.sessionKey === undefined,
       ...(model === undefined ? {} : { model }),
+      ...(thinking === undefined ? {} : { thinking }),
       ...(cwd === undefined ? {} : { cwd }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       priority: said.priority ?? 0,
@@ -411,13 +412,14 @@ function open(record: JobRecord, status: "queued" | "running") {
 }
 
 function turnRequest({ request }: JobRecord, turnId: string, text: string): TurnRequest {
-  const { model, cwd, timeoutMs, permissions, agentCommand, hosted } = request
+  const { model, thinking, cwd, timeoutMs, permissions, agentCommand, hosted } = request
   return {
     turnId,
     sessionKey: request.sessionKey,
     agentId: request.agentId,
     input: [{ type: "text", text }],
     ...(model === undefined ? {} : { model }),
+    ...(thinking === undefined ? {} : { sampling: { thinking } }),
     ...(cwd === undefined ? {} : { cwd }),
     ...(timeoutMs === undefined
       ? {}

@@ -137,7 +137,7 @@ test("an attempt that takes too long is stopped, and that is a failure", async (
   const { id } = await room.desk.add(everyMinute({ timeoutMs: 30_000, overlap: "queue" }), true)
   await room.clock.advance(MINUTE + 30_000)
   assert.deepEqual(room.world.stopped, [`${keyOf(id, 1)} timeout`])
-  assert.deepEqual(await room.lines(id), ["failed"])
+  assert.deepEqual(await room.lines(id), ["failed:timeout"])
   assert.match((await room.desk.get(id)).stats.lastError ?? "", /longer than its timeout of 30 seconds/)
 })
 

@@ -365,7 +365,8 @@ export class ScheduleRunner {
       open.tick = await this.#ports.books.ticks.again(tick.id, clock.now() + pause, excerpt(error, SUMMARY_CHARS))
       return
     }
-    await this.#end(open, { state: "failed", ref, error: excerpt(error, SUMMARY_CHARS) })
+    const reason = stop === "timeout" ? { reason: stop } : {}
+    await this.#end(open, { state: "failed", ...reason, ref, error: excerpt(error, SUMMARY_CHARS) })
   }
 
   /** What could not be concluded: its end is written if that is possible at all, else the next life goes on with it. */
@@ -383,7 +384,8 @@ export class ScheduleRunner {
     const { books, checkpoint, clock } = this.#ports
     const { scheduleId, work } = open.tick
     const before = await books.schedules.get(scheduleId)
-    const alerted = end.state === "failed" && end.reason === undefined && isAlarming(before, clock.now())
+    const isFailure = end.state === "failed" && (end.reason === undefined || end.reason === "timeout")
+    const alerted = isFailure && isAlarming(before, clock.now())
     const outlet = outletOf(work, end.state, alerted)
     const ended = await books.ticks.finish(open.tick.id, { ...end, alerted, toTell: outlet !== undefined })
     checkpoint?.("tick.ended")

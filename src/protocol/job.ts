@@ -1,6 +1,7 @@
 // Jobs: durable work that nobody waits for (IM-JOB). A job owns one or more attempts, each of them a turn; what happened is the
 // job's own few facts and the recorded events of those turns. Words of the wire: snake_case, times in RFC 3339.
 import type { Permissions } from "./permission.ts"
+import type { Sampling } from "./turn.ts"
 
 export const JOB_STATUSES = ["queued", "running", "completed", "failed", "canceled"] as const
 export type JobStatus = (typeof JOB_STATUSES)[number]
@@ -34,6 +35,7 @@ export interface JobRequest {
   /** The session was made for this job and goes with it. */
   ownSession: boolean
   model?: string
+  thinking?: Sampling["thinking"]
   cwd?: string
   /** Wall time of one attempt; 0 for none, absent for the agent's. */
   timeoutMs?: number

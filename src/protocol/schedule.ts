@@ -1,6 +1,7 @@
 // Schedules: rules that enqueue work, and the ledger of their ticks. Every moment at which a schedule is due is a tick, and has
 // exactly one record from the moment on that it was due. Plain data: it is stored, and every dialect is a projection of it.
 import type { Permissions } from "./permission.ts"
+import type { Sampling } from "./turn.ts"
 
 /** When. Times are ms since 1970. A cron expression has 5 fields, or 6 with seconds first; without `tz` the gateway's zone counts. */
 export type ScheduleWhen =
@@ -17,6 +18,7 @@ export type ScheduleTask =
       session: string
       event?: boolean
       model?: string
+      thinking?: Sampling["thinking"]
       cwd?: string
       permissions?: Permissions
     }
@@ -62,6 +64,8 @@ export interface ScheduleSpec {
   deleteAfterRun?: boolean
   /** Where the result goes. */
   deliver?: ScheduleOutlet
+  /** Told back as it was said: a system event begins its turn at once either way. */
+  wakeMode?: "now" | "next-heartbeat"
   /** Told after so many ticks that failed in a row, then once in a `cooldownMs`. */
   alert?: { to: ScheduleOutlet; after?: number; cooldownMs?: number }
   /** Who asked for it. */
@@ -128,6 +132,7 @@ export const TICK_REASONS = {
   "over-limit": "nothing was running when it was due, and there were more than are made up for",
   "max-runs": "the schedule had run as often as it may",
   canceled: "somebody stopped it",
+  timeout: "it ran longer than it may",
 } as const
 export type TickReason = keyof typeof TICK_REASONS
 

@@ -198,6 +198,11 @@ export class TickTable {
     return this.#open.all().map(decodeOpen)
   }
 
+  /** Whether nothing is left to be done or told. */
+  async isIdle(): Promise<boolean> {
+    return this.#open.all().length === 0 && this.#untold.all().length === 0
+  }
+
   async get(id: string): Promise<TickRecord | undefined> {
     const row = this.#byId.get(id)
     return row && decode(row)

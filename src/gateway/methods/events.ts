@@ -179,6 +179,14 @@ export const events: readonly EventKind[] = [
     payload: "{ runId, status }",
   },
   {
+    name: "cron",
+    scope: "operator.read",
+    summary:
+      "A schedule was added, changed or removed, or one of its ticks was begun or has ended.",
+    payload:
+      '{ jobId, action: "added" | "updated" | "removed" | "started" | "finished", runId?, status?, state?, runAtMs?, durationMs?, error?, summary?, nextRunAtMs?, job? }',
+  },
+  {
     name: "job.event",
     scope: "operator.read",
     summary:
