@@ -1,5 +1,7 @@
 // The method table: every control-plane call there is. features.methods, scope checks, docs/protocol.md and the JSON Schema follow
 // from it. `connect` and `events.resume` are answered by the connection itself and are only described here.
+import { agentConfigMethods } from "./agent-config.ts"
+import { agentFileMethods } from "./agent-files.ts"
 import { agentMethods } from "./agents.ts"
 import { approvalRequestMethods } from "./approval-requests.ts"
 import { approvalMethods } from "./approvals.ts"
@@ -64,6 +66,8 @@ export const methods: readonly Method[] = [
   ...askMethods,
   ...imSessionMethods,
   ...agentMethods,
+  ...agentConfigMethods,
+  ...agentFileMethods,
   ...modelMethods,
   ...configMethods,
   ...configSchemaMethods,
