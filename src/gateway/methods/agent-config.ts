@@ -68,7 +68,8 @@ const update = method({
   summary: "Changes an agent in the configuration; null takes a value away.",
   scope: "operator.admin",
   limited: "controlWrites",
-  normalize: byId,
+  // Nulls mean something here.
+  normalize: (params) => ({ ...params, ...byId(params) }),
   params: () => z.object({ agentId: id(), name: text(200).nullable().optional(), ...changes() }),
   result: () => z.object({ ok: z.literal(true), agentId: z.string() }),
   async run({ agentId, ...change }, { caller, parts }) {
