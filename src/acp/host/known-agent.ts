@@ -9,6 +9,8 @@ export interface KnownAgent {
   command: readonly [string, ...string[]]
   /** npm packages whose program of that name is tried first, the newest name first. */
   packages?: readonly AgentPackage[]
+  /** Files in the user's home, one of which exists once somebody has logged in. */
+  login?: readonly string[]
   /** One line that installs it, to be typed by a person. */
   install: string
   quirks: AgentQuirks

@@ -25,6 +25,7 @@ export const knownAgents: readonly KnownAgent[] = [
     title: "Claude Code",
     command: ["claude-agent-acp"],
     npm: "@agentclientprotocol/claude-agent-acp",
+    login: [".claude/.credentials.json"],
     // Its session creation reads the whole configuration of Claude Code, and it refuses to work as root unless told that it is contained.
     quirks: { sessionMs: 60_000, rootEnv: { IS_SANDBOX: "1" } },
   }),
@@ -33,6 +34,7 @@ export const knownAgents: readonly KnownAgent[] = [
     title: "Codex",
     command: ["codex-acp"],
     npm: ["@agentclientprotocol/codex-acp", "@zed-industries/codex-acp"],
+    login: [".codex/auth.json"],
     // In its usual mode a reviewing model answers what it wants leave for; in this one we are asked.
     quirks: { env: { NO_BROWSER: "1", INITIAL_AGENT_MODE: "workspace-write" } },
   }),
@@ -41,9 +43,16 @@ export const knownAgents: readonly KnownAgent[] = [
     title: "Gemini CLI",
     command: ["gemini", "--acp"],
     npm: "@google/gemini-cli",
+    login: [".gemini/oauth_creds.json"],
     quirks: { startMs: 15_000 },
   }),
-  row({ name: "opencode", title: "OpenCode", command: ["opencode", "acp"], npm: "opencode-ai" }),
+  row({
+    name: "opencode",
+    title: "OpenCode",
+    command: ["opencode", "acp"],
+    npm: "opencode-ai",
+    login: [".local/share/opencode/auth.json"],
+  }),
   row({
     name: "cursor",
     title: "Cursor",
@@ -51,7 +60,13 @@ export const knownAgents: readonly KnownAgent[] = [
     install: "curl https://cursor.com/install -fsS | bash",
   }),
   row({ name: "copilot", title: "GitHub Copilot", command: ["copilot", "--acp", "--stdio"], npm: "@github/copilot" }),
-  row({ name: "qwen", title: "Qwen Code", command: ["qwen", "--acp"], npm: "@qwen-code/qwen-code" }),
+  row({
+    name: "qwen",
+    title: "Qwen Code",
+    command: ["qwen", "--acp"],
+    npm: "@qwen-code/qwen-code",
+    login: [".qwen/oauth_creds.json"],
+  }),
   row({ name: "kimi", title: "Kimi CLI", command: ["kimi", "acp"], install: "uv tool install kimi-cli" }),
   row({
     name: "kiro",
