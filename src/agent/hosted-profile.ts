@@ -6,7 +6,12 @@ import type { TurnRequest } from "../protocol/turn.ts"
 import type { AgentProfile, HostedProfile } from "./agent.ts"
 
 /** A secret as the configuration names it, read when it is used. */
-export type SecretSetting = string | { env: string } | { file: string }
+export type SecretSetting =
+  | string
+  | { env: string }
+  | { file: string }
+  | { exec: string[]; timeoutMs?: number | undefined }
+  | { keyring: string }
 
 type McpServerSetting =
   | { type: "stdio"; name: string; command: string; args: string[]; env: Record<string, SecretSetting> }

@@ -5,7 +5,7 @@ import { secretRef } from "./secret-ref.ts"
 
 const words = z.record(
   z.string().regex(/^[^=\0\s][^=\0]*$/, { error: "must be a name without =" }),
-  z.union([z.string(), secretRef], { error: 'must be text, {"env": "NAME"} or {"file": "path"}' }),
+  z.union([z.string(), secretRef], { error: 'must be text or where to read it, such as {"env": "NAME"}' }),
 )
 
 const mcpServer = z.discriminatedUnion(

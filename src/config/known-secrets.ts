@@ -59,7 +59,7 @@ function namesSecret(path: readonly string[]): boolean {
 function fromText(value: string, path: readonly string[], take: Walk["take"]): void {
   const key = path.at(-1) ?? ""
   const parent = path.at(-2)
-  if ((key === "env" || key === "file") && namesSecret(path.slice(0, -1))) return
+  if (/^(?:env|file|exec|keyring)$/.test(key) && namesSecret(path.slice(0, -1))) return
   const kind = nameKind(key)
   const free = parent === "headers" || parent === "env"
   if (kind === "strong" || parent === "credentials" || ((kind === "weak" || free) && looksRandom(value))) {

@@ -10,6 +10,8 @@ export { REDACTED } from "../base/redact.ts"
 
 /** In headers and command environments anything long and random-looking is taken for a credential. */
 const RANDOM_LOOKING = /^(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9+/=_.~-]{20,}$/
+/** How a secret is named without being shown. */
+const REFERENCES: ReadonlySet<string> = new Set(["env", "file", "exec", "keyring"])
 /** "Bearer x": a credential even where it is short. */
 const SCHEME = /^(?:bearer|basic|token)\s+\S{6,}$/i
 
@@ -137,8 +139,8 @@ function isSecret(value: string, path: readonly string[]): boolean {
   const steps = path.filter((step) => !/^\d+$/.test(step))
   const key = steps.at(-1) ?? ""
   if (value === "") return false
-  // {env: NAME} and {file: path} below a secret's key.
-  if ((key === "env" || key === "file") && nameKind(steps.at(-2) ?? "")) return false
+  // {env: NAME}, {file: path}, {exec: [program]} and {keyring: account} below a secret's key.
+  if (REFERENCES.has(key) && nameKind(steps.at(-2) ?? "")) return false
   if (nameKind(key) || SCHEME.test(value)) return true
   // Named by the method of logging in, which may be any word.
   if (steps.at(-2) === "credentials") return true

@@ -8,6 +8,7 @@ import { secret, uuid } from "../base/id.ts"
 import { type Env, envValue, expandPath, pathsIn } from "./paths.ts"
 import { readRegularFile, reason } from "./regular-file.ts"
 import type { Config, SecretRef } from "./schema.ts"
+import { commandSecret } from "./secret-command.ts"
 
 const MAX_SECRET_BYTES = 64 * 1024
 
@@ -34,6 +35,10 @@ export function resolveSecret(ref: SecretRef, context: SecretContext): string {
         `${name}: the environment variable ${ref.env} is not set: set it, or change ${name}`,
       )
     return oneLine(value, `${name} (environment variable ${ref.env})`)
+  }
+  if (!("file" in ref)) {
+    const what = "exec" in ref ? `the output of ${ref.exec[0]}` : `keyring, account ${ref.keyring}`
+    return oneLine(commandSecret(ref, context.env, name), `${name} (${what})`)
   }
   const path = expandPath(ref.file, context.env, context.base)
   const file = readRegularFile(path, `${name}: the file`, MAX_SECRET_BYTES)

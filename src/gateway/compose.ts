@@ -390,7 +390,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(servers.follow())
   undo.add(() => schedules.stop())
   undo.add(schedules.start())
-  undo.add(followConfig(parts, (news) => tellConfig(JSON.stringify(redactor.value(news)))))
+  undo.add(followConfig(parts, env, (news) => tellConfig(JSON.stringify(redactor.value(news)))))
   undo.add(announce({ live, log, port, home: paths.home }))
   undo.add(sweepDaily(parts))
   undo.add(catchUp(store, clock, log))

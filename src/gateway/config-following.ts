@@ -2,6 +2,7 @@
 // everybody what changed. None of it delays the start.
 import { PincerError } from "../base/errors.ts"
 import { keepLastGood } from "../config/boot-record.ts"
+import type { Env } from "../config/paths.ts"
 import type { ConfigRefusal, ReloadCause, ReloadOutcome } from "./config-service.ts"
 import type { Parts } from "./parts.ts"
 
@@ -18,17 +19,19 @@ export interface ConfigNews {
   refused?: { message: string; issues: readonly unknown[] }
 }
 
-type Room = Pick<Parts, "live" | "clock" | "log" | "home" | "configPath">
+type Room = Pick<Parts, "live" | "clock" | "log" | "home" | "configPath" | "redactor">
 
 const SETTLED_MS = 1_000
 
 /** `tell` gets the payload of config.changed. The returned function ends it. */
-export function followConfig(room: Room, tell: (news: ConfigNews) => void): () => void {
+export function followConfig(room: Room, env: Env, tell: (news: ConfigNews) => void): () => void {
   const { clock, live } = room
   live.onReload = (cause, outcome) => {
     if (!("message" in outcome)) keep(room)
     tell(newsOf(clock.now(), cause, outcome))
   }
+  live.onLoaded = () => renewSecrets(room, env)
+  renewSecrets(room, env)
   let stopWatching: (() => void) | undefined
   let isOver = false
   const cancel = clock.after(SETTLED_MS, () => keep(room))
@@ -48,6 +51,18 @@ function newsOf(ts: number, cause: ReloadCause, outcome: ReloadOutcome | ConfigR
   if (!("message" in outcome)) return { ts, cause, ok: true, changed: outcome.changed, restart: outcome.restart }
   const { issues, message } = outcome
   return { ts, cause, ok: false, changed: [], restart: [], refused: { message, issues } }
+}
+
+/** Programs that print secrets are run ahead, so that nobody who needs one waits for them. */
+function renewSecrets({ live, log, redactor }: Room, env: Env): void {
+  const config = live.current()
+  if (!/"(?:exec|keyring)":/.test(JSON.stringify(config))) return
+  import("../config/secret-command.ts")
+    .then(({ runSecretCommands }) => runSecretCommands(config, env, (secret) => redactor.add(secret)))
+    .then((problems) => {
+      for (const problem of problems) log.warn({}, problem)
+    })
+    .catch((error: unknown) => log.error({ err: error }, "The programs that print secrets could not be run"))
 }
 
 /** An absent file is as good as an empty object. */

@@ -68,6 +68,8 @@ export class ConfigService implements LiveConfig {
   refused: ConfigRefusal | undefined
   /** Told after every reload that changed something or was refused. */
   onReload: (cause: ReloadCause, outcome: ReloadOutcome | ConfigRefusal) => void = () => undefined
+  /** Told after every load that was accepted, also when nothing has changed: what the configuration only refers to may have. */
+  onLoaded: () => void = () => undefined
   #mode: ConfigMode
 
   constructor(ports: ConfigServicePorts) {
@@ -176,6 +178,7 @@ export class ConfigService implements LiveConfig {
   }
 
   #tell(cause: ReloadCause, outcome: ReloadOutcome): void {
+    this.onLoaded()
     const isMended = this.refused !== undefined
     this.refused = undefined
     const { changed, restart, warnings } = outcome
