@@ -17,6 +17,7 @@ import { mcp } from "./mcp.ts"
 import { models } from "./models.ts"
 import { plan } from "./plan.ts"
 import { policy } from "./policy.ts"
+import { profiles } from "./profiles.ts"
 import { sandbox } from "./sandbox.ts"
 import { session } from "./session.ts"
 import { status } from "./status.ts"
@@ -42,6 +43,7 @@ export const groups: readonly CommandGroup[] = [
   mcp,
   models,
   config,
+  profiles,
   logs,
   audit,
   backup,
