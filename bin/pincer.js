@@ -10,7 +10,8 @@ const MALLOC = { MALLOC_MMAP_THRESHOLD_: "8192", MALLOC_TRIM_THRESHOLD_: "104857
 
 const major = Number(process.versions.node.split(".")[0])
 const verb = process.argv.indexOf("gateway", 2)
-const isDaemon = process.platform === "linux" && verb > 0 && process.argv[verb + 1] === "run"
+const said = process.argv[verb + 1]
+const isDaemon = process.platform === "linux" && (said === "run" ? verb > 0 : verb === 2 && said === undefined)
 const env = isDaemon ? { ...MALLOC, ...process.env } : process.env
 // The same process with the settings: its id, its files and its parent stay.
 if (major >= 24 && isDaemon && process.env.MALLOC_MMAP_THRESHOLD_ === undefined && process.execve !== undefined)

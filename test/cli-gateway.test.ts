@@ -132,6 +132,9 @@ describe("a gateway that is named", () => {
       [["call", "health", "--url", house.wsUrl, "--server", "ws://other"], 2, /either --url or --server/],
       [["call", "health", "--wrong", ...flags], 2, /unknown option/i],
       [["call"], 2, /method/],
+      [["statsu"], 2, /did you mean "pincer gateway status"/],
+      [["nothing-like-it"], 2, /pincer gateway --help/],
+      [["status", "--timeout", "0"], 2, /not a length of time/],
     ]
     for (const [args, code, words] of cases) {
       const ran = await gateway(args)

@@ -1,16 +1,16 @@
 // pincer gateway: the daemon in the foreground or in the background.
+import { type Command, Option } from "commander"
+import { PincerError } from "../../base/errors.ts"
+import type { Cli } from "../cli.ts"
+import type { RunFlags } from "../gateway-run.ts"
+import { nearest, visible } from "../suggest.ts"
 import { registerRemote, targetOptions } from "./gateway-remote.ts"
 import { registerService } from "./gateway-service.ts"
 import type { CommandGroup } from "./group.ts"
 
-export const gateway: CommandGroup = (program, cli) => {
-  const group = program
-    .command("gateway")
-    .summary("run, start, stop, install, ask the gateway")
-    .description("The daemon that everything talks to.")
-  group
-    .command("run")
-    .description("Runs the gateway in the foreground. The log goes to the terminal and to a file; Ctrl-C stops it.")
+/** With the names that PyClaw's command has for the same. */
+function runOptions(command: Command): Command {
+  return command
     .option("-H, --host <address>", "where it listens; default: 127.0.0.1, or the configuration's")
     .option("--port <number>", "default: 18789, or the configuration's")
     .option("--quiet", "no log on the terminal")
@@ -18,11 +18,37 @@ export const gateway: CommandGroup = (program, cli) => {
       "--strict-config",
       "refuse to start with a configuration that is not valid, instead of using the last good one",
     )
-    .addHelpText("after", "\nExample:\n  pincer gateway run --port 18790")
-    .action(async (flags) => {
-      const { runGateway } = await import("../gateway-run.ts")
-      await runGateway(cli(), flags)
+    .addOption(new Option("--bind <address>", "the same as --host").hideHelp())
+    .addOption(new Option("--auth-token <text>", "the same as --token").hideHelp())
+}
+
+async function run(cli: Cli, { bind, authToken, ...flags }: RunFlags & { bind?: string; authToken?: string }) {
+  const { runGateway } = await import("../gateway-run.ts")
+  const host = flags.host ?? bind
+  const token = cli.flags.token ?? authToken
+  await runGateway({ ...cli, flags: { ...cli.flags, ...(token === undefined ? {} : { token }) } }, { ...flags, host })
+}
+
+export const gateway: CommandGroup = (program, cli) => {
+  const group = program
+    .command("gateway")
+    .summary("run, start, stop, install, ask the gateway")
+    .description("The daemon that everything talks to. Alone it is the same as pincer gateway run.")
+    .allowExcessArguments()
+    .action(async (_flags, command: Command) => {
+      const [word] = command.args
+      if (word === undefined) return run(cli(), {})
+      const near = nearest(
+        word,
+        visible(command).map((one) => one.name()),
+      )
+      const meant = near === undefined ? 'see "pincer gateway --help"' : `did you mean "pincer gateway ${near}"?`
+      throw new PincerError("INVALID_PARAMS", `Unknown command "gateway ${word}": ${meant}`)
     })
+  runOptions(group.command("run"))
+    .description("Runs the gateway in the foreground. The log goes to the terminal and to a file; Ctrl-C stops it.")
+    .addHelpText("after", "\nExample:\n  pincer gateway run --port 18790")
+    .action((flags) => run(cli(), flags))
   group
     .command("start")
     .description("Starts the gateway in the background and waits until it answers.")
