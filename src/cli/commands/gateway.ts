@@ -3,7 +3,6 @@ import { type Command, Option } from "commander"
 import { PincerError } from "../../base/errors.ts"
 import type { Cli } from "../cli.ts"
 import type { RunFlags } from "../gateway-run.ts"
-import { nearest, visible } from "../suggest.ts"
 import { registerRemote, targetOptions } from "./gateway-remote.ts"
 import { registerService } from "./gateway-service.ts"
 import type { CommandGroup } from "./group.ts"
@@ -38,6 +37,7 @@ export const gateway: CommandGroup = (program, cli) => {
     .action(async (_flags, command: Command) => {
       const [word] = command.args
       if (word === undefined) return run(cli(), {})
+      const { nearest, visible } = await import("../suggest.ts")
       const near = nearest(
         word,
         visible(command).map((one) => one.name()),
