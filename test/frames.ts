@@ -124,12 +124,14 @@ export function makeDevice(): DeviceKey {
 export function signed(
   version: 1 | 2 | 3,
   device: DeviceKey,
-  params: Omit<ReturnType<typeof clawConnect>, "auth"> & { auth: { token?: string; deviceToken?: string } },
+  params: Omit<ReturnType<typeof clawConnect>, "auth"> & {
+    auth: { token?: string; deviceToken?: string; bootstrapToken?: string }
+  },
   challenge: { nonce: string; ts: number },
 ) {
   const { client, role, scopes, auth } = params
   const signedAt = challenge.ts
-  const token = auth.token ?? auth.deviceToken ?? ""
+  const token = auth.token ?? auth.deviceToken ?? auth.bootstrapToken ?? ""
   const fields = [device.id, client.id, client.mode, role, scopes.join(","), signedAt, token]
   if (version > 1) fields.push(challenge.nonce)
   if (version > 2) fields.push(client.platform, "")
