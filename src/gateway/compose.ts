@@ -293,6 +293,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     clock,
     log,
     redactor,
+    readSecrets() {
+      const secrets = [...knownSecrets({ config: live.current(), env, base: paths.home })]
+      for (const secret of secrets) redactor.add(secret)
+      return secrets.length
+    },
     store: shownStore(store, redactor),
     hub,
     presence: new Presence(clock, {

@@ -43,6 +43,8 @@ export interface Parts {
   readonly log: Logger
   /** Takes secrets out of whatever leaves; `store` and `hub` have been through it already. */
   readonly redactor: Redactor
+  /** Takes up anew every secret that configuration and environment name, to be redacted; how many there are. */
+  readSecrets(): number
   readonly store: Store
   readonly hub: Hub
   readonly presence: Presence

@@ -16,6 +16,8 @@ export interface PresenceEntry {
   roles?: string[]
   scopes?: string[]
   instanceId?: string
+  lastInputSeconds?: number
+  tags?: string[]
 }
 
 const MAX_ENTRIES = 200

@@ -103,6 +103,7 @@ export async function openMethodRoom(options: RoomOptions & { parts?: Partial<Pa
     clock,
     log: silentLogger,
     redactor: patternsOnly,
+    readSecrets: () => 0,
     sandbox: openSandbox({ profile: "workspace", profiles: {}, uid: 65534 }, { path: "/usr/bin:/bin", hidden: [] }),
     store: books,
     hub: new Hub(silentLogger),

@@ -11,11 +11,13 @@ import { backupMethods } from "./backup.ts"
 import { chatMethods } from "./chat.ts"
 import { chatNoteMethods } from "./chat-notes.ts"
 import { clientMethods } from "./client.ts"
+import { commandMethods } from "./commands.ts"
 import { configMethods } from "./config.ts"
 import { configSchemaMethods } from "./config-schema.ts"
 import { connectionMethods } from "./connect.ts"
 import { deviceCodeMethods } from "./device-codes.ts"
 import { deviceMethods } from "./devices.ts"
+import { diagnosticMethods } from "./diagnostics.ts"
 import { elevatedMethods } from "./elevated.ts"
 import { forkMethods } from "./fork.ts"
 import { healthMethods } from "./health.ts"
@@ -24,6 +26,7 @@ import { jobMethods } from "./jobs.ts"
 import { logMethods } from "./logs.ts"
 import { mcpMethods } from "./mcp.ts"
 import type { Method } from "./method.ts"
+import { modelServiceMethods } from "./model-services.ts"
 import { modelMethods } from "./models.ts"
 import { planMethods } from "./plans.ts"
 import { questionMethods } from "./questions.ts"
@@ -42,6 +45,7 @@ import { turnMethods } from "./turns.ts"
 import { updateMethods } from "./update.ts"
 import { usageMethods } from "./usage.ts"
 import { usageViewMethods } from "./usage-views.ts"
+import { wakeMethods } from "./wake.ts"
 import { windowMethods } from "./window.ts"
 import { workflowWatchMethods } from "./workflow-watch.ts"
 import { workflowRunMethods } from "./workflows.ts"
@@ -69,6 +73,7 @@ export const methods: readonly Method[] = [
   ...agentConfigMethods,
   ...agentFileMethods,
   ...modelMethods,
+  ...modelServiceMethods,
   ...configMethods,
   ...configSchemaMethods,
   ...toolMethods,
@@ -76,6 +81,9 @@ export const methods: readonly Method[] = [
   ...mcpMethods,
   ...logMethods,
   ...systemMethods,
+  ...wakeMethods,
+  ...diagnosticMethods,
+  ...commandMethods,
   ...usageMethods,
   ...updateMethods,
   ...usageViewMethods,
