@@ -18,6 +18,7 @@ import { connectionMethods } from "./connect.ts"
 import { deviceCodeMethods } from "./device-codes.ts"
 import { deviceMethods } from "./devices.ts"
 import { diagnosticMethods } from "./diagnostics.ts"
+import { doctorMethods } from "./doctor.ts"
 import { elevatedMethods } from "./elevated.ts"
 import { forkMethods } from "./fork.ts"
 import { healthMethods } from "./health.ts"
@@ -86,6 +87,7 @@ export const methods: readonly Method[] = [
   ...commandMethods,
   ...usageMethods,
   ...updateMethods,
+  ...doctorMethods,
   ...usageViewMethods,
   ...approvalMethods,
   ...approvalRequestMethods,
