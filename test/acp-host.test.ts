@@ -1,8 +1,8 @@
 // External agents in a whole house: a turn of theirs is a turn like any other, and what they want is judged and asked like our own.
 import assert from "node:assert/strict"
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
 import { test } from "node:test"
 import type { AgentHost } from "../src/acp/host/index.ts"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
@@ -132,4 +132,22 @@ test("an agent that is to be confined runs in the sandbox, and is ended with it;
   assert.equal(warm?.confined, true)
   await house.stop()
   while (runs(warm!.pid)) await new Promise((resolve) => setTimeout(resolve, 10))
+})
+
+test("without a model service, the agent that is logged in to answers, and status says so and how to change it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "pincer-stand-in-"))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const bin = join(folder, "bin")
+  mkdirSync(bin)
+  mkdirSync(join(folder, ".codex"))
+  writeFileSync(join(folder, ".codex", "auth.json"), "{}")
+  const script = `#!/bin/sh\nexec "${process.execPath}" "${FAKE_AGENT}" "$@"\n`
+  writeFileSync(join(bin, "codex-acp"), script, { mode: 0o755 })
+  const env = { HOME: folder, PATH: `${bin}${delimiter}${process.env["PATH"]}` }
+  const { client } = await open(t, { env, config: { models: { discover: true } } })
+  const { text } = await client.request<Said>("chat.send", { sessionKey: "main", message: "say hello", wait: true })
+  assert.equal(text, "hello")
+  const { model } = await client.request<{ model: { provider: string; why: string } }>("status")
+  assert.equal(model.provider, "acp")
+  assert.match(model.why, /^Codex, .*: pincer config set agents\.entries\.main\.model/)
 })

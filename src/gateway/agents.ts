@@ -50,9 +50,22 @@ function isFound(finding: AgentFinding | boolean | undefined): boolean {
   return typeof finding === "object" && finding.type === "found"
 }
 
+/** Who answers where nobody is named: a model of a service, or an external agent as "acp/<its name>". */
+export function answering(
+  parts: Pick<Parts, "agents" | "catalogue" | "config" | "standIn">,
+): ReturnType<Parts["catalogue"]["chosen"]> {
+  const id = parts.config.agents.default
+  const hosted = parts.agents.get(id)?.hosted
+  if (!hosted) return parts.catalogue.chosen()
+  const model = hosted.known ?? id
+  return { provider: "acp", model, why: parts.standIn?.why() ?? `acp/${model}: agents.entries.${id}.acp names it` }
+}
+
 /** When only the offline model could answer: who could do better, in one line. Nobody's paid agent is started unasked. */
-export async function suggestion(parts: Pick<Parts, "catalogue" | "finder">): Promise<string | undefined> {
-  if (parts.catalogue.chosen().provider !== "offline") return undefined
+export async function suggestion(
+  parts: Pick<Parts, "agents" | "catalogue" | "config" | "finder" | "standIn">,
+): Promise<string | undefined> {
+  if (answering(parts).provider !== "offline") return undefined
   const installed = await installedAgents(parts)
   const [first] = installed
   if (!first) return undefined

@@ -31,7 +31,7 @@ import type { SchemaCopies } from "../store/snapshot.ts"
 import { tools } from "../tools/index.ts"
 import type { EnginePorts } from "../workflow/engine/ports.ts"
 import { openAgentHost } from "./agent-host.ts"
-import { suggestion } from "./agents.ts"
+import { answering, suggestion } from "./agents.ts"
 import { announce } from "./announce.ts"
 import { elevatedRow } from "./approval-rows.ts"
 import { openAuth } from "./auth.ts"
@@ -63,6 +63,7 @@ import { shownStore } from "./shown.ts"
 import { AcpDoor } from "./sockets/acp.ts"
 import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
+import { StandIn } from "./stand-in.ts"
 import { Tally } from "./tally.ts"
 import { turnLog } from "./turn-log.ts"
 import { workflowTool } from "./workflows/tool.ts"
@@ -160,13 +161,20 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(() => store.close())
   const hub = new Hub(log, redactor)
   const models = openModels({ config: () => live.current(), env, base: paths.home, clock, log })
-  const finder = new AgentFinder(agentPlaces(env, paths.home), clock)
+  const places = agentPlaces(env, paths.home)
+  const finder = new AgentFinder(places, clock)
+  const known = boot.mode === "safe" ? [] : knownAgents
   const hostedAgents: Hosting = {
-    known: boot.mode === "safe" ? [] : knownAgents,
+    known,
     secret: (ref, name) => resolveSecret(ref, { env, base: paths.home, name }),
   }
-  const agents = liveAgents(live, paths.home, hostedAgents)
-  agents()
+  const ownAgents = liveAgents(live, paths.home, hostedAgents)
+  ownAgents()
+  const standIn = new StandIn({
+    ...{ known, finder, catalogue: models.catalogue, userHome: places.userHome },
+    config: () => live.current(),
+  })
+  const agents = () => standIn.over(ownAgents())
   const desk = new Desk(store.approvals, clock, log)
   desk.publish = (envelope) => hub.publish(envelope)
   undo.add(() => desk.close())
@@ -326,6 +334,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
       return agents()
     },
     finder,
+    standIn,
     host: agentHost,
     token: token.token,
   }
@@ -363,6 +372,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     rpc.announce("mcp.changed", payload)
     acp.broadcastText("mcp.changed", payload)
   }
+  await standIn.look()
   await lanes.start()
   await desk.start()
   await elevations.start()
@@ -403,7 +413,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     parts,
     url,
     addresses: server.addresses,
-    chosen: () => models.catalogue.chosen().why,
+    chosen: () => answering(parts).why,
     suggestion: () => suggestion(parts),
     warnings,
     async close(graceMs = live.current().gateway.drainMs) {

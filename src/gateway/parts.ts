@@ -22,6 +22,7 @@ import type { Presence } from "./presence.ts"
 import type { RateLimits } from "./rate-limits.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
 import type { Schedules } from "./schedules.ts"
+import type { StandIn } from "./stand-in.ts"
 import type { Tally } from "./tally.ts"
 import type { Workflows } from "./workflows/workflows.ts"
 
@@ -72,6 +73,8 @@ export interface Parts {
   readonly agents: ReadonlyMap<string, AgentProfile>
   /** Where external agents are on this machine. */
   readonly finder: Pick<AgentFinder, "find" | "require">
+  /** Says why an external agent runs the default agent's turns, where none was configured to. Absent where none can. */
+  readonly standIn?: Pick<StandIn, "why">
   /** Runs external agents. Absent where none can be hosted. */
   readonly host?: Pick<AgentHost, "probe" | "set">
   /** The shared secret, or undefined when authentication is off. Compared in constant time only (gateway/auth.ts). */

@@ -1,6 +1,6 @@
 // health and status: how the gateway is.
 import { z } from "zod"
-import { configuredAgents, suggestion } from "../agents.ts"
+import { answering, configuredAgents, suggestion } from "../agents.ts"
 import { elevatedRow } from "../approval-rows.ts"
 import { factsOf } from "../facts.ts"
 import { healthPayload, recentSessions } from "../health.ts"
@@ -75,7 +75,7 @@ const status = method({
       sessions: z.looseObject({ count: z.number(), recent: z.array(z.unknown()), byAgent: z.array(z.unknown()) }),
     }),
   async run(_params, { parts }) {
-    const chosen = parts.catalogue.chosen()
+    const chosen = answering(parts)
     const facts = await factsOf(parts)
     const all = await recentSessions(parts)
     const byAgent = []

@@ -2,6 +2,7 @@
 import { hostname } from "node:os"
 import { grants } from "../../protocol/frame.ts"
 import { MAIN_KEY } from "../../protocol/session.ts"
+import { answering } from "../agents.ts"
 import { MAX_ATTACHMENT_BYTES } from "../attachments.ts"
 import { healthPayload } from "../health.ts"
 import { events } from "../methods/events.ts"
@@ -48,7 +49,7 @@ export async function helloOk(door: Door, connId: string, guest: Welcome): Promi
         mainKey: MAIN_KEY,
         mainSessionKey: `agent:${agentId}:${MAIN_KEY}`,
         scope: "per-sender",
-        modelConfigured: parts.catalogue.chosen().provider !== "offline",
+        modelConfigured: answering(parts).provider !== "offline",
       },
       authMode: config.gateway.auth.mode,
     },
