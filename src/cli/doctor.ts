@@ -1,262 +1,302 @@
-// `pincer doctor`: one check after the other, each with a stable id. Reads only: it starts nothing, makes nothing, changes no mode.
-import { accessSync, constants, readFileSync, statfsSync, statSync } from "node:fs"
-import { createServer } from "node:net"
-import { dirname } from "node:path"
+// `pincer doctor`: one check after the other, each with a stable id. Without --fix it reads only: it makes nothing and changes no mode.
+import { readFileSync, statSync } from "node:fs"
+import { type Clock, systemClock } from "../base/clock.ts"
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import { type GatewayInfo, runningGateway } from "../config/gateway-file.ts"
 import { type LoadedConfig, loadConfig } from "../config/load.ts"
-import { envValue, type Paths, resolvePaths } from "../config/paths.ts"
+import { type Env, envValue, type Paths, resolvePaths } from "../config/paths.ts"
+import type { GatewayClient } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
+import { confirmed } from "./confirm.ts"
 import { called, openClient, otherGateway, type Target } from "./connect.ts"
 import { inert } from "./inert.ts"
 import { Exit } from "./report.ts"
-import { bytes } from "./status.ts"
-import { stringOf } from "./turn.ts"
 
-export type Verdict = "ok" | "warning" | "problem" | "skipped"
-
-export interface Check {
-  /** Stable: scripts may look for it. */
+interface Found {
   id: string
-  verdict: Verdict
+  category: string
+  verdict: "ok" | "warning" | "problem" | "skipped"
   text: string
-  /** What to do about it. */
   fix?: string
+  repair?: Change[]
 }
 
-/** Sentences about rules that do not mean what they seem to. */
-type PolicyWarnings = (config: LoadedConfig["config"]) => string[]
-type InspectDatabase = (path: string, inUse: boolean) => { state: "absent" | "good" | "bad"; text: string }
+type Change =
+  | { type: "mode"; path: string; from: number; to: number }
+  | { type: "remove"; path: string }
+  | { type: "write"; path: string; before: string; after: string }
 
-const MIN_NODE = 24
-const LOW_DISK = 1_000_000_000
-const NO_DISK = 100_000_000
-const MAX_CLOCK_SKEW_MS = 60_000
-const PROBE_MS = 20_000
-
-/** Throws Exit(1) when something is wrong. */
-export async function examine(
-  cli: Cli,
-  flags: { json?: boolean },
-  look: { inspectDatabase: InspectDatabase; policyWarnings: PolicyWarnings },
-): Promise<void> {
-  const checks: Check[] = []
-  for await (const check of allChecks(cli, look)) {
-    checks.push(check)
-    if (!flags.json) show(cli, check)
-  }
-  const wrong = checks.filter((check) => check.verdict === "problem")
-  if (flags.json) cli.out.json({ ok: wrong.length === 0, checks })
-  else {
-    const { out } = cli
-    if (wrong.length === 0) out.line(out.paint("Nothing is wrong.", "green", "bold"))
-    else out.line(out.paint(`${wrong.length} ${wrong.length === 1 ? "problem" : "problems"}.`, "red", "bold"))
-  }
-  if (wrong.length > 0) throw new Exit(1)
+interface Plan {
+  id: string
+  changes: Change[]
 }
 
-function show({ out }: Cli, { id, verdict, text, fix }: Check): void {
+interface Listed {
+  id: string
+  category: string
+  about: string
+}
+
+type Look =
+  | { state: "none" }
+  | { state: "silent"; why: string; fix: string }
+  | {
+      state: "answers"
+      name: string
+      tookMs: number
+      ask(method: string, params: Record<string, unknown>, timeoutMs: number): Promise<Record<string, unknown>>
+    }
+
+interface Room {
+  env: Env
+  paths: Paths
+  version: string
+  clock: Clock
+  config: { loaded: LoadedConfig } | { refused: string }
+  running: GatewayInfo | undefined
+  inside: boolean
+  reach(): Promise<Look>
+  service(): Promise<{ file: string; drift?: string; failed: boolean; words: string } | undefined>
+  portHolder(host: string, port: number): Promise<{ kind: string; process?: { pid: number; name: string } } | undefined>
+}
+
+interface Choice {
+  only: string[]
+  skip: string[]
+  security: boolean
+}
+
+/** What the gateway's room lends: handed in by the command. */
+export interface DoctorKit {
+  examine(room: Room, choice: Choice): AsyncIterable<Found>
+  chosen(choice: Choice): Listed[]
+  summaryOf(found: readonly Found[]): { passed: number; failed: number; warnings: number; skipped: number }
+  plansOf(found: readonly Found[]): Plan[]
+  shownPlan(plan: Plan): string[]
+  repair(
+    plans: readonly Plan[],
+    place: { home: string; version: string; now: number },
+  ): { id: string; checks: string[] }
+  undoRepair(home: string, id: string | undefined, now: number): { record: Recorded; left: string[] }
+  repairs(home: string): Recorded[]
+}
+
+interface Recorded {
+  id: string
+  at: number
+  checks: string[]
+  undoneAt: number | null
+}
+
+export interface DoctorFlags {
+  json?: boolean
+  only?: string[]
+  skip?: string[]
+  security?: boolean
+  list?: boolean
+  strict?: boolean
+  fix?: boolean
+  yes?: boolean
+}
+
+/** Throws Exit(1) when something is wrong; with --strict, also when something is doubtful. */
+export async function runDoctor(cli: Cli, flags: DoctorFlags, kit: DoctorKit): Promise<void> {
+  const choice: Choice = { only: flags.only ?? [], skip: flags.skip ?? [], security: flags.security === true }
+  if (flags.list) {
+    listChecks(cli, kit.chosen(choice), flags.json === true)
+    return
+  }
+  const link = new Link(cli)
+  try {
+    let found = await look(cli, kit, link, choice, flags.json !== true)
+    let outcome: Record<string, unknown> | undefined
+    if (flags.fix) {
+      outcome = await fix(cli, kit, found, choice, flags)
+      if (outcome["id"] !== undefined) found = await look(cli, kit, link, choice, false)
+    }
+    const { failed, warnings } = kit.summaryOf(found)
+    if (flags.json) {
+      const checks = found.map(({ repair, ...rest }) => ({ ...rest, repairable: repair !== undefined }))
+      cli.out.json({ ok: failed === 0, checks, summary: kit.summaryOf(found), ...(outcome ? { repair: outcome } : {}) })
+    } else conclude(cli, failed, warnings, kit.plansOf(found).length > 0 && !flags.fix)
+    if (failed > 0 || (flags.strict && warnings > 0)) throw new Exit(1)
+  } finally {
+    link.close()
+  }
+}
+
+function listChecks({ out }: Cli, rows: Listed[], json: boolean): void {
+  if (json) out.json(rows.map(({ id, category, about }) => ({ id, category, about })))
+  else
+    out.table(
+      ["ID", "CATEGORY", "LOOKS AT"],
+      rows.map(({ id, category, about }) => [id, category, about]),
+    )
+}
+
+async function look(cli: Cli, kit: DoctorKit, link: Link, choice: Choice, tell: boolean): Promise<Found[]> {
+  const found: Found[] = []
+  for await (const one of kit.examine(roomOf(cli, link), choice)) {
+    found.push(one)
+    if (tell) show(cli, one)
+  }
+  return found
+}
+
+function show({ out }: Cli, { id, verdict, text, fix: command }: Found): void {
   const signs = { ok: ["✓", "green"], warning: ["!", "yellow"], problem: ["✗", "red"], skipped: ["-", "dim"] } as const
   const [sign, style] = signs[verdict]
   out.line(`${out.paint(sign, style)} ${id.padEnd(18)} ${inert(text)}`)
-  if (fix !== undefined) out.line(`${" ".repeat(21)}${out.paint("fix:", "dim")} ${inert(fix)}`)
+  if (command !== undefined) out.line(`${" ".repeat(21)}${out.paint("fix:", "dim")} ${inert(command)}`)
 }
 
-async function* allChecks(
+function conclude({ out }: Cli, failed: number, warnings: number, repairable: boolean): void {
+  const doubts = warnings === 0 ? "" : ` ${warnings} ${warnings === 1 ? "warning" : "warnings"}.`
+  if (failed === 0) out.line(`${out.paint("Nothing is wrong.", "green", "bold")}${doubts}`)
+  else out.line(`${out.paint(`${failed} ${failed === 1 ? "problem" : "problems"}.`, "red", "bold")}${doubts}`)
+  if (repairable) out.line("Some of it can be put right here: pincer doctor --fix shows how, and asks.")
+}
+
+/** Shows what would change, asks, changes, looks again; takes it back when a check still does not pass. */
+async function fix(cli: Cli, kit: DoctorKit, found: Found[], choice: Choice, flags: DoctorFlags) {
+  const plans = kit.plansOf(found)
+  const tell = (line: string) => (flags.json ? undefined : cli.out.line(inert(line)))
+  if (plans.length === 0) {
+    tell("There is nothing that the doctor can put right by itself.")
+    return { applied: false, planned: [] }
+  }
+  for (const plan of plans) for (const line of kit.shownPlan(plan)) tell(line)
+  const planned = plans.map(({ id, changes }) => ({
+    check: id,
+    changes: changes.length,
+    diff: kit.shownPlan({ id, changes }),
+  }))
+  if (flags.json && !flags.yes) return { applied: false, planned }
+  if (!(await confirmed(cli, "Change that?", flags.yes === true))) return { applied: false, planned }
+  const { home } = resolvePaths(cli.env, cli.flags)
+  const { id, checks } = kit.repair(plans, { home, version: cli.version, now: Date.now() })
+  const still = await failing(cli, kit, checks, choice)
+  if (still.length > 0) {
+    kit.undoRepair(home, id, Date.now())
+    throw new PincerError("INTERNAL_ERROR", `The repair did not help ${still.join(", ")} and was taken back`)
+  }
+  tell(`Done and looked at again: ${checks.join(", ")}. To take it back: pincer doctor undo ${id}`)
+  return { applied: true, id, checks, verified: true }
+}
+
+/** Checks that would still be repaired. */
+async function failing(cli: Cli, kit: DoctorKit, checks: string[], choice: Choice): Promise<string[]> {
+  const link = new Link(cli)
+  try {
+    const again = await look(cli, kit, link, { ...choice, only: checks, skip: [] }, false)
+    return again.filter((one) => one.repair !== undefined).map(({ id }) => id)
+  } finally {
+    link.close()
+  }
+}
+
+/** `pincer doctor undo`. */
+export function undoDoctor(
   cli: Cli,
-  { inspectDatabase, policyWarnings }: { inspectDatabase: InspectDatabase; policyWarnings: PolicyWarnings },
-): AsyncGenerator<Check> {
+  id: string | undefined,
+  flags: { json?: boolean; list?: boolean },
+  kit: Pick<DoctorKit, "repairs" | "undoRepair">,
+): void {
+  const { home } = resolvePaths(cli.env, cli.flags)
+  if (flags.list) {
+    const rows = kit.repairs(home)
+    if (flags.json) cli.out.json(rows.map(({ id: name, at, checks, undoneAt }) => ({ id: name, at, checks, undoneAt })))
+    else if (rows.length === 0) cli.out.line("The doctor has changed nothing in this home yet.")
+    else
+      cli.out.table(
+        ["ID", "STATE", "CHECKS"],
+        rows.map((row) => [row.id, row.undoneAt === null ? "stands" : "taken back", row.checks.join(", ")]),
+      )
+    return
+  }
+  const { record, left } = kit.undoRepair(home, id, Date.now())
+  if (flags.json) cli.out.json({ undone: record.id, checks: record.checks, left })
+  else {
+    cli.out.line(`Taken back: ${record.id} (${record.checks.join(", ")}).`)
+    for (const why of left) cli.out.line(`! Left as it is: ${inert(why)}`)
+  }
+  if (left.length > 0) throw new Exit(1)
+}
+
+function roomOf(cli: Cli, link: Link): Room {
   const paths = resolvePaths(cli.env, cli.flags)
-  const running = runningGateway(paths.home)
-  const config = readConfig(cli)
-  yield nodeVersion()
-  yield homeFolder(paths)
-  yield config.check
-  yield rules(config.loaded, policyWarnings)
-  yield tokenFile(paths)
-  yield diskSpace(paths)
-  yield database(paths, running, inspectDatabase)
-  yield await portFree(config.loaded, running)
-  yield* throughGateway(cli, paths, running)
-}
-
-function nodeVersion(): Check {
-  const id = "node.version"
-  const major = Number(process.versions.node.split(".")[0])
-  if (major >= MIN_NODE) return { id, verdict: "ok", text: `Node ${process.versions.node}` }
   return {
-    id,
-    verdict: "problem",
-    text: `Node ${process.versions.node} is older than ${MIN_NODE}`,
-    fix: "install Node 24 from https://nodejs.org",
+    env: cli.env,
+    paths,
+    version: cli.version,
+    clock: systemClock,
+    config: readConfig(cli),
+    running: runningGateway(paths.home),
+    inside: false,
+    reach: () => link.reach(),
+    service: async () => (await import("./service/view.ts")).viewService(cli),
+    portHolder: async (host, port) => (await import("./port-holder.ts")).portHolder(host, port),
   }
 }
 
-function homeFolder({ home }: Paths): Check {
-  const id = "home.permissions"
-  const stat = statSync(home, { throwIfNoEntry: false })
-  if (!stat) {
-    const parent = nearestFolder(home)
-    if (mayWrite(parent)) return { id, verdict: "ok", text: `${home} does not exist yet and can be made` }
-    return {
-      id,
-      verdict: "problem",
-      text: `${home} does not exist and ${parent} cannot be written`,
-      fix: "set PINCER_HOME to a folder of yours",
-    }
-  }
-  if (!stat.isDirectory())
-    return { id, verdict: "problem", text: `${home} is not a folder`, fix: `mv ${home} ${home}.old` }
-  if (!mayWrite(home))
-    return {
-      id,
-      verdict: "problem",
-      text: `${home} cannot be written`,
-      fix: `chown "$USER" ${home} && chmod 700 ${home}`,
-    }
-  if (process.platform !== "win32" && (stat.mode & 0o077) !== 0)
-    return {
-      id,
-      verdict: "warning",
-      text: `Other users of this machine can look into ${home}`,
-      fix: `chmod 700 ${home}`,
-    }
-  return { id, verdict: "ok", text: `${home} is yours alone` }
-}
-
-function nearestFolder(path: string): string {
-  let folder = dirname(path)
-  while (!statSync(folder, { throwIfNoEntry: false })?.isDirectory() && dirname(folder) !== folder)
-    folder = dirname(folder)
-  return folder
-}
-
-function mayWrite(path: string): boolean {
+function readConfig(cli: Cli): Room["config"] {
   try {
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function readConfig(cli: Cli): { check: Check; loaded: LoadedConfig | undefined } {
-  const id = "config.valid"
-  try {
-    const loaded = loadConfig({ env: cli.env, flags: cli.flags })
-    if (loaded.warnings.length > 0)
-      return { loaded, check: { id, verdict: "warning", text: loaded.warnings.join(" ") } }
-    const text =
-      loaded.text === undefined ? `${loaded.path} does not exist: the defaults count` : `${loaded.path} is valid`
-    return { loaded, check: { id, verdict: "ok", text } }
+    return { loaded: loadConfig({ env: cli.env, flags: cli.flags }) }
   } catch (error) {
-    const { message } = asPincerError(error)
-    return {
-      loaded: undefined,
-      check: { id, verdict: "problem", text: message, fix: '"$EDITOR" "$(pincer config path)"' },
+    return { refused: asPincerError(error).message }
+  }
+}
+
+/** The connection to the gateway: made when a check first needs it, and once. */
+class Link {
+  readonly #cli: Cli
+  #look: Promise<Look> | undefined
+  #client: GatewayClient | undefined
+
+  constructor(cli: Cli) {
+    this.#cli = cli
+  }
+
+  reach(): Promise<Look> {
+    this.#look ??= this.#open()
+    return this.#look
+  }
+
+  close(): void {
+    this.#client?.close()
+  }
+
+  async #open(): Promise<Look> {
+    const cli = this.#cli
+    const paths = resolvePaths(cli.env, cli.flags)
+    let target: Pick<Target, "url" | "token" | "namedBy"> | undefined
+    try {
+      target = await otherGateway(cli)
+    } catch (error) {
+      return { state: "silent", why: asPincerError(error).message, fix: "check the address and the token" }
+    }
+    const running = target ? undefined : runningGateway(paths.home)
+    if (!target && !running) return { state: "none" }
+    const fix = target ? "check the address and the token" : "pincer gateway restart"
+    const meant = target ?? { url: running?.url ?? "", token: tokenUnchanged(cli, paths) }
+    const started = performance.now()
+    try {
+      const client = await openClient(cli, meant, { connectTimeoutMs: 5_000 })
+      this.#client = client
+      await client.request("health", {}, { timeoutMs: 5_000 })
+      const tookMs = Math.round(performance.now() - started)
+      return { state: "answers", name: called(meant), tookMs, ask: asker(client) }
+    } catch (error) {
+      return { state: "silent", why: asPincerError(error).message, fix }
     }
   }
 }
 
-function rules(loaded: LoadedConfig | undefined, policyWarnings: PolicyWarnings): Check {
-  const id = "policy.lists"
-  if (!loaded) return { id, verdict: "skipped", text: "Not known while the configuration is not valid" }
-  const [first, ...more] = policyWarnings(loaded.config)
-  if (first === undefined) return { id, verdict: "ok", text: "The rules mean what they say" }
-  return { id, verdict: "warning", text: [first, ...more].join(" "), fix: '"$EDITOR" "$(pincer config path)"' }
-}
-
-function tokenFile({ token }: Paths): Check {
-  const id = "token.file"
-  const stat = statSync(token, { throwIfNoEntry: false })
-  if (!stat) return { id, verdict: "ok", text: "No token was made yet: the gateway makes one when it first starts" }
-  if (process.platform !== "win32" && (stat.mode & 0o077) !== 0)
-    return {
-      id,
-      verdict: "problem",
-      text: `Other users of this machine can read ${token}`,
-      fix: `rm ${token} && pincer gateway restart`,
-    }
-  const me = process.getuid?.()
-  if (me !== undefined && stat.uid !== me)
-    return {
-      id,
-      verdict: "problem",
-      text: `${token} belongs to another user`,
-      fix: `rm ${token} && pincer gateway restart`,
-    }
-  return { id, verdict: "ok", text: `${token} is yours alone` }
-}
-
-function diskSpace({ home }: Paths): Check {
-  const id = "disk.space"
-  const folder = statSync(home, { throwIfNoEntry: false }) ? home : nearestFolder(home)
-  const { bavail, bsize } = statfsSync(folder)
-  const free = bavail * bsize
-  const text = `${bytes(free)} free at ${folder}`
-  if (free < NO_DISK) return { id, verdict: "problem", text, fix: "make room: without it nothing can be recorded" }
-  return free < LOW_DISK ? { id, verdict: "warning", text, fix: "make room soon" } : { id, verdict: "ok", text }
-}
-
-function database({ db }: Paths, running: GatewayInfo | undefined, inspectDatabase: InspectDatabase): Check {
-  const id = "database.readable"
-  const { state, text } = inspectDatabase(db, running !== undefined)
-  if (state !== "bad") return { id, verdict: "ok", text }
-  return { id, verdict: "problem", text, fix: `pincer gateway stop && mv ${db} ${db}.damaged && pincer gateway start` }
-}
-
-async function portFree(loaded: LoadedConfig | undefined, running: GatewayInfo | undefined): Promise<Check> {
-  const id = "port.available"
-  if (running) return { id, verdict: "ok", text: `Port ${running.port} is the gateway's` }
-  if (!loaded) return { id, verdict: "skipped", text: "Not known while the configuration is not valid" }
-  const { host, port } = loaded.config.gateway
-  if (port === 0) return { id, verdict: "ok", text: "Any free port" }
-  const problem = await listens(host, port)
-  if (problem === undefined) return { id, verdict: "ok", text: `Port ${port} on ${host} is free` }
-  const text =
-    problem === "EADDRINUSE"
-      ? `Port ${port} on ${host} is taken by another program`
-      : `Port ${port} on ${host} cannot be opened (${problem})`
-  return { id, verdict: "problem", text, fix: "pincer config set gateway.port 18790" }
-}
-
-/** Undefined when it can be listened at, else the system's word. */
-function listens(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)))
-  })
-}
-
-async function* throughGateway(cli: Cli, paths: Paths, running: GatewayInfo | undefined): AsyncGenerator<Check> {
-  const later = ["gateway.version", "clock", "model.configured", "model.reachable"]
-  let named: Target | undefined
-  try {
-    named = await otherGateway(cli)
-  } catch (error) {
-    const { message } = asPincerError(error)
-    yield { id: "gateway.reachable", verdict: "problem", text: message, fix: "pincer config get gateway.remote" }
-    for (const id of later) yield { id, verdict: "skipped", text: "The gateway is not known" }
-    return
-  }
-  if (!named && !running) {
-    yield { id: "gateway.reachable", verdict: "skipped", text: "No gateway runs", fix: "pincer gateway start" }
-    for (const id of later) yield { id, verdict: "skipped", text: "No gateway runs" }
-    return
-  }
-  const target = named ?? { url: running?.url ?? "", token: tokenUnchanged(cli, paths) }
-  try {
-    yield* ask(cli, target)
-  } catch (error) {
-    yield {
-      id: "gateway.reachable",
-      verdict: "problem",
-      text: asPincerError(error).message,
-      fix: named ? "check the address and the token" : "pincer gateway restart",
-    }
-    for (const id of later) yield { id, verdict: "skipped", text: "The gateway does not answer" }
+function asker(client: GatewayClient): (Look & { state: "answers" })["ask"] {
+  return async (method, params, timeoutMs) => {
+    const answer: unknown = await client.request(method, params, { timeoutMs })
+    return isObject(answer) ? answer : {}
   }
 }
 
@@ -266,83 +306,4 @@ function tokenUnchanged(cli: Cli, { token }: Paths): string | undefined {
   if (given !== undefined) return given
   if (statSync(token, { throwIfNoEntry: false })?.isFile() !== true) return undefined
   return readFileSync(token, "utf8").trim()
-}
-
-async function* ask(cli: Cli, target: Pick<Target, "url" | "token" | "namedBy">): AsyncGenerator<Check> {
-  const started = performance.now()
-  const client = await openClient(cli, target, { connectTimeoutMs: 5_000 })
-  try {
-    const answer: unknown = await client.request("status", {}, { timeoutMs: 5_000 })
-    const took = Math.round(performance.now() - started)
-    yield { id: "gateway.reachable", verdict: "ok", text: `${called(target)} answered in ${took} ms` }
-    const gateway = isObject(answer) ? answer : {}
-    yield sameVersion(cli, stringOf(gateway["version"]) ?? "?")
-    yield clock(gateway)
-    const model = isObject(gateway["model"]) ? gateway["model"] : {}
-    yield modelChosen(model, stringOf(gateway["suggestion"]))
-    yield await modelAnswers(client, model)
-  } finally {
-    client.close()
-  }
-}
-
-function sameVersion(cli: Cli, version: string): Check {
-  const id = "gateway.version"
-  if (version === cli.version) return { id, verdict: "ok", text: `Version ${version}` }
-  return {
-    id,
-    verdict: "warning",
-    text: `The gateway is version ${version}, this command ${cli.version}`,
-    fix: "pincer gateway restart",
-  }
-}
-
-function clock(gateway: Record<string, unknown>): Check {
-  const id = "clock"
-  const { startedAt, uptimeMs } = gateway
-  if (typeof startedAt !== "number" || typeof uptimeMs !== "number")
-    return { id, verdict: "skipped", text: "The gateway does not say its time" }
-  const skew = Math.round(startedAt + uptimeMs - Date.now())
-  if (Math.abs(skew) <= MAX_CLOCK_SKEW_MS) return { id, verdict: "ok", text: "Same time here and at the gateway" }
-  return {
-    id,
-    verdict: "problem",
-    text: `The gateway's clock differs by ${Math.round(skew / 1000)} s`,
-    fix: "set the clock of the machine that is wrong",
-  }
-}
-
-function modelChosen(model: Record<string, unknown>, suggestion: string | undefined): Check {
-  const id = "model.configured"
-  const why = stringOf(model["why"]) ?? "?"
-  if (model["provider"] !== "offline") return { id, verdict: "ok", text: why }
-  return {
-    id,
-    verdict: "warning",
-    text: `No language model is configured: fixed rules answer${suggestion === undefined ? "" : `. ${suggestion}`}`,
-    fix: "pincer config set agents.defaults.model provider/model",
-  }
-}
-
-async function modelAnswers(
-  client: Awaited<ReturnType<typeof openClient>>,
-  model: Record<string, unknown>,
-): Promise<Check> {
-  const id = "model.reachable"
-  try {
-    const params = { provider: model["provider"], model: model["model"], timeoutMs: PROBE_MS }
-    const probe: unknown = await client.request("models.probe", params, { timeoutMs: PROBE_MS + 5_000 })
-    if (!isObject(probe)) throw new PincerError("INTERNAL_ERROR", "The gateway's answer is not understood")
-    const name = `${String(model["provider"])}/${String(model["model"])}`
-    if (probe["available"] === true)
-      return { id, verdict: "ok", text: `${name} answered in ${Math.round(Number(probe["latencyMs"]))} ms` }
-    return {
-      id,
-      verdict: "problem",
-      text: `${name}: ${stringOf(probe["error"]) ?? String(probe["status"])}`,
-      fix: "pincer models list",
-    }
-  } catch (error) {
-    return { id, verdict: "problem", text: asPincerError(error).message, fix: "pincer models list" }
-  }
 }

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { pathToFileURL } from "node:url"
 import { PincerError } from "../base/errors.ts"
 import { AnchorFile } from "./audit-anchor.ts"
 import { AuditReads } from "./audit-reads.ts"
@@ -14,11 +15,16 @@ export interface AuditFile {
   close(): void
 }
 
-/** Undefined when there is no database, or one from before there was an audit. Throws UNAVAILABLE when it cannot be read. */
-export function openAuditFile(path: string): AuditFile | undefined {
+/**
+ * Undefined when there is no database, or one from before there was an audit. Throws UNAVAILABLE when it cannot be read.
+ * `unchanging`: nobody writes to it and its log is empty; then not even the files that SQLite keeps beside it are made.
+ */
+export function openAuditFile(path: string, unchanging = false): AuditFile | undefined {
   if (!statSync(path, { throwIfNoEntry: false })) return undefined
   try {
-    const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
+    const url = pathToFileURL(path)
+    if (unchanging) url.searchParams.set("immutable", "1")
+    const db = new DatabaseSync(url, { readOnly: true, timeout: 5000 })
     if (!db.prepare("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='audit'").get()) {
       db.close()
       return undefined
