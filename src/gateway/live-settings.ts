@@ -19,6 +19,7 @@ const READ_AT_USE = [
   "gateway.allowedHosts",
   "gateway.auth.deviceSkewMs",
   "gateway.auth.rateLimit",
+  "gateway.rateLimits",
   "gateway.remote",
   "gateway.drainMs",
   "gateway.strict",

@@ -12,6 +12,7 @@ const fork = method({
   name: "sessions.fork",
   summary: "A new session with the transcript and settings of another; of a turn that runs, what is recorded so far.",
   scope: "operator.write",
+  limited: "sessionCreations",
   normalize: (params) => renamed(params, { path: ["file"] }),
   params: () =>
     z
