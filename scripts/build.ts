@@ -77,7 +77,11 @@ function commandFiles(): string[] {
 function grouping(): (id: string) => string | null {
   const groups: [name: string, ids: Set<string>][] = [
     ["tree", loadedWith(src("cli/program.ts"))],
-    ["client", loadedWith(src("cli/connect.ts"), src("cli/status.ts"), src("cli/background.ts"))],
+    // Every client of this home reads its token.
+    [
+      "client",
+      loadedWith(src("cli/connect.ts"), src("cli/status.ts"), src("cli/background.ts"), src("config/secrets.ts")),
+    ],
     ["config", loadedWith(src("cli/configuration.ts"), src("config/load.ts"))],
     ["", loadedWith(...commandFiles(), src("gateway/workflows/library.ts"))],
     ["daemon", loadedWith(...DAEMON)],

@@ -4,7 +4,8 @@ import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { Env } from "./paths.ts"
 import { reason } from "./regular-file.ts"
-import { MAX_COMMAND_MS, type SecretRef } from "./secret-ref.ts"
+import { MAX_COMMAND_MS } from "./secret-limits.ts"
+import type { SecretRef } from "./secret-ref.ts"
 
 export type CommandRef = Extract<SecretRef, { exec: string[] } | { keyring: string }>
 

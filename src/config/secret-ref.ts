@@ -1,8 +1,6 @@
 // How the configuration names a secret: the text itself, or where to read it. Never resolved here and never printed.
 import { z } from "zod"
-
-/** Longest time that a command may take to print a secret. */
-export const MAX_COMMAND_MS = 30_000
+import { MAX_COMMAND_MS } from "./secret-limits.ts"
 
 const command = z.strictObject({
   /** Program and arguments, started as they are, without a shell; the secret is what it prints. */
