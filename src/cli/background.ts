@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, mkdirSync, openSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { type GatewayInfo, runningGateway } from "../config/gateway-file.ts"
@@ -11,6 +10,7 @@ import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
 import { givenToken, homeToken, openClient } from "./connect.ts"
 import { lastLines } from "./last-lines.ts"
+import { PROGRAM } from "./program-file.ts"
 
 const POLL_MS = 20
 const START_MS = 30_000
@@ -39,10 +39,9 @@ export async function startInBackground(cli: Cli, flags: StartFlags = {}): Promi
 }
 
 function launch(cli: Cli, home: string, output: string, flags: StartFlags): ChildProcess {
-  const program = fileURLToPath(new URL("../../bin/pincer.js", import.meta.url))
   const { config } = cli.flags
   const token = givenToken(cli)
-  const args = [program, "gateway", "run", "--quiet", "--home", home]
+  const args = [PROGRAM, "gateway", "run", "--quiet", "--home", home]
   if (config !== undefined) args.push("--config", config)
   if (flags.host !== undefined) args.push("--host", flags.host)
   if (flags.port !== undefined) args.push("--port", flags.port)

@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { homedir, userInfo } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { PincerError } from "../../base/errors.ts"
 import { envValue, resolvePaths } from "../../config/paths.ts"
 import type { Cli } from "../cli.ts"
@@ -10,9 +9,6 @@ import { launchd } from "./launchd.ts"
 import { planIn, type ServiceScope, suffixOf } from "./plan.ts"
 import { readUnit, type ServiceManager, type ServicePlace } from "./supervisor.ts"
 import { systemd } from "./systemd.ts"
-
-/** bin/pincer.js of this Pincer. */
-export const PROGRAM = fileURLToPath(new URL("../../../bin/pincer.js", import.meta.url))
 
 export function userHomeOf(cli: Cli): string {
   return envValue(cli.env, "HOME") ?? homedir()

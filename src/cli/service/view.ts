@@ -1,6 +1,7 @@
 // How the service of this home is, for status: installed, enabled, running, and whether its unit is what would be written today.
 import type { Cli } from "../cli.ts"
-import { installedService, PROGRAM } from "./find.ts"
+import { PROGRAM } from "../program-file.ts"
+import { installedService } from "./find.ts"
 import { driftOf } from "./supervisor.ts"
 
 export interface ServiceView {
