@@ -9,7 +9,7 @@ function loadedWith(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found
   found.add(file)
   const text = readFileSync(file, "utf8")
-  for (const [, name = ""] of text.matchAll(/^(?:import|export) (?!type )[^"]*?(?:from )?"([^"]+)"/gm))
+  for (const [, name = ""] of text.matchAll(/^(?:import|export) (?!type )(?:[\w\s{},*]*? from )?"([^"]+)"/gm))
     if (name.startsWith(".")) loadedWith(join(dirname(file), name), found)
     else if (!name.startsWith("node:")) found.add(name)
   return found
