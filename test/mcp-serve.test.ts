@@ -112,7 +112,15 @@ test("tools of the house are offered only where the owner chose them, and policy
   assert.equal(denied.isError, true)
   assert.match(textOf(denied), /denied by policy/)
   const asked = await call("Read", { path: join(house.home, "pincer.json") })
-  assert.match(textOf(asked), /A human must allow this call first|denied|not read/i)
+  assert.match(textOf(asked), /A human must allow this call first/)
+  const { approvalId, runId } = asked.structuredContent
+  const waiting = call("run_wait", { run_id: runId })
+  await fetch(`${house.url}/api/approvals/${approvalId}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${TEST_TOKEN}`, "content-type": "application/json" },
+    body: JSON.stringify({ decision: "allow-once" }),
+  })
+  assert.match(textOf(await waiting), /"mcpServe"/)
 })
 
 test("an answer that takes longer is waited for again; a call that is given up stops its run", async (t) => {

@@ -21,7 +21,7 @@ export interface Conversation {
   progress(message: string): void
 }
 
-interface Result {
+export interface OfferedResult {
   [key: string]: unknown
   content: { type: "text"; text: string }[]
   structuredContent?: Record<string, unknown>
@@ -34,7 +34,7 @@ export interface ConversationTool {
   description: string
   inputSchema: Record<string, unknown>
   readOnly: boolean
-  run(args: Record<string, unknown>, ask: Conversation): Promise<Result>
+  run(args: Record<string, unknown>, ask: Conversation): Promise<OfferedResult>
 }
 
 const DEFAULT_WAIT_S = 300
@@ -46,7 +46,7 @@ const MAX_MESSAGE_CHARS = 20_000
 function tool<Args>(
   words: Pick<ConversationTool, "name" | "title" | "description" | "readOnly">,
   args: z.ZodType<Args>,
-  run: (args: Args, ask: Conversation) => Promise<Result>,
+  run: (args: Args, ask: Conversation) => Promise<OfferedResult>,
 ): ConversationTool {
   return {
     ...words,
@@ -183,7 +183,7 @@ const abort = tool(
 export const conversationTools: readonly ConversationTool[] = [list, read, send, wait, abort]
 
 /** The answer, or that it takes longer. A client that gives its call up stops the run. */
-async function ended(runId: string, key: string, seconds: number, ask: Conversation): Promise<Result> {
+async function ended(runId: string, key: string, seconds: number, ask: Conversation): Promise<OfferedResult> {
   const { parts, signal } = ask
   const record = await waited(runId, seconds * 1_000, parts, signal)
   if (signal.aborted) {
@@ -196,6 +196,12 @@ async function ended(runId: string, key: string, seconds: number, ask: Conversat
     const text = `${why}The answer is not there yet: call run_wait with run_id "${runId}".`
     return { content: [{ type: "text", text }], structuredContent: { session: key, runId, status: "running" } }
   }
+  const { task } = record.request
+  // What a call by hand gave is told by a repeat of it, which calls nothing.
+  if (task?.type === "call") {
+    const again = { sessionKey: record.sessionKey, name: task.tool, args: task.args, idempotencyKey: runId }
+    return invoked(await ask.request("tools.invoke", again))
+  }
   const failure = failureOf(record)
   if (failure) throw failure
   const text = record.outcome?.text ?? ""
@@ -204,6 +210,18 @@ async function ended(runId: string, key: string, seconds: number, ask: Conversat
     content: [{ type: "text", text: text === "" ? "(No words.)" : text }],
     structuredContent: { session: record.sessionKey, runId, status },
   }
+}
+
+/** An answer of tools.invoke. */
+export function invoked(answer: unknown): OfferedResult {
+  const { approvalId, error, output, requiresApproval, runId } = isObject(answer) ? answer : {}
+  if (requiresApproval === true) {
+    const text = `A human must allow this call first (approval ${String(approvalId)}). Then call run_wait with run_id "${String(runId)}".`
+    return { content: [{ type: "text", text }], structuredContent: { runId, approvalId, status: "waiting" } }
+  }
+  if (isObject(error)) return { content: [{ type: "text", text: String(error["message"]) }], isError: true }
+  const text = isObject(output) && typeof output["text"] === "string" ? output["text"] : ""
+  return { content: [{ type: "text", text }] }
 }
 
 async function waited(runId: string, ms: number, parts: Parts, signal: AbortSignal): Promise<TurnRecord | undefined> {
@@ -235,7 +253,7 @@ function textOf(content: unknown): string {
     .join("\n")
 }
 
-function structured(value: Record<string, unknown>): Result {
+function structured(value: Record<string, unknown>): OfferedResult {
   return { content: [{ type: "text", text: JSON.stringify(value) }], structuredContent: value }
 }
 

@@ -10,7 +10,7 @@ import type { ToolSpec } from "../protocol/turn.ts"
 import type { Tool } from "../tools/tool.ts"
 import { dispatch, type MethodTable } from "./dispatch.ts"
 import { requireAgent, resolveSession } from "./inbound.ts"
-import { type Conversation, conversationTools } from "./mcp-conversations.ts"
+import { type Conversation, conversationTools, invoked, type OfferedResult } from "./mcp-conversations.ts"
 import type { Caller } from "./methods/method.ts"
 import type { Parts } from "./parts.ts"
 import { shownError } from "./shown.ts"
@@ -24,13 +24,6 @@ export interface McpClient {
   methods: MethodTable
   /** Who asks, as the last request showed; the signal ends with the session. */
   caller(): Caller
-}
-
-export interface OfferedResult {
-  [key: string]: unknown
-  content: { type: "text"; text: string }[]
-  structuredContent?: Record<string, unknown>
-  isError?: boolean
 }
 
 const INSTRUCTIONS =
@@ -125,21 +118,5 @@ async function callHouse(
   if (!found) throw new PincerError("NOT_FOUND", `No tool "${name}" is offered: mcpServe.tools says which ones are`)
   const { key } = await resolveSession({ sessionKey: ask.ownSession }, parts)
   const params = { sessionKey: key, name: found.tool.name, args, idempotencyKey: uuid(parts.clock.now()) }
-  const answer: unknown = await ask.request("tools.invoke", params)
-  const { error, output, requiresApproval, approvalId, runId } = isObject(answer) ? answer : {}
-  if (requiresApproval === true)
-    return told(
-      `A human must allow this call first (approval ${String(approvalId)}). Then: run_wait ${String(runId)}`,
-      {
-        runId,
-        approvalId,
-      },
-    )
-  if (isObject(error)) return { ...told(String(error["message"])), isError: true }
-  const text = isObject(output) && typeof output["text"] === "string" ? output["text"] : ""
-  return told(text)
-}
-
-export function told(text: string, structuredContent?: Record<string, unknown>): OfferedResult {
-  return { content: [{ type: "text", text }], ...(structuredContent ? { structuredContent } : {}) }
+  return invoked(await ask.request("tools.invoke", params))
 }
