@@ -5,6 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { join } from "node:path"
 import { benchAcp } from "./acp.ts"
+import { benchConfig } from "./config.ts"
 import { benchJobs } from "./jobs.ts"
 import { complete, flood, median } from "./load.ts"
 import {
@@ -273,6 +274,7 @@ try {
   await memory(one.url)
   await benchJobs(one, quick, note)
   await benchSessions(quick, note)
+  await benchConfig(quick, note)
   await benchAcp(quick, note)
   await sandbox()
   await benchWorkflow(quick, note)

@@ -10,6 +10,7 @@ import { versionsIn, versionText } from "../config/history.ts"
 import { readConfigFile } from "../config/load.ts"
 import { redact, redactText } from "../config/redact.ts"
 import type { ConfigEdit } from "../config/revise.ts"
+import { few } from "./config-service.ts"
 import { changeConfig } from "./config-writer.ts"
 import type { Parts } from "./parts.ts"
 
@@ -76,7 +77,7 @@ export async function writeConfigFor(parts: Parts, wish: WriteWish, who: string)
     throw new PincerError("INVALID_PARAMS", NO_HASH, { details: { code: "CONFIG_BASE_HASH_REQUIRED" } })
   const outcome = await changeConfig({ ...pick(parts), paths: { config, home } }, wish.edit, wish.baseHash)
   log.info(
-    { by: who, changed: outcome.changed, restart: outcome.restart, note: wish.note },
+    { by: who, changed: few(outcome.changed), restart: few(outcome.restart), note: wish.note },
     "The configuration was changed",
   )
   return written(parts, outcome, wish)

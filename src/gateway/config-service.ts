@@ -184,7 +184,7 @@ export class ConfigService implements LiveConfig {
     const { changed, restart, warnings } = outcome
     for (const warning of warnings) this.#ports.log.warn({}, warning)
     if (changed.length + restart.length === 0 && !isMended) return
-    this.#ports.log.info({ cause, changed, restart }, "The configuration was loaded anew")
+    this.#ports.log.info({ cause, changed: few(changed), restart: few(restart) }, "The configuration was loaded anew")
     this.onReload(cause, outcome)
   }
 
@@ -257,6 +257,14 @@ export class ConfigService implements LiveConfig {
 
 function pathsOf(list: readonly PlacedChange[]): string[] {
   return list.map((change) => change.path)
+}
+
+/** A line of the log names so many places at most. */
+const LOGGED = 20
+
+export function few(paths: readonly string[]): string[] {
+  const more = paths.length - LOGGED
+  return more > 0 ? [...paths.slice(0, LOGGED), `and ${more} more`] : [...paths]
 }
 
 /** Nobody changes a snapshot by mistake. */
