@@ -31,9 +31,12 @@ function readable(room: DoctorRoom): CheckFinding {
   return ok(text)
 }
 
+const UNKNOWN = "Not known while the database cannot be read"
+
 function schema(room: DoctorRoom): CheckFinding {
   const { state, schema: has, knows } = look(room)
-  if (state !== "good" || has === 0) return ok("There is no schema to compare")
+  if (state === "bad") return skipped(UNKNOWN)
+  if (has === 0) return ok("There is no schema to compare")
   if (has > knows)
     return problem(`The database has schema ${has}, this Pincer knows ${knows}`, "install the newer Pincer again")
   if (has === knows) return ok(`Schema ${has}`)
@@ -48,14 +51,16 @@ function logOf(room: DoctorRoom): CheckFinding {
 }
 
 function uncertain(room: DoctorRoom): CheckFinding {
-  const work = look(room).work
+  const { state, work } = look(room)
+  if (state === "bad") return skipped(UNKNOWN)
   if (!work || work.uncertain === 0) return ok("Nothing that began is without an outcome")
   const many = work.uncertain === 1 ? "1 act that began has" : `${work.uncertain} acts that began have`
   return warning(`${many} no outcome: it is not known whether they happened`, "pincer audit list --type effect")
 }
 
 function stuck(room: DoctorRoom): CheckFinding {
-  const work = look(room).work
+  const { state, work } = look(room)
+  if (state === "bad") return skipped(UNKNOWN)
   if (!work || work.stuck === 0) return ok("No turn has been running for more than an hour")
   const many = work.stuck === 1 ? "1 turn has" : `${work.stuck} turns have`
   const fix = room.inside || room.running ? "pincer session list" : "pincer gateway start"
@@ -63,7 +68,8 @@ function stuck(room: DoctorRoom): CheckFinding {
 }
 
 function approvals(room: DoctorRoom): CheckFinding {
-  const work = look(room).work
+  const { state, work } = look(room)
+  if (state === "bad") return skipped(UNKNOWN)
   if (!work || work.approvals === 0) return ok("Nothing waits for your answer")
   const many = work.approvals === 1 ? "1 call waits" : `${work.approvals} calls wait`
   const minutes = Math.round((room.clock.now() - (work.oldestApproval ?? room.clock.now())) / 60_000)
@@ -72,12 +78,14 @@ function approvals(room: DoctorRoom): CheckFinding {
 
 /** The chain of the audit is read from its first record to its last. */
 async function auditWhole(room: DoctorRoom): Promise<CheckFinding> {
-  if (look(room).state !== "good") return skipped("Not known while the database cannot be read")
+  const { state, logBytes } = look(room)
+  if (state === "absent") return ok("There is no audit yet")
+  if (state === "bad") return skipped(UNKNOWN)
   const { inside, running, paths } = room
   const reached = inside || running ? await room.reach() : { state: "none" as const }
   // In the gateway's own process its own hand reads it.
   if (reached.state === "answers") return told(await reached.ask("audit.verify", {}, 60_000))
-  if (look(room).logBytes > 0)
+  if (logBytes > 0)
     return skipped(`A crash left a log beside the database: start the gateway on ${dirname(paths.db)} to know`)
   const file = openAuditFile(paths.db, true)
   if (!file) return ok("There is no audit yet")

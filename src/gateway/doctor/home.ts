@@ -73,11 +73,11 @@ function diskSpace({ paths: { home } }: DoctorRoom): CheckFinding {
 }
 
 /** What programs that were killed left behind. */
-function leftovers({ paths, running, clock }: DoctorRoom): CheckFinding {
+function leftovers({ paths, running, inside, clock }: DoctorRoom): CheckFinding {
   const { home } = paths
   if (restorePending(home)) return problem("A restore was cut off: the next start finishes it", "pincer gateway start")
   const stale = namesIn(home).filter((name) => isDraft(home, name, clock.now()))
-  if (!running && readGatewayInfo(home) !== undefined) stale.push("gateway.json")
+  if (!running && !inside && readGatewayInfo(home) !== undefined) stale.push("gateway.json")
   if (stale.length === 0) return ok("Nothing was left lying about")
   const repair = stale.map((name) => ({ type: "remove" as const, path: join(home, name) }))
   return warning(
