@@ -81,6 +81,13 @@ export class ConfiguredServers implements ToolServers {
     return house ? house.tools(agentId, cwd, signal) : []
   }
 
+  /** Tools that are known without asking a server; of all agents where none is named. */
+  async known(agentId?: string): Promise<readonly Tool[]> {
+    const house = await this.house()
+    const all = house?.servers.filter((server) => agentId === undefined || server.isFor(agentId)) ?? []
+    return all.flatMap((server) => server.known)
+  }
+
   #redefined: McpHouse | undefined
 
   takeRedefined(agentId: string): { server: string; tools: string[] }[] {

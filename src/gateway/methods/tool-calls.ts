@@ -3,8 +3,8 @@ import { z } from "zod"
 import { outright, unlisted } from "../../policy/names.ts"
 import { resolvePermissions } from "../../policy/permissions.ts"
 import type { Tool } from "../../tools/tool.ts"
-import { requireAgent, resolveSession } from "../inbound.ts"
-import type { Parts } from "../parts.ts"
+import { resolveSession } from "../inbound.ts"
+import { knownTools } from "../known-tools.ts"
 import { configuredPermissions, policyLayers, sessionPermissions } from "../rights.ts"
 import { callTool, type HandResult } from "../tool-calls.ts"
 import { type Method, method } from "./method.ts"
@@ -43,11 +43,6 @@ function groupsOf(tools: readonly Tool[]) {
     .filter(({ tools: inside }) => inside.length > 0)
 }
 
-function ownTools(agentId: string, parts: Parts): Tool[] {
-  const only = requireAgent(agentId, parts).tools
-  return parts.tools.filter(({ aliases, name }) => !only || [name, ...aliases].some((one) => only.includes(one)))
-}
-
 const PROFILES = ["minimal", "coding", "messaging", "full"]
 
 const catalog = method({
@@ -66,7 +61,7 @@ const catalog = method({
     }),
   async run(params, { parts }) {
     const agentId = params.agentId ?? parts.config.agents.default
-    const tools = ownTools(agentId, parts)
+    const tools = await knownTools(agentId, parts)
     const profiles = PROFILES.map((id) => ({ id, label: id }))
     return { agentId, profiles, groups: groupsOf(tools), tools: tools.map(toolRow), count: tools.length }
   },
@@ -89,7 +84,7 @@ const effective = method({
     }),
   async run(params, { parts }) {
     const { agentId, key } = await resolveSession(params, parts)
-    const tools = ownTools(agentId, parts)
+    const tools = await knownTools(agentId, parts)
     const origin = { door: "control" as const }
     const session = await parts.store.sessions.get(key)
     const permissions = resolvePermissions([

@@ -1,7 +1,7 @@
 // tools.list: what models may call.
 import { z } from "zod"
 import type { Tool } from "../../tools/tool.ts"
-import { requireAgent } from "../inbound.ts"
+import { knownTools } from "../known-tools.ts"
 import { type Method, method } from "./method.ts"
 import { tidy } from "./params.ts"
 
@@ -49,9 +49,7 @@ const list = method({
       tools: z.array(toolRowSchema()),
     }),
   async run(params, { parts }) {
-    const only = params.agentId === undefined ? undefined : requireAgent(params.agentId, parts).tools
-    const tools = parts.tools.filter((tool) => only === undefined || only.includes(tool.name))
-    return { tools: tools.map(toolRow) }
+    return { tools: (await knownTools(params.agentId, parts)).map(toolRow) }
   },
   py: (result): unknown =>
     result.tools.map((tool: ToolRow) => ({ name: tool.name, description: tool.description, class: tool.class })),

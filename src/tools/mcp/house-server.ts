@@ -116,6 +116,12 @@ export class HouseServer {
     return this.#listed
   }
 
+  /** What it offers as far as it is known: what it was when it was last asked. */
+  get known(): readonly Tool[] {
+    this.#look()
+    return this.#tools
+  }
+
   get offersPrompts(): boolean {
     this.#look()
     return this.#listing?.prompts ?? false
