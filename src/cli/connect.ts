@@ -1,7 +1,8 @@
 // Finding the gateway: the one that was named by a flag, a variable or the configuration, the one that runs on this home, or one that is
 // started for it. A gateway that was named by a flag gets only the token that was named with it: nothing of this machine is shown
 // to a stranger.
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import { readGatewayInfo, runningGateway } from "../config/gateway-file.ts"
 import { type Env, envValue, expandPath, resolvePaths } from "../config/paths.ts"
@@ -92,6 +93,8 @@ async function open(
   target: Pick<Target, "url" | "token">,
   options: Omit<ReachOptions, "otherwise">,
 ): Promise<GatewayClient> {
+  const joined = target.token === undefined ? await joinedClient(cli, target.url, options) : undefined
+  if (joined) return joined
   // Half as long to load as the global one, and lighter.
   const { WebSocket } = await import("ws")
   return connectGateway({
@@ -103,6 +106,26 @@ async function open(
     ...(options.reconnect ? { reconnect: options.reconnect } : {}),
     WebSocket,
   })
+}
+
+/** As the device that this home is at that gateway; undefined when it has not joined it (pincer device join). */
+async function joinedClient(
+  cli: Cli,
+  url: string,
+  options: Omit<ReachOptions, "otherwise">,
+): Promise<GatewayClient | undefined> {
+  const { home } = resolvePaths(cli.env, cli.flags)
+  if (!existsSync(join(home, "identity", "gateways.json"))) return undefined
+  const { deviceIdentity, joinedGateway } = await import("./device-identity.ts")
+  const known = joinedGateway(home, url)
+  if (!known) return undefined
+  const { connectDevice, deviceRefusal } = await import("./device-connect.ts")
+  const { token: deviceToken, role } = known
+  try {
+    return await connectDevice(cli, url, deviceIdentity(home), { deviceToken }, { ...options, role })
+  } catch (error) {
+    throw deviceRefusal(error, url)
+  }
 }
 
 export async function findGateway(cli: Cli, otherwise: ReachOptions["otherwise"]): Promise<Target> {

@@ -23,10 +23,14 @@ export interface ConnectOptions {
   /** "ws://127.0.0.1:18789" */
   url: string
   token?: string
+  /** Other credentials than the token: deviceToken, bootstrapToken, password. */
+  auth?: Readonly<Record<string, string>>
   client: ClientName
   caps?: readonly string[]
-  /** Rights asked for; default all that the token grants. */
-  scopes?: readonly string[]
+  /** Default: operator. */
+  role?: string
+  /** Rights asked for; default all there are. null: whatever the credential gives. */
+  scopes?: readonly string[] | null
   /** Makes the `device` member of connect from the challenge's nonce. */
   device?: (nonce: string) => Promise<Record<string, unknown>>
   /** Default: the global WebSocket. */
@@ -162,15 +166,17 @@ class Client implements GatewayClient {
   }
 
   async #params(nonce: string | undefined): Promise<Record<string, unknown>> {
-    const { token, client, caps, scopes, device } = this.#options
+    const { auth, token, client, caps, role, scopes, device } = this.#options
     return {
       minProtocol: 3,
       maxProtocol: 4,
       client,
-      role: "operator",
-      scopes: scopes ?? DEFAULT_SCOPES,
+      role: role ?? "operator",
+      ...(scopes === null ? {} : { scopes: scopes ?? DEFAULT_SCOPES }),
       caps: caps ?? [],
-      ...(token === undefined ? {} : { auth: { token } }),
+      ...(token === undefined && auth === undefined
+        ? {}
+        : { auth: { ...auth, ...(token === undefined ? {} : { token }) } }),
       ...(device && nonce !== undefined ? { device: await device(nonce) } : {}),
     }
   }

@@ -8,6 +8,7 @@ import { backup } from "./backup.ts"
 import { chat } from "./chat.ts"
 import { completion } from "./completion.ts"
 import { config } from "./config.ts"
+import { device } from "./device.ts"
 import { doctor } from "./doctor.ts"
 import { gateway } from "./gateway.ts"
 import type { CommandGroup } from "./group.ts"
@@ -32,6 +33,7 @@ export const groups: readonly CommandGroup[] = [
   status,
   doctor,
   session,
+  device,
   sandbox,
   policy,
   acp,
