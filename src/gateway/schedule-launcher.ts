@@ -6,7 +6,7 @@ import { excerpt } from "../base/text.ts"
 import type { JobDesk } from "../jobs/desk.ts"
 import { type AttemptOutcome, sessionOfTick, type TickAttempt, type TickLauncher } from "../jobs/schedule.ts"
 import { attemptTurn, isJobEnd, type JobRecord } from "../protocol/job.ts"
-import type { ScheduleSpec, ScheduleTask, TickRef } from "../protocol/schedule.ts"
+import type { ScheduleTask, TickRef } from "../protocol/schedule.ts"
 import { isFinalRun } from "../protocol/workflow.ts"
 import type { StoredRun } from "../store/run-rows.ts"
 import type { Outlets } from "./schedule-outlets.ts"
@@ -42,7 +42,7 @@ export class ScheduleLauncher implements TickLauncher {
       case "command":
         return this.#workflow(
           attempt,
-          { definition: commandWorkflow(attempt.tick.work, task.line) },
+          { definition: commandWorkflow(attempt.tick.work.name, task.line) },
           task,
           signal,
           note,
@@ -189,7 +189,7 @@ function ignoreEnded(error: unknown): void {
   if (!(error instanceof PincerError) || (error.code !== "CONFLICT" && error.code !== "NOT_FOUND")) throw error
 }
 
-function commandWorkflow({ name }: ScheduleSpec, line: string): Record<string, unknown> {
+export function commandWorkflow(name: string, line: string): Record<string, unknown> {
   return { name, steps: [{ id: COMMAND_STEP, run: line }] }
 }
 

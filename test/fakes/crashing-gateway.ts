@@ -16,6 +16,7 @@ const gateway = await openGateway({
   env: { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, PINCER_GATEWAY_TOKEN: TEST_TOKEN },
   checkpoint: passed,
   workflowCheckpoint: passed,
+  scheduleCheckpoint: passed,
 })
 process.stdout.write(`${JSON.stringify({ url: gateway.url })}\n`)
 process.on("SIGTERM", () => void gateway.close(0).then(() => process.exit(0)))

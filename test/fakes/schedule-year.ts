@@ -5,6 +5,7 @@ import type { AttemptOutcome, TickAttempt } from "../../src/jobs/schedule.ts"
 import type { ScheduleWhen } from "../../src/protocol/schedule.ts"
 import { machineClock } from "./machine-clock.ts"
 import { openScheduleRoom, type ScheduleRoom, spec } from "./schedule-room.ts"
+import { seeded } from "./seeded.ts"
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -113,17 +114,6 @@ function wallsOf(tz: string): (ms: number) => Wall {
       hourStart = start
     }
     return { ...known, minute: known.minute + Math.floor((ms - start) / MINUTE) }
-  }
-}
-
-/** A small generator of numbers in [0, 1), the same for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
 

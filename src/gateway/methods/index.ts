@@ -15,6 +15,7 @@ import { commandMethods } from "./commands.ts"
 import { configMethods } from "./config.ts"
 import { configSchemaMethods } from "./config-schema.ts"
 import { connectionMethods } from "./connect.ts"
+import { cronMethods } from "./cron.ts"
 import { deviceCodeMethods } from "./device-codes.ts"
 import { deviceMethods } from "./devices.ts"
 import { diagnosticMethods } from "./diagnostics.ts"
@@ -96,6 +97,7 @@ export const methods: readonly Method[] = [
   ...backupMethods,
   ...elevatedMethods,
   ...jobMethods,
+  ...cronMethods,
   ...workflowRunMethods,
   ...workflowWatchMethods,
   ...deviceMethods,
