@@ -54,9 +54,9 @@ export class AuditTable extends AuditReads {
     this.#compare()
   }
 
-  /** Resolves when the record is on disk. Secrets are taken out before. */
-  record(entry: AuditEntry): Promise<AuditRecord> {
-    return this.#db.write(() => this.append(entry))
+  /** Resolves when the record is on disk. Secrets are taken out before. "later": with whatever is written next, or in a few milliseconds. */
+  record(entry: AuditEntry, when?: "later"): Promise<AuditRecord> {
+    return this.#db.write(() => this.append(entry), when)
   }
 
   /** Within a write: the record becomes part of the same commit. */

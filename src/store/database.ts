@@ -24,6 +24,9 @@ export interface DatabaseOptions {
   copies?: SchemaCopies
 }
 
+/** How long what nobody waits for waits for company. */
+const LATER_MS = 10
+
 /** A statement prepared on first use. Bound values are positional. */
 export class Statement {
   readonly #db: DatabaseSync
@@ -64,6 +67,8 @@ export class Database {
   readonly #path: string
   readonly #durability: DatabaseOptions["durability"]
   #queue: Write[] = []
+  #soon: NodeJS.Immediate | undefined
+  #later: NodeJS.Timeout | undefined
   #closed = false
 
   /** Opens (creating it, mode 0600) and brings the schema up to date. Throws UNAVAILABLE naming the path when it cannot. */
@@ -98,16 +103,25 @@ export class Database {
     return this.#db.prepare(sql).all(...values)
   }
 
-  /** Runs `fn` within the next commit and resolves with its result once that is on disk. */
-  write<T>(fn: () => T): Promise<T> {
+  /**
+   * Runs `fn` within the next commit and resolves with its result once that is on disk. "later": what nobody waits for goes with whatever is
+   * written next, in the same order, or by itself after a few milliseconds.
+   */
+  write<T>(fn: () => T, when: "now" | "later" = "now"): Promise<T> {
     if (this.#closed) return Promise.reject(new PincerError("UNAVAILABLE", "The store is closed"))
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ run: fn, resolve: resolve as (value: unknown) => void, reject })
-      if (this.#queue.length === 1) setImmediate(() => this.#flush())
+      if (when === "later") this.#later ??= setTimeout(() => this.flush(), LATER_MS)
+      else this.#soon ??= setImmediate(() => this.flush())
     })
   }
 
-  #flush(): void {
+  /** Commits at once what is queued. */
+  flush(): void {
+    clearTimeout(this.#later)
+    clearImmediate(this.#soon)
+    this.#later = undefined
+    this.#soon = undefined
     const group = this.#queue
     this.#queue = []
     if (group.length === 0) return
@@ -162,7 +176,7 @@ export class Database {
   /** Commits what is queued and closes. */
   close(): void {
     if (this.#closed) return
-    this.#flush()
+    this.flush()
     this.#closed = true
     this.#db.close()
   }

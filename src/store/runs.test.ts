@@ -41,7 +41,10 @@ const create = (runId: string) =>
 
 test("a run keeps its steps, and an older attempt can write no more", async () => {
   const first = await create("r1")
-  await books.runs.intend(first, "a", "once", [{ type: "step.started", path: "a", kind: "shell", attempt: 1 }])
+  await Promise.all([
+    books.runs.tell(first, [{ type: "step.started", path: "a", kind: "shell", attempt: 1 }]),
+    books.runs.intend(first, "a", "once"),
+  ])
   await assert.rejects(
     books.runs.take("r1", HERE, ["running"], () => true),
     { code: "CONFLICT" },

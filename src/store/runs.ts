@@ -162,16 +162,28 @@ export class RunTable {
     return this.#steps.state(fence.runId, key)
   }
 
-  /** The intent of a step, with the facts that announce it. Reads leave none. */
-  intend(fence: RunFence, key: string, effect: Effect, facts: readonly RunFact[]): Promise<RunEvent[]> {
+  /** The intent of a step. What it may do must not begin before this is on disk. */
+  intend(fence: RunFence, key: string, effect: Effect): Promise<void> {
     return this.#db.write(() => {
       this.#check(fence)
-      if (effect !== "read") this.#steps.intendNow(fence.runId, key, fence.epoch, effect)
-      return this.#appendNow(fence, facts)
+      this.#steps.intendNow(fence.runId, key, fence.epoch, effect)
     })
   }
 
-  /** `under`: an idempotency key under which later runs find the outcome. */
+  /** Facts that nobody waits for: they go with whatever is written next. */
+  tell(fence: RunFence, facts: readonly RunFact[]): Promise<RunEvent[]> {
+    return this.#db.write(() => {
+      this.#check(fence)
+      return this.#appendNow(fence, facts)
+    }, "later")
+  }
+
+  /** Commits what waits for company. */
+  flush(): void {
+    this.#db.flush()
+  }
+
+  /** Goes with whatever is written next. `under`: an idempotency key under which later runs find the outcome. */
   settle(
     fence: RunFence,
     key: string,
@@ -185,7 +197,7 @@ export class RunTable {
       this.#steps.settleNow(fence.runId, key, fence.epoch, effect, value)
       if (under !== undefined) this.#steps.settleNow(KEYED, under, fence.epoch, effect, value)
       return this.#appendNow(fence, facts)
-    })
+    }, "later")
   }
 
   /** What a step of any run left under an idempotency key. */
@@ -263,7 +275,7 @@ export class RunTable {
     return row !== undefined && row["attempt"] === fence.epoch && row["status"] === "running"
   }
 
-  /** The run waits: the gate, and whatever else is told, in one write. */
+  /** The run waits: the gate, and whatever else is told, in one write, which goes with whatever is written next. */
   openGate(
     fence: RunFence,
     gate: Pick<GateRow, "id" | "token" | "path" | "request" | "expiresAt">,
@@ -281,7 +293,7 @@ export class RunTable {
         gate.expiresAt,
       )
       return this.#appendNow(fence, facts)
-    })
+    }, "later")
   }
 
   /** The process lets go of the run: it waits, or is uncertain. */

@@ -21,6 +21,7 @@ import type { AuditTable } from "../../store/audit.ts"
 import { type RecordedLeave, recordedLeave } from "../../store/leave.ts"
 import { resolvePath } from "../../tools/paths.ts"
 import type { ToolSettings } from "../../tools/tool.ts"
+import type { ProgramResult, ProgramRun } from "../../workflow/command.ts"
 import type { EnginePorts, StepAddress } from "../../workflow/engine/ports.ts"
 import { judgeCall, settingsOf, type TrialPlace } from "../policy-trial.ts"
 import { askedOf, collected, factsOf, type StepQuestion } from "./programs.ts"
@@ -39,7 +40,21 @@ export interface ActsOptions {
   spillFolder: string
 }
 
-export type AloneActs = Pick<EnginePorts, "run" | "readText" | "fetch"> & { close(): void }
+export type AloneActs = Pick<EnginePorts, "run" | "readText" | "fetch"> & {
+  prepare: NonNullable<EnginePorts["prepare"]>
+  close(): void
+}
+
+/** A program that may be started. */
+interface Permitted {
+  asked: StepQuestion
+  facts: CallFacts
+  decision: Decision
+  program: ProgramRun
+  address: StepAddress
+  signal: AbortSignal
+  warn: (text: string) => void
+}
 
 /** Names of variables of the caller's that sound like secrets and yet go to programs, with commas. */
 const PASS = "PINCER_PASS_ENV"
@@ -56,6 +71,7 @@ export function openActs(options: ActsOptions): AloneActs {
   const acts = new Acts(options, place, sandbox)
   return {
     run: (...args) => acts.run(...args),
+    prepare: (...args) => acts.prepare(...args),
     readText: (path, address) => acts.readText(path, address),
     fetch: (...args) => acts.fetch(...args),
     close: () => sandbox.close(),
@@ -89,8 +105,8 @@ class Acts {
   readonly #passed: ReadonlySet<string>
   /** When each was begun, for rules about how often. */
   readonly #calls: { runId: string; tool: string; at: number }[] = []
-  /** Lines of the audit on their way to disk, together with what the engine writes. */
-  readonly #lines: Promise<unknown>[] = []
+  /** Why a line of the audit could not be written. */
+  #unwritten: { error: unknown } | undefined
 
   constructor(options: ActsOptions, place: Omit<TrialPlace, "now">, sandbox: Sandbox) {
     this.#options = options
@@ -100,11 +116,17 @@ class Acts {
     this.#passed = new Set((options.env[PASS] ?? "").split(",").map((name) => name.trim()))
   }
 
-  run: EnginePorts["run"] = async (program, address, signal, warn) => {
+  run: EnginePorts["run"] = async (...asked) => (await this.prepare(...asked))()
+
+  prepare: NonNullable<EnginePorts["prepare"]> = async (program, address, signal, warn) => {
     const wish = { ...program, env: this.#handedOn(program.env) }
     const asked = await askedOf({ settings: this.#settings }, wish, warn)
     const facts = await factsOf(asked, this.#settings)
     const decision = await this.#permit(facts, address, asked.text)
+    return () => this.#start({ asked, facts, decision, program, address, signal, warn })
+  }
+
+  async #start({ address, asked, decision, facts, program, signal, warn }: Permitted): Promise<ProgramResult> {
     const change = changedSince(facts.command!, (await factsOf(asked, this.#settings)).command!)
     if (change !== undefined)
       throw new PincerError("CONFLICT", `The command is not what was judged: ${change}. Nothing was run`)
@@ -195,7 +217,7 @@ class Acts {
   async #permit(facts: CallFacts, address: StepAddress, title: string): Promise<Decision> {
     const { confirm, unsandboxed } = this.#options
     // Where nothing can be written down, nothing more is allowed.
-    await Promise.all(this.#lines.splice(0))
+    if (this.#unwritten) throw this.#unwritten.error
     const now = systemClock.now()
     // Trying the sandbox takes a while, and on the host nobody uses it.
     const sandbox = unsandboxed || (await this.#sandbox.report()).available
@@ -236,7 +258,7 @@ class Acts {
     title: string,
     more: Pick<AuditEntry, "type"> & Partial<AuditEntry>,
   ): void {
-    const line = this.#options.audit().record({
+    const line: AuditEntry = {
       at: systemClock.now(),
       who: "cli",
       door: "workflow",
@@ -250,9 +272,11 @@ class Acts {
       placement,
       ...(more.type === "decision" ? { step, rule, reason } : {}),
       ...more,
+    }
+    // It goes to disk in one commit with what the engine writes next: the intent, or the outcome.
+    const written = this.#options.audit().record(line, "later")
+    written.catch((error: unknown) => {
+      this.#unwritten ??= { error }
     })
-    // Told by the next call; until then a failure must not count as unhandled.
-    line.catch(() => undefined)
-    this.#lines.push(line)
   }
 }

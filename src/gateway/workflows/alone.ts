@@ -73,6 +73,8 @@ export function openAlone(options: AloneOptions): Alone {
     spillFolder: outputs,
     commands,
     run: async (...args) => (await actsOf()).run(...args),
+    // A world that runs programs itself judges them itself.
+    ...(world.run ? {} : { prepare: async (...args) => (await actsOf()).prepare(...args) }),
     readText: async (...args) => (await actsOf()).readText(...args),
     fetch: async (...args) => (await actsOf()).fetch(...args),
     model: async () => needsGateway("A model"),

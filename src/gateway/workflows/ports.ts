@@ -13,7 +13,7 @@ import { commands } from "../../workflow/commands/index.ts"
 import type { EnginePorts } from "../../workflow/engine/ports.ts"
 import { askAgent, askModel } from "./answers.ts"
 import { StepLeaves } from "./leave.ts"
-import { runStepProgram } from "./programs.ts"
+import { prepareStepProgram } from "./programs.ts"
 import { fetchForStep, readForStep, toolForStep } from "./requests.ts"
 import { StepRooms } from "./step-room.ts"
 
@@ -41,6 +41,8 @@ export function housePorts({ checkpoint, desk, lanes, ports, publish }: HousePar
   const outputs = outputsOf(ports.home)
   const programs = { settings, leaves, rooms, outputs }
   const answers = { lanes, catalogue, rooms }
+  const prepare: NonNullable<EnginePorts["prepare"]> = async (program, address, signal, warn) =>
+    prepareStepProgram(programs, await rooms.of(address, signal), program, warn)
   return {
     runs: books.runs,
     clock,
@@ -52,8 +54,8 @@ export function housePorts({ checkpoint, desk, lanes, ports, publish }: HousePar
     commands,
     rooms,
     leaves,
-    run: async (program, address, signal, warn) =>
-      runStepProgram(programs, await rooms.of(address, signal), program, warn),
+    run: async (...asked) => (await prepare(...asked))(),
+    prepare,
     readText: async (path, address, signal) => readForStep(programs, await rooms.of(address, signal), path),
     fetch: async (request, address, signal) => fetchForStep(programs, await rooms.of(address, signal), request),
     model: async (request, address, signal) => askModel(answers, await rooms.of(address, signal), request),

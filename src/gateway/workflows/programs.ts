@@ -16,7 +16,7 @@ import { commandEnvironment } from "../../tools/environment.ts"
 import type { ToolSettings } from "../../tools/tool.ts"
 import type { ProgramResult, ProgramRun } from "../../workflow/command.ts"
 import { shellQuoted } from "../../workflow/language/template.ts"
-import { auditStep, type StepLeaves, type StepWish } from "./leave.ts"
+import { auditStep, type StepLeave, type StepLeaves, type StepWish } from "./leave.ts"
 import { Output, outputFolder } from "./output-file.ts"
 import type { StepRoom, StepRooms } from "./step-room.ts"
 
@@ -42,12 +42,13 @@ export interface StepQuestion {
   cwd: string
 }
 
-export async function runStepProgram(
+/** May this program be started? What it gives starts it. */
+export async function prepareStepProgram(
   house: ProgramHouse,
   room: StepRoom,
   program: ProgramRun,
   warn: (text: string) => void,
-): Promise<ProgramResult> {
+): Promise<() => Promise<ProgramResult>> {
   const asked = await askedOf(house, program, warn)
   const wish: StepWish = {
     facts: () => factsOf(asked, house.settings),
@@ -55,6 +56,17 @@ export async function runStepProgram(
     env: asked.env,
   }
   const leave = await house.leaves.permit(room, wish)
+  return () => startPermitted(house, room, program, asked, wish, leave)
+}
+
+async function startPermitted(
+  house: ProgramHouse,
+  room: StepRoom,
+  program: ProgramRun,
+  asked: StepQuestion,
+  wish: StepWish,
+  leave: StepLeave,
+): Promise<ProgramResult> {
   const { judgement } = leave
   const { clock } = room.ports
   const startedAt = clock.now()

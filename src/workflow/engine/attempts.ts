@@ -25,6 +25,8 @@ export interface Attempt {
   signal: AbortSignal
   /** Template of the file, expanded. */
   idempotencyKey: string | undefined
+  /** To be waited for right before whatever acts: that it may have acted is on disk then. */
+  begin(): Promise<void>
 }
 
 export async function withAttempts(
@@ -42,7 +44,7 @@ export async function withAttempts(
   if (state.type === "intended" && state.effect === "once") {
     const known = await askWhatHappened(run, step, path)
     if (known) {
-      await run.log.settle(path, effect, known, [ended(path, step.kind, "completed", 0)])
+      run.log.settle(path, effect, known, [ended(path, step.kind, "completed", 0)])
       return known
     }
   }
@@ -51,19 +53,21 @@ export async function withAttempts(
   for (let n = 1; ; n++) {
     stopIfTold(run)
     const startedAt = clock.now()
-    await run.log.intend(path, effect, [{ type: "step.started", path, kind: step.kind, attempt: n }])
+    await run.log.tell([{ type: "step.started", path, kind: step.kind, attempt: n }])
+    const begin = () => run.log.intend(path, effect)
     try {
-      const result = await inTime(run, step, (signal) => body(run, step, path, frame, { signal, idempotencyKey: key }))
+      const act = (signal: AbortSignal) => body(run, step, path, frame, { signal, idempotencyKey: key, begin })
+      const result = await inTime(run, step, act)
       checkOutput(step, result)
       run.ports.checkpoint("step.acted")
       await charge(run, chargesOf(step, result, frame), frame.env)
       const fact = ended(path, step.kind, "completed", clock.now() - startedAt)
-      await run.log.settle(path, effect, result, [{ ...fact, ...spilledOf(result) }], key)
+      run.log.settle(path, effect, result, [{ ...fact, ...spilledOf(result) }], key)
       await checkCost(run)
       return result
     } catch (error) {
       // A gate inside: nothing of this step is under way any more, and it goes on from there.
-      if (error instanceof GateWaits) await run.log.forget(path, [])
+      if (error instanceof GateWaits && effect !== "read") await run.log.forget(path)
       if (isBeyond(error) || n >= max) throw error
       const message = error instanceof Error ? error.message : String(error)
       const pauseMs = pauseOf(step.retry!, n)
@@ -80,7 +84,7 @@ function spilledOf({ spilled }: StepResult): Pick<StepResult, "spilled"> {
 
 async function reuse(run: RunContext, step: StepDefinition, path: string, earlier: StepResult): Promise<StepResult> {
   const result = { ...earlier, id: step.id }
-  await run.log.settle(path, "read", result, [
+  run.log.settle(path, "read", result, [
     ended(path, step.kind, "completed", 0, "A run before this one did it under the same idempotency key"),
   ])
   return result

@@ -26,6 +26,7 @@ export async function runBody(
   attempt: Attempt,
 ): Promise<StepResult> {
   const { body } = step
+  if (body.type !== "shell" && body.type !== "argv") await attempt.begin()
   switch (body.type) {
     case "none":
       return { id: step.id }
@@ -78,7 +79,11 @@ async function program(
     ...(stdin === undefined ? {} : { stdin }),
     maxBytes: step.output?.maxBytes ?? DEFAULT_OUTPUT,
   }
-  const ran = await run.ports.run(asked, addressOf(run, path), attempt.signal, run.warn)
+  const address = addressOf(run, path)
+  // Judged before it counts as begun: who waits for leave has not acted, and the decision goes to disk with the intent.
+  const start = await run.ports.prepare?.(asked, address, attempt.signal, run.warn)
+  await attempt.begin()
+  const ran = await (start ? start() : run.ports.run(asked, address, attempt.signal, run.warn))
   if (ran.exitCode !== 0) throw new Error(failureOf(ran, line))
   if (ran.spilled) return { id: step.id, stdout: ran.stdout, spilled: ran.spilled }
   return outputOf(step.id, ran.stdout, step.output?.mode)
@@ -117,7 +122,7 @@ async function subWorkflow(
   const key = `${path}!file`
   const known = await run.log.known<{ real: string; text: string }>(key)
   const { real, text } = known ?? (await readSub(run, step, file, path, attempt.signal))
-  if (!known) await run.log.settle(key, "read", { real, text }, [])
+  if (!known) run.log.settle(key, "read", { real, text }, [])
   if (frame.files.includes(real))
     throw new PincerError("INVALID_PARAMS", `Workflow step ${step.id}: ${given} is already running around it`)
   // Loaded here: a pipeline needs no reader of files.

@@ -51,7 +51,7 @@ export async function checkCost(run: RunContext): Promise<void> {
 
 async function keep(run: RunContext): Promise<void> {
   const { usd, warned } = run.spent
-  await run.log.settle(KEY, "read", { usd, warned }, [])
+  run.log.settle(KEY, "read", { usd, warned }, [])
 }
 
 /** What the items of a step say that they cost. Agents and models of the house are charged where they are asked. */

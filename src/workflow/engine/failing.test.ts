@@ -254,3 +254,26 @@ test("a branch in doubt is asked about, also when another one has failed meanwhi
   assert.match(asks.requiresInput?.prompt ?? "", /Step left was running/)
   assert.ok(!did.includes("left"))
 })
+
+test("a step that waited for leave when the process died has not begun: it asks anew, and nobody is asked what it did", async () => {
+  const never = new Promise<never>(() => undefined)
+  const asked = Promise.withResolvers<void>()
+  const waits: EnginePorts["prepare"] = () => {
+    asked.resolve()
+    return never
+  }
+  void start(room.successor({ prepare: waits, clock: stillClock() }), "steps: [{ id: a, run: a }]", "leave")
+  await asked.promise
+  const order: string[] = []
+  const allowed: EnginePorts["prepare"] = async (...asked) => {
+    order.push("asked")
+    return () => {
+      order.push("begun")
+      return act(...asked)
+    }
+  }
+  const intended = (point: string) => void (point === "step.intended" && order.push("intended"))
+  const engine = room.successor({ prepare: allowed, checkpoint: intended })
+  assert.deepEqual(ok(await engine.resume("leave", room.how)).output, ["a"])
+  assert.deepEqual(order, ["asked", "intended", "begun"])
+})

@@ -25,12 +25,10 @@ export async function answerAt(
     const plain = JSON.parse(JSON.stringify(request)) as Record<string, unknown>
     const { prompt } = request
     const facts = [{ type: "run.waiting", path, gate: request.type, prompt, expiresAt } as const]
-    for (const event of await ports.runs.openGate(fence, { ...gate, path, request: plain, expiresAt }, facts))
-      ports.publish(event)
-    ports.checkpoint("gate.opened")
-    throw new GateWaits([gate.id])
+    run.log.openGate({ ...gate, path, request: plain, expiresAt }, facts)
+    throw new GateWaits([{ id: gate.id, path }])
   }
-  if (known.status === "waiting") throw new GateWaits([known.id])
+  if (known.status === "waiting") throw new GateWaits([known])
   if (known.status === "expired") throw new Error(`The gate ${path} has expired: nobody answered in time`)
   const answer = known.answer as unknown as GateAnswer
   if (known.status === "canceled") throw new Refused(`The gate ${path} was withdrawn`)
@@ -64,7 +62,7 @@ export async function passGate(
   const answer = await answerAt(run, path, request, gate.timeoutMs)
   const result: StepResult =
     answer.type === "answered" ? answered(base, request, answer) : approved(base, request, answer)
-  await run.log.settle(key, "read", result, [ended(path, step.kind, "completed", 0)])
+  run.log.settle(key, "read", result, [ended(path, step.kind, "completed", 0)])
   return result
 }
 

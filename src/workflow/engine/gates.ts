@@ -84,3 +84,8 @@ export function shownGate(gate: Pick<GateRow, "id" | "token" | "request">): {
   const { type: _, ...rest } = request
   return { requiresApproval: null, requiresInput: { type: "input_request", ...rest, ...ways } }
 }
+
+/** A gate that asks whether a step which was cut off has acted. */
+export function isDoubt({ path }: { path: string }): boolean {
+  return path.includes("?uncertain")
+}

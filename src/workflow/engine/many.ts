@@ -24,7 +24,7 @@ export async function runLoop(
   await inPool(inner, items.length, concurrency, async (i) => {
     if (pauseMs > 0 && i > 0 && i % batchSize === 0 && !(await run.log.known(`${path}[${i}]!paused`))) {
       await run.ports.clock.sleep(pauseMs, signal)
-      await run.log.settle(`${path}[${i}]!paused`, "read", true, [])
+      run.log.settle(`${path}[${i}]!paused`, "read", true, [])
     }
     const item = items[i]
     const own: StepFrame = {
@@ -150,5 +150,5 @@ async function inPool(
   await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker))
   const first = failures.sort((a, b) => a.i - b.i)[0]
   if (first) throw first.error
-  if (waits.length > 0) throw new GateWaits(waits.sort((a, b) => a.i - b.i).flatMap(({ error }) => error.gateIds))
+  if (waits.length > 0) throw new GateWaits(waits.sort((a, b) => a.i - b.i).flatMap(({ error }) => error.gates))
 }

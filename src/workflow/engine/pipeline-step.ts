@@ -49,7 +49,7 @@ export async function runPipelineText(
     items: mark.items,
     beforeGate: async (stage, items) => {
       if (marks?.stage === stage) return
-      await run.log.settle(key, "once", { stage, items, printed, text }, [])
+      run.log.settle(key, "once", { stage, items, printed, text }, [])
     },
     context: (stage) =>
       contextOf(run, stages[stage]!, `${path}|${stage}`, place, (more) => {

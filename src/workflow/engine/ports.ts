@@ -38,6 +38,13 @@ export interface EnginePorts {
     signal: AbortSignal,
     warn: (text: string) => void,
   ): Promise<ProgramResult>
+  /** The same in two: judges it, which may take as long as somebody takes to answer; what it gives starts it. Nothing has begun before. */
+  prepare?(
+    program: ProgramRun,
+    address: StepAddress,
+    signal: AbortSignal,
+    warn: (text: string) => void,
+  ): Promise<() => Promise<ProgramResult>>
   /** A text file by its absolute path. Judged like any other reading; what may not be read is refused (PERMISSION_DENIED). */
   readText(path: string, address: StepAddress, signal: AbortSignal): Promise<string>
   fetch(

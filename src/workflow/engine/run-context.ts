@@ -88,18 +88,16 @@ export class StepLog {
     return state.type === "done" ? (state.value as T) : undefined
   }
 
-  async intend(key: string, effect: Effect, facts: readonly RunFact[]): Promise<void> {
+  /** On disk once it resolves. Reads leave no intent. */
+  async intend(key: string, effect: Effect): Promise<void> {
+    if (effect === "read") return
     this.#written.add(key)
-    const written = this.#ports.runs.intend(this.#fence, key, effect, facts).then((events) => this.#show(events))
-    if (effect === "read") this.#keep(written)
-    else {
-      await written
-      this.#ports.checkpoint("step.intended")
-    }
+    await this.#ports.runs.intend(this.#fence, key, effect)
+    this.#ports.checkpoint("step.intended")
   }
 
-  /** `under`: an idempotency key. */
-  async settle(key: string, effect: Effect, value: unknown, facts: readonly RunFact[], under?: string): Promise<void> {
+  /** Not waited for. `under`: an idempotency key. */
+  settle(key: string, effect: Effect, value: unknown, facts: readonly RunFact[], under?: string): void {
     const { runs } = this.#ports
     this.#written.add(key)
     const written = runs.settle(this.#fence, key, effect, value, facts, under).then((events) => {
@@ -115,9 +113,8 @@ export class StepLog {
     return this.#ports.runs.keyed(key)
   }
 
-  async forget(key: string, facts: readonly RunFact[]): Promise<void> {
+  async forget(key: string): Promise<void> {
     await this.#ports.runs.forget(this.#fence, key)
-    await this.tell(facts)
   }
 
   /** A step failed for good. `below`: as belowOf() gives it. */
@@ -138,11 +135,26 @@ export class StepLog {
   }
 
   async tell(facts: readonly RunFact[]): Promise<void> {
-    this.#show(await this.#ports.runs.append(this.#fence, facts))
+    if (facts.length > 0) this.#keep(this.#ports.runs.tell(this.#fence, facts).then((events) => this.#show(events)))
+  }
+
+  /** A gate opens; the walk is left, and the run rests in the same commit. */
+  openGate(gate: Parameters<EnginePorts["runs"]["openGate"]>[1], facts: readonly RunFact[]): void {
+    const opened = this.#ports.runs.openGate(this.#fence, gate, facts).then((events) => {
+      this.#show(events)
+      this.#ports.checkpoint("gate.opened")
+    })
+    this.#keep(opened)
   }
 
   /** Resolves once everything is on disk. */
   async flush(): Promise<void> {
+    if (this.#pending.length > 0) this.#ports.runs.flush()
+    await this.settled()
+  }
+
+  /** Resolves once everything is on disk that went there with a write behind it. */
+  async settled(): Promise<void> {
     const pending = this.#pending
     this.#pending = []
     await Promise.all(pending)

@@ -1,14 +1,19 @@
 // What leaves a walk before its end, other than a failure: a gate that waits, a human's no, a stop from outside.
 import { RunFenced } from "../../store/runs.ts"
 
+export interface WaitingGate {
+  id: string
+  path: string
+}
+
 /** A gate waits, or several do; everything else that could go on has done so. The first one is the envelope's. */
 export class GateWaits extends Error {
   override readonly name = "GateWaits"
-  readonly gateIds: readonly string[]
+  readonly gates: readonly WaitingGate[]
 
-  constructor(gateIds: readonly string[]) {
-    super(`Waiting at ${gateIds.length === 1 ? "a gate" : `${gateIds.length} gates`}`)
-    this.gateIds = gateIds
+  constructor(gates: readonly WaitingGate[]) {
+    super(`Waiting at ${gates.length === 1 ? "a gate" : `${gates.length} gates`}`)
+    this.gates = gates
   }
 }
 

@@ -48,7 +48,7 @@ async function runGraph(run: RunContext, steps: readonly StepDefinition[], frame
     await Promise.race(running.values())
   }
   if (failures.length > 0) throw failures[0]
-  if (waits.length > 0) throw new GateWaits(waits.flatMap((one) => one.gateIds))
+  if (waits.length > 0) throw new GateWaits(waits.flatMap((one) => one.gates))
 }
 
 /** Runs one step with its condition, gate, repetitions and what is to happen when it fails; its result is in the frame then. */
@@ -65,7 +65,7 @@ export async function runStep(run: RunContext, step: StepDefinition, frame: Step
   if (failure !== undefined) throw new Error(failure)
   if (!known && !isWanted(step, frame)) {
     const skipped: StepResult = { id: step.id, skipped: true }
-    await run.log.settle(path, "read", skipped, [ended(path, step.kind, "skipped", 0)])
+    run.log.settle(path, "read", skipped, [ended(path, step.kind, "skipped", 0)])
     frame.results.set(step.id, skipped)
     return
   }
@@ -123,7 +123,7 @@ async function failed(
     throw error
   }
   const result: StepResult = { id: step.id, error: true, errorMessage: message }
-  await run.log.settle(path, "once", result, [fact])
+  run.log.settle(path, "once", result, [fact])
   frame.results.set(step.id, result)
   if (step.onError === "skip_rest") throw new RestSkipped()
 }

@@ -13,12 +13,12 @@ import { ownPlace } from "./body.ts"
 import { recallCost } from "./cost.ts"
 import type { Engine, GateReply, GoOn, StartRun } from "./engine.ts"
 import { envelopeOf } from "./envelope.ts"
-import { answerOf, checkToken, type RunKind } from "./gates.ts"
+import { answerOf, checkToken, isDoubt, type RunKind } from "./gates.ts"
 import { commandOf, commandTable } from "./pipeline.ts"
 import { runPipelineText } from "./pipeline-step.ts"
 import type { EnginePorts } from "./ports.ts"
 import { type RunContext, Spent, type StepFrame, StepLog } from "./run-context.ts"
-import { GateWaits, Refused, RunStopped } from "./signals.ts"
+import { GateWaits, Refused, RunStopped, type WaitingGate } from "./signals.ts"
 import { argumentVariables, itemsOfResult } from "./values.ts"
 import { recall, runStep, runSteps } from "./walk.ts"
 
@@ -239,8 +239,7 @@ export class WorkflowEngine implements Engine {
         )
       }
       const output = definition ? await this.#workflow(run, definition, base) : await this.#pipeline(run, kept, base)
-      await run.log.flush()
-      return await this.#end(fence, { status: "completed", output })
+      return await this.#end(run, { status: "completed", output })
     } catch (error) {
       return this.#ended(run, definition, base, error)
     }
@@ -263,13 +262,13 @@ export class WorkflowEngine implements Engine {
 
   /** Steps that run whatever came of the others; their failures are warnings. Gives the gates that they wait at, also those of steps cut off. */
   async #aftermath(run: RunContext, steps: Definition["finally"], frame: StepFrame): Promise<GateWaits | undefined> {
-    const waits: string[] = []
+    const waits: WaitingGate[] = []
     for (const step of steps) {
       try {
         await runSteps(run, [step], { ...frame, last: { result: undefined } })
       } catch (error) {
         if (error instanceof RunFenced || (error instanceof RunStopped && error.kind !== "timeout")) throw error
-        if (error instanceof GateWaits) waits.push(...error.gateIds)
+        if (error instanceof GateWaits) waits.push(...error.gates)
         run.warn(`Step ${step.id}: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
@@ -277,22 +276,30 @@ export class WorkflowEngine implements Engine {
   }
 
   async #ended(run: RunContext, definition: Definition | null, base: StepFrame, error: unknown): Promise<Envelope> {
+    try {
+      return await this.#endedFor(run, definition, base, error)
+    } catch (late) {
+      // Another process has taken the run, or ended it: it says what became of it.
+      if (late instanceof RunFenced) return this.#envelope(run.fence.runId)
+      throw late
+    }
+  }
+
+  async #endedFor(run: RunContext, definition: Definition | null, base: StepFrame, error: unknown): Promise<Envelope> {
     const { fence } = run
     const { runs } = this.#ports
-    if (error instanceof RunFenced) return this.#envelope(fence.runId)
-    try {
-      await run.log.flush()
-    } catch (late) {
-      if (late instanceof RunFenced) return this.#envelope(fence.runId)
-      error = late
-    }
+    if (error instanceof RunFenced) throw error
     if (error instanceof GateWaits) {
-      const uncertain = await this.#isUncertain(error.gateIds[0])
-      this.#publish(await runs.rest(fence, uncertain ? "uncertain" : "waiting"))
-      return this.#envelope(fence.runId, error.gateIds[0])
+      const [gate] = error.gates
+      const rested = runs.rest(fence, gate && isDoubt(gate) ? "uncertain" : "waiting")
+      await run.log.settled()
+      this.#publish(await rested)
+      return this.#envelope(fence.runId, gate?.id)
     }
     if (error instanceof RunStopped && error.kind === "shutdown") {
-      this.#publish(await runs.rest(fence, "waiting"))
+      const rested = runs.rest(fence, "waiting")
+      await run.log.settled()
+      this.#publish(await rested)
       return {
         protocolVersion: 1,
         ok: false,
@@ -308,10 +315,10 @@ export class WorkflowEngine implements Engine {
         return this.#ended(run, definition, base, stop)
       }
     }
-    if (error instanceof Refused) return this.#end(fence, { status: "canceled", output: [] })
+    if (error instanceof Refused) return this.#end(run, { status: "canceled", output: [] })
     if (error instanceof RunStopped && error.kind === "canceled" && error.message.startsWith("Canceled by"))
-      return this.#end(fence, { status: "canceled", output: [] })
-    return this.#end(fence, {
+      return this.#end(run, { status: "canceled", output: [] })
+    return this.#end(run, {
       status: canceled ? "canceled" : "failed",
       output: [],
       error: { ...envelopeError(error), type: "runtime_error" },
@@ -330,19 +337,20 @@ export class WorkflowEngine implements Engine {
     const first = type === "failed" ? onFailure : []
     if (first.length + last.length === 0) return
     const over: Over = { type, message: envelopeError(error).message }
-    await run.log.settle(FAILED, "read", over, [])
+    run.log.settle(FAILED, "read", over, [])
     const frame = { ...base, ...ownPlace(definition, base) }
     const waits = (await this.#aftermath(run, first, frame)) ?? (await this.#aftermath(run, last, frame))
     if (waits) throw waits
   }
 
-  async #isUncertain(gateId: string | undefined): Promise<boolean> {
-    const gate = gateId === undefined ? undefined : await this.#ports.runs.gate(gateId)
-    return gate?.path.includes("?uncertain") ?? false
-  }
-
-  async #end(fence: RunFence, end: { status: RunStatus; output: unknown[]; error?: EnvelopeError }): Promise<Envelope> {
-    this.#publish(await this.#ports.runs.finish(fence, end))
+  /** The end goes to disk in one commit with what the last step left. */
+  async #end(
+    { fence, log }: RunContext,
+    end: { status: RunStatus; output: unknown[]; error?: EnvelopeError },
+  ): Promise<Envelope> {
+    const finished = this.#ports.runs.finish(fence, end)
+    const [, events] = await Promise.all([log.settled(), finished])
+    this.#publish(events)
     return this.#envelope(fence.runId)
   }
 
