@@ -124,6 +124,21 @@ function addFile(group: Command, cli: () => Cli): void {
       await editConfig(cli(), flags)
     })
   group
+    .command("import")
+    .argument("[file]", "default: where that program keeps its configuration")
+    .description(
+      "Takes settings over from another gateway, and lists what has no counterpart. Its own files stay as they are.",
+    )
+    .requiredOption("--from <program>", "openclaw, clawgo or openclaw-py")
+    .option("--dry-run", "say what would be taken over, write nothing")
+    .option("--overrule", "also what your file says already")
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", "\nExample:\n  pincer config import --from openclaw --dry-run")
+    .action(async (file: string | undefined, flags) => {
+      const { importConfig } = await import("../config-import.ts")
+      await importConfig(cli(), file, flags)
+    })
+  group
     .command("history")
     .description("What the file said before each change through these commands or the gateway.")
     .option("--json", "print it as JSON")
