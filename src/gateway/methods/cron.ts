@@ -82,10 +82,16 @@ const list = method({
     const found = all.filter((one) => fits(one, params)).sort(ordering(params))
     const { limit = 200, offset = 0 } = params
     const jobs = found.slice(offset, offset + limit)
-    return { jobs, count: jobs.length, ...pageOf(found.length, offset, limit, jobs.length) }
+    const page = pageOf(found.length, offset, limit, jobs.length)
+    return { jobs, count: jobs.length, ...page, snapshotRevision: snapshotOf(all) }
   },
   py: (result) => (result as { jobs: unknown[] }).jobs,
 })
+
+/** Another one whenever a schedule was added, changed or removed: who reads page after page sees that they belong together. */
+function snapshotOf(all: readonly ShownJob[]): string {
+  return `${all.length}-${Math.max(0, ...all.map((one) => one.updatedAtMs))}`
+}
 
 interface ShownJob extends Record<string, unknown> {
   name: string

@@ -15,7 +15,8 @@ const byName = (params: Record<string, unknown>) => renamed(params, { path: ["fi
 
 const describe = method({
   name: "sessions.describe",
-  summary: "One session as a row of sessions.list; null when there is none of this name yet.",
+  summary:
+    "One session as a row of sessions.list; null when there is none of this name yet. The rest is the same in short.",
   scope: "operator.read",
   normalize: byName,
   params: () =>
@@ -26,12 +27,19 @@ const describe = method({
         includeLastMessage: z.boolean().optional(),
       })
       .refine(namesSession, { path: ["key"], error: "key is required" }),
-  result: () => z.object({ session: row().nullable() }),
+  result: () =>
+    z.object({
+      session: row().nullable(),
+      key: z.string(),
+      exists: z.boolean(),
+      lastActivityAt: z.number().optional(),
+    }),
   async run(params, { parts }) {
     const { key } = await resolveSession(params, parts)
     const found = await parts.store.sessions.get(key)
-    if (!found) return { session: null }
+    if (!found) return { session: null, key, exists: false }
     return {
+      ...{ key, exists: true, lastActivityAt: found.updatedAt },
       session: {
         ...sessionRow(found, parts),
         ...(params.includeDerivedTitles && found.title !== null ? { derivedTitle: found.title } : {}),

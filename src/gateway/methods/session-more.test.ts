@@ -90,7 +90,11 @@ test("sessions.describe gives the row of one, null for none; sessions.search the
   await call("chat.send", { sessionKey: "bern", message: "我们明天去伯尔尼, take the early train", wait: true })
   const described = (await call("sessions.describe", { key: "bern", includeLastMessage: true })) as Any
   assert.equal(described["session"]!["lastMessagePreview"], "Hello there")
-  assert.deepEqual(await call("sessions.describe", { key: "never" }), { session: null })
+  assert.deepEqual(await call("sessions.describe", { key: "never" }), {
+    session: null,
+    key: "agent:main:never",
+    exists: false,
+  })
   for (const query of ["伯尔尼", "train early"]) {
     const { results } = (await call("sessions.search", { query })) as { results: Any[] }
     assert.equal(results[0]?.["sessionKey"], "agent:main:bern", query)

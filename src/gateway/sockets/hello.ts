@@ -12,7 +12,11 @@ import type { Welcome } from "./handshake.ts"
 import { MAX_BUFFERED_BYTES } from "./outbox.ts"
 import { REPLAY } from "./ring.ts"
 
-const CAPABILITIES = ["events-resume", "connect-resume", "idempotency-durable", "tool-events", "approvals"]
+/** The last one: models.list tells what is known of each model (OpenClaw's command line asks for it by that name). */
+const CAPABILITIES = [
+  ...["events-resume", "connect-resume", "idempotency-durable", "tool-events", "approvals"],
+  "published-model-catalog",
+]
 
 export async function helloOk(door: Door, connId: string, guest: Welcome): Promise<Record<string, unknown>> {
   const { parts } = door
