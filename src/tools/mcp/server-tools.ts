@@ -4,7 +4,7 @@ import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import type { McpServer } from "../../protocol/mcp-server.ts"
 import type { Tool, ToolResult } from "../tool.ts"
-import { CallLimit } from "./call-limit.ts"
+import { CallsAtWork } from "./calls-at-work.ts"
 import {
   closeSession,
   type ListMethod,
@@ -30,8 +30,6 @@ import {
   type ServerListing,
 } from "./ports.ts"
 import { readResult } from "./result.ts"
-import { MAX_SAMPLES } from "./sampling.ts"
-import type { AskHeld, Held, SampleHeld } from "./server-requests.ts"
 import { toolOfServer } from "./tool-of-server.ts"
 import { seenLine } from "./words.ts"
 
@@ -55,18 +53,12 @@ export class ServerTools {
   readonly #tell: (message: string) => void
   readonly #closed = new AbortController()
   readonly #ending = new Set<Promise<void>>()
-  /** The calls that are at work. */
-  readonly #limits = new Map<CallLimit, CallContext>()
+  readonly #calls: CallsAtWork
   /** Fingerprints as they were last offered, by the server's own names. */
   readonly #offered = new Map<string, string>()
   #session: McpSession | undefined
   #opening: Promise<McpSession> | undefined
   #tools: readonly Tool[] = []
-  /** The question that the server has put to the user; withdrawn with the last call. */
-  #question: AbortController | undefined
-  #samples = 0
-  /** Told of the end of each call while it is waited for. */
-  #calm: (() => void) | undefined
   #closedWhy = ""
   #openedAt = 0
   #failures = 0
@@ -81,6 +73,7 @@ export class ServerTools {
     this.#label = label
     this.#ports = ports
     this.#tell = tell
+    this.#calls = new CallsAtWork(ports, this.#closed.signal)
   }
 
   get tools(): readonly Tool[] {
@@ -94,7 +87,7 @@ export class ServerTools {
 
   /** Calls that are at work. */
   get busy(): number {
-    return this.#limits.size
+    return this.#calls.size
   }
 
   /** Why it could not be reached the last time; empty while all is well. */
@@ -110,7 +103,7 @@ export class ServerTools {
   /** Ends the connection until the next call; not while one is at work. */
   rest(): void {
     const session = this.#session
-    if (!session || this.#limits.size > 0) return
+    if (!session || this.#calls.size > 0) return
     session.over ??= "It was not used for a while and ended"
     this.#session = undefined
     this.#end(session)
@@ -128,22 +121,12 @@ export class ServerTools {
   /** Resolves when nothing of it runs any more. `graceMs`: how long calls that are at work may go on. */
   async close(why = "It is not lent any more", graceMs = 0): Promise<void> {
     this.#closedWhy ||= why
-    if (graceMs > 0 && this.#limits.size > 0) await this.#whenCalm(graceMs)
+    if (graceMs > 0) await this.#calls.whenCalm(graceMs)
     if (this.#session) this.#session.over ??= this.#closedWhy
     this.#closed.abort(this.#closedWhy)
     await this.#opening?.catch(() => undefined)
     if (this.#session) this.#end(this.#session)
     await Promise.all(this.#ending)
-  }
-
-  #whenCalm(ms: number): Promise<void> {
-    const calm = Promise.withResolvers<void>()
-    const cancel = this.#ports.clock.after(ms, calm.resolve)
-    this.#calm = calm.resolve
-    return calm.promise.finally(() => {
-      this.#calm = undefined
-      cancel()
-    })
   }
 
   #end(session: McpSession): void {
@@ -219,53 +202,8 @@ export class ServerTools {
         this.#relist()
       },
       changed: () => this.#ports.onToolsChanged?.({ server: this.#server.name, redefined: [] }),
-      asking: () => this.#ask(),
-      sampling: () => this.#sampleHeld(),
-    }
-  }
-
-  /** One question at a time. */
-  #ask(): AskHeld | undefined {
-    const wanted = this.#ports.ask
-    const ask = wanted === "caller" ? this.#caller()?.ask : wanted
-    if (!ask || this.#question || this.#limits.size === 0) return undefined
-    const question = new AbortController()
-    this.#question = question
-    const held = this.#hold()
-    return {
-      ask,
-      signal: AbortSignal.any([held.signal, question.signal]),
-      done: () => {
-        this.#question = undefined
-        held.done()
-      },
-    }
-  }
-
-  #sampleHeld(): SampleHeld | undefined {
-    const { sample } = this.#ports
-    const call = this.#caller()
-    if (!sample || !call || this.#samples >= MAX_SAMPLES) return undefined
-    this.#samples += 1
-    const held = this.#hold()
-    const signal = AbortSignal.any([held.signal, call.signal])
-    return { ...held, signal, sample: (wish, until) => sample(wish, call, until) }
-  }
-
-  /** The call for which the server asks. Undefined when calls of several sessions are at work: nobody can say which one it is. */
-  #caller(): CallContext | undefined {
-    const calls = [...this.#limits.values()]
-    const [first] = calls
-    return calls.every((call) => call.turn?.sessionKey === first?.turn?.sessionKey) ? first : undefined
-  }
-
-  #hold(): Held {
-    const releases = [...this.#limits.keys()].map((limit) => limit.hold())
-    return {
-      signal: this.#closed.signal,
-      done: () => {
-        for (const release of releases) release()
-      },
+      asking: () => this.#calls.ask(),
+      sampling: () => this.#calls.sample(),
     }
   }
 
@@ -405,16 +343,14 @@ export class ServerTools {
   ): Promise<ToolResult> {
     this.#mustBeSame(listed)
     const { progress, settings, signal } = context
-    const { callMs = CALL_MS, callTotalMs = CALL_TOTAL_MS } = this.#ports.limits ?? {}
-    const limit = new CallLimit(this.#ports.clock, callMs, callTotalMs)
-    this.#limits.set(limit, context)
+    const limit = this.#calls.begin(context)
     try {
       const answer = await session.client.request(
         { method: "tools/call", params: { name: listed.ownName, arguments: args } },
         anything,
         {
           signal: AbortSignal.any([signal, limit.signal]),
-          timeout: 2 * callTotalMs,
+          timeout: 2 * (this.#ports.limits?.callTotalMs ?? CALL_TOTAL_MS),
           onprogress: ({ message, progress: done, total }) => {
             limit.touch()
             const count = total === undefined ? `${done}` : `${done} of ${total}`
@@ -427,20 +363,14 @@ export class ServerTools {
       if (signal.aborted) throw error
       throw (await this.#visit(error, signal)) ?? this.#failed(session, error, limit.signal)
     } finally {
-      limit.end()
-      this.#limits.delete(limit)
-      if (this.#limits.size === 0) {
-        this.#question?.abort("The call has ended")
-        this.#samples = 0
-        this.#calm?.()
-      }
+      this.#calls.end(limit)
     }
   }
 
   /** Shows the user the pages that the server wants visited before the call. Undefined when that is not why it failed. */
   async #visit(error: unknown, signal: AbortSignal): Promise<PincerError | undefined> {
     const pages = pagesOf(this.#server.name, error)
-    const asking = pages.length > 0 ? this.#ask() : undefined
+    const asking = pages.length > 0 ? this.#calls.ask() : undefined
     if (!asking) return undefined
     try {
       for (const page of pages) {
