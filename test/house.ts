@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Gateway, type GatewayOptions, openGateway } from "../src/gateway/compose.ts"
 import type { Parts } from "../src/gateway/parts.ts"
+import { requireFitting, watchProtocol } from "./witness.ts"
 
 export interface HouseOptions {
   /** What pincer.json says; port 0 and no discovery are added. */
@@ -75,6 +76,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     PINCER_GATEWAY_TOKEN: TEST_TOKEN,
     ...options.env,
   }
+  watchProtocol()
   const gateway = await openGateway({ env, ...(options.checkpoint ? { checkpoint: options.checkpoint } : {}) })
   let open = true
   const stop = async () => {
@@ -93,6 +95,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     async close() {
       await stop()
       rmSync(made.home, { recursive: true, force: true })
+      requireFitting()
     },
   }
 }

@@ -97,6 +97,8 @@ export interface ApprovalDesk {
   withdraw(sessionKey: string, by: string): Promise<void>
   /** What answers allowed beyond one call, oldest first. */
   rules(filter?: GrantFilter): Promise<GrantRow[]>
+  /** Allows something for good that nobody was asked about. The same rule is kept once. */
+  addRule(rule: RuleOffer, by: string): Promise<void>
   /** What was removed. Throws NOT_FOUND. */
   removeRule(id: string, by: string): Promise<GrantRow>
   /** The desk asks this before it asks a human: can one be reached now? Set by the gateway. */

@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import type { Logger } from "../base/log.ts"
-import type { Approval, ApprovalDecision, ApprovalKind } from "../protocol/approval.ts"
+import type { Approval, ApprovalDecision, ApprovalKind, RuleOffer } from "../protocol/approval.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
 import type { TurnEnvelope } from "../protocol/event.ts"
 import type { Answer, ApprovalTable } from "../store/approvals.ts"
@@ -156,23 +156,38 @@ export class Desk implements ApprovalDesk {
     return this.#table.grants.list(filter)
   }
 
+  addRule(rule: RuleOffer, by: string): Promise<void> {
+    return this.#table.grants.add(rule, by, () => {
+      this.audit?.append(this.#ruleEntry({ ...rule, sessionKey: null }, by, `Added: ${rule.text}`, {}))
+    })
+  }
+
   removeRule(id: string, by: string): Promise<GrantRow> {
     return this.#table.grants.remove(id, (gone) => {
-      this.audit?.append({
-        type: "rule",
-        at: this.#clock.now(),
-        who: by,
-        door: "control",
-        agentId: gone.agentId,
-        sessionKey: gone.sessionKey ?? "",
-        turnId: "",
-        callId: "",
-        tool: gone.tool,
-        summary: `Removed: ${gone.text}`.slice(0, 300),
-        argsDigest: argsDigest(gone.match),
-        details: { ruleId: id, uses: gone.uses },
-      })
+      this.audit?.append(this.#ruleEntry(gone, by, `Removed: ${gone.text}`, { ruleId: id, uses: gone.uses }))
     })
+  }
+
+  #ruleEntry(
+    rule: Pick<GrantRow, "agentId" | "sessionKey" | "tool" | "match">,
+    who: string,
+    summary: string,
+    details: NonNullable<AuditEntry["details"]>,
+  ): AuditEntry {
+    return {
+      type: "rule",
+      at: this.#clock.now(),
+      who,
+      door: "control",
+      agentId: rule.agentId,
+      sessionKey: rule.sessionKey ?? "",
+      turnId: "",
+      callId: "",
+      tool: rule.tool,
+      summary: summary.slice(0, 300),
+      argsDigest: argsDigest(rule.match),
+      details,
+    }
   }
 
   /** Withdraws what a session asked for aside from its turns. `kind`: only that. */

@@ -120,6 +120,13 @@ export class GrantTable {
     })
   }
 
+  /** A rule that no approval wrote. `also` runs in the same commit, unless the rule was there. */
+  add(rule: RuleOffer, by: string, also: () => void): Promise<void> {
+    return this.#db.write(() => {
+      if (this.addRuleNow({ id: "" }, rule, by)) also()
+    })
+  }
+
   /** A grant let a call pass. One that was removed meanwhile is not missed. */
   used(id: string): Promise<void> {
     return this.#db.write(() => {
@@ -127,12 +134,13 @@ export class GrantTable {
     })
   }
 
-  /** Within a write: the rule that an "always" wrote. The same rule is kept once. */
-  addRuleNow(approval: Approval, offer: RuleOffer, by: string): void {
+  /** Within a write: the rule that an "always" wrote. The same rule is kept once: false when it was there. */
+  addRuleNow(approval: Pick<Approval, "id">, offer: RuleOffer, by: string): boolean {
     const match = JSON.stringify(offer.match)
-    if (this.#same.get(offer.agentId, offer.tool, match)) return
+    if (this.#same.get(offer.agentId, offer.tool, match)) return false
     const at = this.#clock.now()
     this.#insert.run(uuid(at), "agent", offer.agentId, null, offer.tool, match, null, offer.text, approval.id, at, by)
+    return true
   }
 
   /** Within a write: exactly this call may run again in its session. */

@@ -99,3 +99,25 @@ test("questions are asked, listed, answered in every form that clients send, dec
   await call("exec.create", { id: "no-question", command: "x" })
   await assert.rejects(call("question.get", { id: "no-question" }), refusal("NOT_FOUND"))
 })
+
+test("exec.approvals shows rules as the original's file, takes some out and adds programs, and nothing else", async (t) => {
+  const { call } = await open(t)
+  const first = (await call("exec.approvals.get")) as Any
+  assert.deepEqual(first["file"]!["defaults"], { security: "allowlist", ask: "on-miss", askFallback: "deny" })
+  const withGit = (allowlist: unknown[]) => ({ version: 1, agents: { main: { allowlist } } })
+  const set = (file: unknown, baseHash: unknown) => call("exec.approvals.set", { file, baseHash })
+  const second = (await set(withGit([{ pattern: "/usr/bin/git" }]), first["hash"])) as Any
+  const [entry] = Object.values(second["file"]!["agents"]!["main"]!["allowlist"]!)
+  assert.deepEqual([entry!["pattern"], entry!["argPattern"]], ["/usr/bin/git", "*"])
+  const { rules } = (await call("approvals.rules.list")) as { rules: Any[] }
+  assert.equal(rules[0]!["text"], "Bash: /usr/bin/git *, for agent main")
+  await assert.rejects(set(withGit([]), first["hash"]), refusal("CONFLICT"))
+  await assert.rejects(set(withGit([]), undefined), refusal("INVALID_PARAMS"))
+  for (const pattern of ["git", "/usr/bin/*", "/bin/sh -c"])
+    await assert.rejects(set(withGit([{ pattern }]), second["hash"]), refusal("INVALID_PARAMS"), pattern)
+  await assert.rejects(set({ version: 1, defaults: { security: "full" } }, second["hash"]), refusal("INVALID_PARAMS"))
+  const same = (await set(second["file"], second["hash"])) as Any
+  assert.equal(same["hash"], second["hash"], "the same again changes nothing")
+  const none = (await set(withGit([]), second["hash"])) as Any
+  assert.equal(none["hash"], first["hash"])
+})

@@ -21,6 +21,7 @@ import { deviceMethods } from "./devices.ts"
 import { diagnosticMethods } from "./diagnostics.ts"
 import { doctorMethods } from "./doctor.ts"
 import { elevatedMethods } from "./elevated.ts"
+import { execApprovalMethods } from "./exec-approvals.ts"
 import { forkMethods } from "./fork.ts"
 import { healthMethods } from "./health.ts"
 import { imSessionMethods } from "./im-sessions.ts"
@@ -92,6 +93,7 @@ export const methods: readonly Method[] = [
   ...usageViewMethods,
   ...approvalMethods,
   ...approvalRequestMethods,
+  ...execApprovalMethods,
   ...questionMethods,
   ...auditMethods,
   ...backupMethods,
