@@ -5,12 +5,12 @@ import { PincerError } from "../base/errors.ts"
 import { nearWords } from "../base/spelling.ts"
 import { splitWords } from "../base/words.ts"
 import { parseDocument } from "../config/document.ts"
-import { getPath, hashOf, setPath, unsetPath, writeConfig } from "../config/edit.ts"
-import { runningGateway } from "../config/gateway-file.ts"
+import { getPath, hashOf } from "../config/edit.ts"
 import { readConfigFile } from "../config/load.ts"
 import { envValue, resolvePaths } from "../config/paths.ts"
 import { redact } from "../config/redact.ts"
 import type { Cli } from "./cli.ts"
+import { withDoor } from "./configuration.ts"
 import { inert, inertJson } from "./inert.ts"
 
 export interface AddAgentFlags {
@@ -68,8 +68,8 @@ export async function addAgent<K extends KnownRow>(
     throw new PincerError("CONFLICT", `${path} has an agent "${name}" already: remove it first, or choose another name`)
   const { entry, note } = await entryFor(cli, name, flags, known, host, home)
   const key = `agents.entries.${name}`
-  writeConfig(path, setPath(before, key, entry), hashOf(before))
-  const restartNeeded = runningGateway(home) !== undefined
+  const outcome = await withDoor(cli, (door) => door.change({ type: "set", key, value: entry }, hashOf(before)))
+  const restartNeeded = outcome.restart.length > 0
   if (flags.json) {
     cli.out.json({ added: name, path, entry: redact(entry), ...(note === undefined ? {} : { note }), restartNeeded })
     return
@@ -162,8 +162,13 @@ function environmentOf(given: readonly string[]): Record<string, string | { env:
   )
 }
 
-export function removeAgent(cli: Cli, name: string, flags: { json?: boolean }, knownAgents: readonly KnownRow[]): void {
-  const { config: path, home } = resolvePaths(cli.env, cli.flags)
+export async function removeAgent(
+  cli: Cli,
+  name: string,
+  flags: { json?: boolean },
+  knownAgents: readonly KnownRow[],
+): Promise<void> {
+  const { config: path } = resolvePaths(cli.env, cli.flags)
   const before = readConfigFile(path)?.text
   const value = before === undefined ? undefined : parseDocument(before).value
   if (!NAME.test(name) || value === undefined || getPath(value, `agents.entries.${name}`) === undefined)
@@ -178,8 +183,9 @@ export function removeAgent(cli: Cli, name: string, flags: { json?: boolean }, k
       "CONFLICT",
       `"${name}" is the default agent: first choose another, for example with "pincer config set agents.default main"`,
     )
-  writeConfig(path, unsetPath(before, `agents.entries.${name}`), hashOf(before))
-  const restartNeeded = runningGateway(home) !== undefined
+  const key = `agents.entries.${name}`
+  const outcome = await withDoor(cli, (door) => door.change({ type: "unset", key }, hashOf(before)))
+  const restartNeeded = outcome.restart.length > 0
   if (flags.json) cli.out.json({ removed: name, path, restartNeeded })
   else
     cli.out.line(

@@ -272,6 +272,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const schedules = new Schedules({
     ...{ books: store, lanes, jobs, workflows, agents, live, clock, log, redactor },
     rules: callbackRules,
+    isSafe: boot.mode === "safe",
     publish: (envelope) => hub.publish(envelope),
     ...(options.scheduleCheckpoint ? { checkpoint: options.scheduleCheckpoint } : {}),
   })

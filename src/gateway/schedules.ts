@@ -21,6 +21,8 @@ export interface ScheduleParts {
   workflows: Workflows
   agents: () => Ports["agents"]
   live: LiveConfig
+  /** Nothing begins by itself: the gateway runs in safe mode. */
+  isSafe?: boolean
   rules: AddressRules
   clock: Clock
   log: Logger
@@ -69,7 +71,7 @@ export class Schedules {
 
   async #wake(): Promise<void> {
     const { schedules, ticks } = this.#parts.books
-    if (this.#stopped || this.#desk) return
+    if (this.#stopped || this.#desk || this.#parts.isSafe) return
     const isIdle = (await schedules.nextAt()) === null && (await ticks.isIdle())
     if (!isIdle) await this.desk()
   }
@@ -90,7 +92,7 @@ export class Schedules {
     const settings = () => settingsOf(live.current().cron)
     const desk = new Desk({ books, settings, launcher, clock, log, ...(checkpoint ? { checkpoint } : {}) })
     desk.onNews = (news) => this.onNews(JSON.stringify(redactor.value(scheduleEvent(news))))
-    if (!this.#stopped) await desk.start()
+    if (!this.#stopped && !this.#parts.isSafe) await desk.start()
     return desk
   }
 }

@@ -66,7 +66,7 @@ export const agents: CommandGroup = (program, cli) => {
     .action(async (name: string, flags: { json?: boolean }) => {
       const { removeAgent } = await import("../agent-config.ts")
       const { knownAgents } = await import("../../acp/host/known-agents.ts")
-      removeAgent(cli(), name, flags, knownAgents)
+      await removeAgent(cli(), name, flags, knownAgents)
     })
   group
     .command("doctor")
