@@ -157,8 +157,8 @@ async function stageDatabase(from: string, scratch: string): Promise<Staged> {
   checkDatabase(from)
   await mkdir(scratch, { recursive: true, mode: 0o700 })
   await cp(from, join(scratch, DATABASE))
-  // The anchor names records that an older database lacks.
-  return { folder: scratch, replaces: (name) => isDatabase(name) || name === "audit.anchor", missing: [] }
+  // The anchor of the audit stays: that later records are gone must be seen.
+  return { folder: scratch, replaces: isDatabase, missing: [] }
 }
 
 async function stageFolder(from: string, scratch: string): Promise<Staged> {
