@@ -121,6 +121,10 @@ function refuseFlags(flags: StartFlags, { manager }: InstalledService): void {
 }
 
 function tell(cli: Cli, info: GatewayInfo, what: string, json: boolean | undefined): void {
+  if (info.mode === "safe")
+    cli.err.line("! SAFE MODE: hardly anything that was configured counts. Why, and how to leave it: pincer status")
+  if (info.mode === "last-known-good")
+    cli.err.line("! The configuration was refused, the one that worked last counts. Why: pincer status")
   if (json) {
     const { startedWith: _, ...rest } = info
     cli.out.json({ ...rest, status: what.toLowerCase().replace(" ", "-") })
