@@ -469,3 +469,84 @@ test("guesses of codes from elsewhere lock the guesser out", async () => {
   }
   assert.ok(seen.has("AUTH_RATE_LIMITED") && seen.has("AUTH_BOOTSTRAP_TOKEN_INVALID"), [...seen].join())
 })
+
+test("in mode password the password opens, and refusals speak of it", async (t) => {
+  const gateway = { auth: { mode: "password", password: "a long password that nobody guesses" } }
+  const other = await startHouse({ config: { ...NO_SANDBOX, gateway }, env: { PINCER_GATEWAY_TOKEN: "" } })
+  t.after(() => other.close())
+  const refusal = async (auth: Record<string, string>) =>
+    (await knock({ local: true, auth: auth as Auth }, other)).answer.error?.details?.["code"]
+  assert.equal(await refusal({ password: "wrong" }), "AUTH_PASSWORD_MISMATCH")
+  assert.equal(await refusal({}), "AUTH_PASSWORD_MISSING")
+  const auth = { password: gateway.auth.password } as Auth
+  const { hello } = await knock({ local: true, auth, device: makeDevice() }, other)
+  assert.equal(String(hello!["auth"]!["method"]), "password")
+  const bearer = await fetch(`${other.url}/v1/models`, {
+    headers: { authorization: `Bearer ${gateway.auth.password}` },
+  })
+  assert.equal(bearer.status, 401, "a bearer is one word")
+})
+
+test("through a trusted proxy its user comes in without a device, and a device gets nothing of its own", async (t) => {
+  const trustedProxy = {
+    userHeader: "x-forwarded-user",
+    allowLoopback: true,
+    allowUsers: ["ann"],
+    scopes: ["operator.read"],
+  }
+  const gateway = { trustedProxies: ["127.0.0.1"], auth: { mode: "trusted-proxy", trustedProxy } }
+  const other = await startHouse({ config: { ...NO_SANDBOX, gateway } })
+  t.after(() => other.close())
+  const through = (user: string, how: Knock = {}) =>
+    knock({ auth: {}, local: true, headers: { "x-forwarded-user": user }, ...how }, other)
+  const device = makeDevice()
+  const { hello, raw } = await through("ann", { device, scopes: ["operator.admin"] })
+  assert.deepEqual(plain(hello!["auth"]), { method: "trusted-proxy", role: "operator", scopes: ["operator.read"] })
+  assert.equal(await other.parts.store.devices.get(device.id), undefined)
+  assert.equal((await raw.ask("device.pair.list")).error?.code, "FORBIDDEN")
+  assert.equal((await through("bob")).details["code"], "AUTH_TRUSTED_PROXY_USER_NOT_ALLOWED")
+  assert.equal((await through("ann", { role: "node", scopes: [] })).answer.error?.code, "NOT_PAIRED")
+  const rest = (headers: Record<string, string>) => fetch(`${other.url}/v1/models`, { headers })
+  assert.equal((await rest({ "x-forwarded-user": "ann" })).status, 200)
+  assert.equal((await rest({ "x-forwarded-user": "bob", authorization: `Bearer ${other.token}` })).status, 401)
+  assert.equal((await rest({ authorization: `Bearer ${other.token}` })).status, 200, "this machine's own programs")
+})
+
+test("devices, tokens, wishes and codes outlive a restart", async (t) => {
+  const first = await startHouse({ config: { ...NO_SANDBOX, gateway: { trustedProxies: ["127.0.0.1"] } } })
+  t.after(() => first.close())
+  const { boss, device, deviceToken } = await paired(["operator.read"], first)
+  const { details } = await knock({ device: makeDevice() }, first)
+  const { payload } = await boss.ask("device.initiate", { deviceName: "later" })
+  await first.stop()
+  const again = await startHouse({ home: first.home })
+  t.after(() => again.stop())
+  assert.equal((await knock({ device, auth: { deviceToken } }, again)).answer.ok, true)
+  const back = await owner(undefined, again)
+  assert.equal((await back.ask("device.pair.approve", { requestId: details["requestId"] })).ok, true)
+  const code = await knock({ device: makeDevice(), auth: { bootstrapToken: String(payload!["code"]) } }, again)
+  assert.equal(code.answer.ok, true)
+})
+
+test("a device that was put out between the look at its rights and its hello does not get in", async () => {
+  const { boss, device, deviceToken } = await paired()
+  const { touch } = house.parts.store.devices
+  const gate = Promise.withResolvers<void>()
+  const looked = Promise.withResolvers<void>()
+  house.parts.store.devices.touch = async (...given) => {
+    looked.resolve()
+    await gate.promise
+    return touch.apply(house.parts.store.devices, given)
+  }
+  try {
+    const coming = knock({ device, auth: { deviceToken } })
+    await looked.promise
+    await boss.ask("device.token.revoke", { deviceId: device.id })
+    gate.resolve()
+    const { answer, details } = await coming
+    assert.equal(answer.ok, false)
+    assert.equal(details["code"], "PAIRING_CHANGED")
+  } finally {
+    house.parts.store.devices.touch = touch
+  }
+})

@@ -3,7 +3,7 @@ import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { GatewayClient } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
-import { ask, type Fields, scopesFrom, shortScopes, withGateway } from "./device.ts"
+import { ask, type DeviceFields, scopesFrom, shortScopes, withGateway } from "./device.ts"
 import { inertLine } from "./inert.ts"
 import { duration } from "./status.ts"
 
@@ -35,18 +35,18 @@ export async function pairDevice(cli: Cli, flags: PairFlags): Promise<void> {
   })
 }
 
-function chosen(flags: PairFlags): Fields {
+function chosen(flags: PairFlags): DeviceFields {
   if (flags.node && (flags.scopes !== undefined || flags.limited))
     throw new PincerError("INVALID_PARAMS", "--node has no scopes: leave --scopes and --limited out")
   return flags.scopes === undefined ? {} : { scopes: scopesFrom(flags.scopes, "--scopes") }
 }
 
-function letters(client: GatewayClient, flags: PairFlags): Promise<Fields> {
+function letters(client: GatewayClient, flags: PairFlags): Promise<DeviceFields> {
   const deviceName = flags.name ?? "new device"
   return ask(client, "device.initiate", { deviceName, ...chosen(flags), ...(flags.node ? { role: "node" } : {}) })
 }
 
-function setup(client: GatewayClient, flags: PairFlags): Promise<Fields> {
+function setup(client: GatewayClient, flags: PairFlags): Promise<DeviceFields> {
   const profile = flags.node ? "node" : flags.limited ? "limited" : undefined
   return ask(client, "device.pair.setupCode", {
     ...chosen(flags),
@@ -56,7 +56,7 @@ function setup(client: GatewayClient, flags: PairFlags): Promise<Fields> {
   })
 }
 
-async function show(cli: Cli, made: Fields, flags: PairFlags): Promise<void> {
+async function show(cli: Cli, made: DeviceFields, flags: PairFlags): Promise<void> {
   const { err, out } = cli
   const left = duration(Math.max(0, Number(made["expiresAtMs"]) - Date.now()))
   if (typeof made["code"] === "string") {
@@ -86,8 +86,8 @@ async function show(cli: Cli, made: Fields, flags: PairFlags): Promise<void> {
 }
 
 /** To be called before the code is made, so that nobody comes in unheard. */
-function whoComesIn(client: GatewayClient): (id: string, expiresAtMs: number) => Promise<Fields> {
-  const came: Fields[] = []
+function whoComesIn(client: GatewayClient): (id: string, expiresAtMs: number) => Promise<DeviceFields> {
+  const came: DeviceFields[] = []
   let look: () => void = () => undefined
   const stop = client.on("device.pair.setup.completed", ({ payload }) => {
     if (isObject(payload)) came.push(payload)
@@ -95,7 +95,7 @@ function whoComesIn(client: GatewayClient): (id: string, expiresAtMs: number) =>
   })
   return async (id, expiresAtMs) => {
     try {
-      return await new Promise<Fields>((resolve, reject) => {
+      return await new Promise<DeviceFields>((resolve, reject) => {
         const refuse = (text: string) => reject(new PincerError("TIMEOUT", text))
         const timer = setTimeout(
           () => refuse("Nobody came in by the code while it was valid"),

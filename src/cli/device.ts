@@ -9,7 +9,7 @@ import { reachGateway } from "./connect.ts"
 import { inertLine } from "./inert.ts"
 import { duration } from "./status.ts"
 
-export type Fields = Record<string, unknown>
+export type DeviceFields = Record<string, unknown>
 
 export interface DeviceFlags {
   json?: boolean
@@ -25,16 +25,16 @@ export async function withGateway<T>(cli: Cli, use: (client: GatewayClient) => P
   }
 }
 
-export async function ask(client: GatewayClient, method: string, params: Fields): Promise<Fields> {
+export async function ask(client: GatewayClient, method: string, params: DeviceFields): Promise<DeviceFields> {
   const answer: unknown = await client.request(method, params)
   if (isObject(answer)) return answer
   throw new PincerError("INTERNAL_ERROR", `The gateway's answer to ${method} is not understood`)
 }
 
 interface Listing {
-  pending: Fields[]
-  paired: Fields[]
-  codes: Fields[]
+  pending: DeviceFields[]
+  paired: DeviceFields[]
+  codes: DeviceFields[]
 }
 
 async function listing(client: GatewayClient): Promise<Listing> {
@@ -43,7 +43,7 @@ async function listing(client: GatewayClient): Promise<Listing> {
   return { pending: rows("pending"), paired: rows("paired"), codes: rows("codes") }
 }
 
-export function nameOf(row: Fields): string {
+export function nameOf(row: DeviceFields): string {
   const names = [row["label"], row["displayName"], row["name"], row["clientId"]]
   return String(names.find((one) => typeof one === "string" && one !== "") ?? "")
 }
@@ -83,7 +83,7 @@ export async function listDevices(cli: Cli, flags: DeviceFlags): Promise<void> {
     return
   }
   const now = Date.now()
-  const left = (row: Fields) => duration(Math.max(0, Number(row["expiresAtMs"]) - now))
+  const left = (row: DeviceFields) => duration(Math.max(0, Number(row["expiresAtMs"]) - now))
   const waiting = [
     ...pending.map((row) => [
       "waits",
@@ -130,7 +130,7 @@ async function requestId(client: GatewayClient, part: string | undefined, also: 
 }
 
 /** The one device whose id begins with `part`, or whose name it is. */
-async function deviceFor(client: GatewayClient, part: string): Promise<Fields> {
+async function deviceFor(client: GatewayClient, part: string): Promise<DeviceFields> {
   const { paired } = await listing(client)
   const named = paired.filter((row) => nameOf(row) === part)
   const id =
@@ -146,7 +146,7 @@ async function deviceFor(client: GatewayClient, part: string): Promise<Fields> {
   throw new PincerError("NOT_FOUND", `No device "${part}" is paired: see "pincer device list"`)
 }
 
-function told(cli: Cli, answer: Fields, flags: DeviceFlags, sentence: string): void {
+function told(cli: Cli, answer: DeviceFields, flags: DeviceFlags, sentence: string): void {
   if (flags.json) cli.out.json(answer)
   else cli.out.line(inertLine(sentence))
 }
@@ -230,7 +230,7 @@ export async function revokeToken(cli: Cli, part: string, flags: DeviceFlags): P
   const answer = await withGateway(cli, async (client) => {
     const device = await deviceFor(client, part)
     const roles = flags.role === undefined ? liveRoles(device) : [flags.role]
-    const revoked: Fields[] = []
+    const revoked: DeviceFields[] = []
     for (const role of roles)
       revoked.push(await ask(client, "device.token.revoke", { deviceId: device["deviceId"], role }))
     return { deviceId: device["deviceId"], revoked }
@@ -244,7 +244,7 @@ export async function revokeToken(cli: Cli, part: string, flags: DeviceFlags): P
   )
 }
 
-function liveRoles(device: Fields): string[] {
+function liveRoles(device: DeviceFields): string[] {
   const tokens = Array.isArray(device["tokens"]) ? device["tokens"].filter(isObject) : []
   const live = tokens.filter((token) => token["revokedAtMs"] === undefined).map((token) => String(token["role"]))
   if (live.length > 0) return live

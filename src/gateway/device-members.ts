@@ -2,7 +2,6 @@
 // rights it had looked at; when they have changed meanwhile, it does not get in.
 import { PincerError } from "../base/errors.ts"
 import { ALL_SCOPES, grants, type Scope } from "../protocol/frame.ts"
-import type { Caller } from "./methods/method.ts"
 
 /** One open connection, stream or request of a device. */
 export interface DeviceMember {
@@ -95,11 +94,15 @@ export class DeviceMembers {
   }
 }
 
+/** A caller, as far as it listens to something. */
+interface Listening {
+  scopes: readonly string[]
+  subscriptions?: Map<string, () => void>
+  watched?: Map<string, () => void>
+}
+
 /** What a connection may do from now on. What it may no longer read, it is no longer told. */
-export function setScopes(
-  caller: Pick<Caller, "scopes" | "subscriptions" | "watched">,
-  scopes: readonly string[],
-): void {
+export function setScopes(caller: Listening, scopes: readonly string[]): void {
   caller.scopes = scopes
   if (grants(scopes, "operator.read")) return
   for (const followed of [caller.subscriptions, caller.watched]) {

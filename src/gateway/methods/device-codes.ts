@@ -14,7 +14,7 @@ const LIMITED = ["operator.read", "operator.write", "operator.approvals"] as con
 const initiate = method({
   name: "device.initiate",
   summary:
-    "Makes a pairing code of eight letters for a new device. The device shows it at `connect` as auth.bootstrapToken, or signs the nonce for `device.complete`.",
+    "Makes a code of eight letters; the new device shows it as auth.bootstrapToken, or signs the nonce for `device.complete`.",
   scope: "operator.pairing",
   normalize: (params) => renamed(params, { deviceName: ["name", "displayName"] }),
   params: () =>
@@ -42,7 +42,7 @@ function guesser({ address, deviceId }: Caller): string {
 const complete = method({
   name: "device.complete",
   summary:
-    "Lets the holder of a key in by a code: `response` is the signature of the code's nonce. Without a response the nonce is told.",
+    "Lets the holder of a key in by a code: `response` signs the code's nonce; without a response the nonce is told.",
   scope: "operator.read",
   normalize: (params) => renamed(params, { response: ["signature"] }),
   params: () =>
@@ -98,8 +98,7 @@ const setupParams = () =>
 
 const setup = method({
   name: "device.pair.setupCode",
-  summary:
-    "Makes a setup code: base64url JSON with the gateway's address and a one-time secret that lets one device in within ten minutes.",
+  summary: "Makes a setup code: address and one-time secret, base64url JSON, for one device within ten minutes.",
   scope: "operator.admin",
   params: setupParams,
   result: () =>
@@ -173,8 +172,7 @@ const status = method({
 
 const code = method({
   name: "device.pair.code",
-  summary:
-    "A code that says where a gateway is, with a token where one is given: base64url JSON. Without a token: a setup code.",
+  summary: "Where a gateway is, with the token that is given, as base64url JSON; without a token: a setup code.",
   scope: "operator.admin",
   normalize: (params) => refuseChannels(params, "device.pair.code"),
   params: () => z.object({ url: z.string().min(1).max(500), token: z.string().max(500).optional() }),

@@ -127,7 +127,7 @@ const rename = method({
 const rotate = method({
   name: "device.token.rotate",
   summary:
-    "Makes a new token for a device; the old one and its connections end. The new one is told to the device itself, or with `reveal` to an admin; scopes never grow.",
+    "Makes a new token for a device, told to the device itself or with `reveal` to an admin; the old one and its connections end.",
   scope: "operator.pairing",
   normalize: (params) => renamed(params, { deviceId: ["id"] }),
   params: () =>
@@ -175,8 +175,7 @@ const revoke = method({
 
 const setScopes = method({
   name: "device.scopes.set",
-  summary:
-    "Sets what a device may do. What it loses it loses with its very next call, without being disconnected; what it gains its next token has.",
+  summary: "Sets what a device may do: what it loses it loses with its next call, what it gains its next token has.",
   scope: "operator.pairing",
   normalize: (params) => renamed(params, { deviceId: ["id"] }),
   params: () => z.object({ deviceId: deviceId(), role: role(), scopes: z.array(scope()) }),
@@ -221,8 +220,7 @@ const requestUpgrade = method({
 
 const waitUpgrade = method({
   name: "device.scopes.waitUpgrade",
-  summary:
-    "Waits for the decision on `device.scopes.requestUpgrade`. Approved: this connection may do more at once, and the device has a new token.",
+  summary: "Waits for that decision; approved, this connection may do more at once and the device has a new token.",
   scope: "operator.read",
   params: () => z.object({ requestId: requestId() }),
   result: () =>

@@ -361,3 +361,37 @@ test("lost connections, and what is kept of each, are bounded", () => {
   assert.deepEqual(lost.take(open().box, "big", 10).result, { resumed: false })
   assert.equal(lost.take(open().box, "big", 18).frames.length, 2)
 })
+
+test("each event goes to who may hear it now, and one that no list names to nobody", () => {
+  const { open } = room()
+  const told = (change: Partial<Caller>) => {
+    const { box, line } = open(change)
+    for (const name of ["tick", "presence", "exec.approval.requested", "device.pair.requested", "no.such.event"])
+      box.event(name, "{}")
+    return line.names()
+  }
+  assert.deepEqual(told({ scopes: ["operator.admin"] }), [
+    "tick",
+    "presence",
+    "exec.approval.requested",
+    "device.pair.requested",
+  ])
+  assert.deepEqual(told({ scopes: ["operator.read"] }), ["tick", "presence"])
+  assert.deepEqual(told({ scopes: ["operator.pairing"] }), ["tick", "device.pair.requested"])
+  assert.deepEqual(told({ scopes: [] }), ["tick"])
+  assert.deepEqual(told({ role: "node", scopes: ["operator.admin"] }), ["tick"])
+  const { box, line } = open({ scopes: ["operator.read"] })
+  box.event("presence", "{}")
+  box.caller.scopes = []
+  box.event("presence", "{}")
+  assert.deepEqual(line.names(), ["presence"])
+})
+
+test("what was told to one who had more rights is not told again to one who has fewer", () => {
+  const { lose, lost, open } = room()
+  const first = open({ scopes: ["operator.read"] })
+  first.box.event("presence", "{}")
+  first.box.caller.scopes = []
+  lose("c1", first.box)
+  assert.deepEqual(lost.take(open({ scopes: [] }).box, "c1", 0).result, { resumed: false })
+})
