@@ -232,6 +232,7 @@ const notifications: Readonly<Record<string, Scope | null>> = {
   event: "operator.read",
   stream: "operator.read",
   "session.snapshot": "operator.read",
+  "session.activity": "operator.read",
   "session.updated": "operator.read",
   "session.deleted": "operator.read",
 }
