@@ -145,12 +145,13 @@ test("a patch lies over what was, null takes away, and what it does not name sta
   const record = { spec: before, enabled: true } as never
   const changed = await changedSpec(
     record,
-    { name: "n", description: null, payload: { message: "new" } },
+    { name: "n", description: null, payload: { message: "new", timeoutSeconds: null } },
     WHO,
     "UTC",
     room.parts,
   )
-  const { description: _, ...kept } = before
+  assert.equal(before.timeoutMs, 5000)
+  const { description: _, timeoutMs: __, ...kept } = before
   assert.deepEqual(changed.spec, {
     ...kept,
     name: "n",

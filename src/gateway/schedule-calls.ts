@@ -75,6 +75,11 @@ export async function changedSpec(
   const said: Record<string, unknown> = { ...before, ...news }
   for (const key of ["payload", "delivery", "failureAlert"]) said[key] = laidOver(before[key], news[key])
   for (const [key, value] of Object.entries(patch)) if (value === null) delete said[key]
+  const { payload } = patch
+  if (isObject(payload) && isObject(said["payload"])) {
+    const gone = Object.keys(payload).filter((key) => payload[key] === null)
+    said["payload"] = Object.fromEntries(Object.entries(said["payload"]).filter(([key]) => !gone.includes(key)))
+  }
   // Another session was named, and the one before was the target.
   if (news["sessionKey"] !== undefined && news["sessionTarget"] === undefined) delete said["sessionTarget"]
   if (news["untilMs"] !== undefined || news["until"] !== undefined)

@@ -8,6 +8,7 @@ import { backup } from "./backup.ts"
 import { chat } from "./chat.ts"
 import { completion } from "./completion.ts"
 import { config } from "./config.ts"
+import { cron } from "./cron.ts"
 import { device } from "./device.ts"
 import { doctor } from "./doctor.ts"
 import { gateway } from "./gateway.ts"
@@ -40,6 +41,7 @@ export const groups: readonly CommandGroup[] = [
   agents,
   approvals,
   job,
+  cron,
   workflow,
   plan,
   mcp,
