@@ -4,6 +4,7 @@ import { z } from "zod"
 import { ERROR_TABLE } from "../src/base/errors.ts"
 import { isObject } from "../src/base/json.ts"
 import { connectionMethods } from "../src/gateway/methods/connect.ts"
+import { eventSchema } from "../src/gateway/methods/event-schemas.ts"
 import { events } from "../src/gateway/methods/events.ts"
 import { methods } from "../src/gateway/methods/index.ts"
 
@@ -15,6 +16,9 @@ interface Described {
   params: z.ZodType
   result: z.ZodType
   py?: unknown
+  demands?: unknown
+  nodes?: true
+  limited?: string
 }
 
 type Json = Record<string, unknown>
@@ -37,6 +41,9 @@ function schemaFile(): Json {
     {
       summary: entry.summary,
       scope: entry.scope,
+      ...(entry.demands ? { dynamicScope: true } : {}),
+      ...(entry.nodes ? { nodes: true } : {}),
+      ...(entry.limited ? { limited: entry.limited } : {}),
       ...(entry.aliases ? { aliases: entry.aliases } : {}),
       params: jsonSchema(entry.params, "input"),
       result: jsonSchema(entry.result, "output"),
@@ -46,8 +53,14 @@ function schemaFile(): Json {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Pincer control plane",
     methods: Object.fromEntries(table),
-    events: Object.fromEntries(events.map(({ name, ...rest }) => [name, rest])),
+    events: Object.fromEntries(events.map(({ name, ...rest }) => [name, { ...rest, schema: payloadSchema(name) }])),
   }
+}
+
+function payloadSchema(name: string): Json {
+  const schema = eventSchema(name)
+  if (!schema) throw new TypeError(`The event ${name} has no schema in src/gateway/methods/event-schemas.ts`)
+  return jsonSchema(schema, "output")
 }
 
 const INTRO = `# Control-plane protocol
@@ -143,10 +156,15 @@ function section(entry: Described): string {
   return [
     `### ${entry.name}\n`,
     `${entry.summary}\n`,
-    `Scope: ${entry.scope === null ? "none" : `\`${entry.scope}\``}.${entry.aliases?.length ? ` Also: ${entry.aliases.map((a) => `\`${a}\``).join(", ")}.` : ""}\n`,
+    `Scope: ${entry.scope === null ? "none" : `\`${entry.scope}\``}${entry.demands ? "; some params need more" : ""}.${notes(entry)}${entry.aliases?.length ? ` Also: ${entry.aliases.map((a) => `\`${a}\``).join(", ")}.` : ""}\n`,
     lines.length === 0 ? "No params.\n" : `Params:\n\n${lines.join("\n")}\n`,
     `${entry.py ? "Result; the simple dialect gets its list as a bare array:" : "Result:"}\n\n\`\`\`ts\n${shape(jsonSchema(entry.result, "output"))}\n\`\`\`\n`,
   ].join("\n")
+}
+
+function notes({ limited, nodes }: Described): string {
+  const limit = limited === undefined ? "" : ` Counted against \`gateway.rateLimits.${limited}\`.`
+  return `${nodes ? " Nodes may call it, too." : ""}${limit}`
 }
 
 /** One line for each member of an object schema. */
