@@ -95,30 +95,25 @@ test("a gate is answered once, refused answers leave it, and time closes it", as
     (await books.runs.pending()).map((one) => one.id),
     ["aaaaaaaa", "bbbbbbbb"],
   )
-  await assert.rejects(
-    books.runs.answer("token-aaaaaaaa", "answered", {}, () => {
-      throw new RangeError("wrong person")
-    }),
-    /wrong person/,
-  )
-  const answers = await Promise.allSettled(
-    [1, 2, 3, 4].map((n) => books.runs.answer("aaaaaaaa", "answered", { n }, () => undefined)),
-  )
+  const answer = (id: string, given = {}) =>
+    books.runs.answerAndTake(id, "answered", given, HERE, ["waiting"], () => false)
+  const wrong = () => {
+    throw new RangeError("wrong person")
+  }
+  assert.throws(() => books.runs.answerNow("token-aaaaaaaa", "answered", wrong), /wrong person/)
+  const answers = await Promise.allSettled([1, 2, 3, 4].map((n) => answer("aaaaaaaa", { n })))
   assert.deepEqual(
     answers.map((one) => one.status),
     ["fulfilled", "rejected", "rejected", "rejected"],
   )
-  await assert.rejects(
-    books.runs.answer("zzzzzzzz", "answered", {}, () => undefined),
-    { code: "NOT_FOUND" },
-  )
+  const [first] = answers
+  assert.ok(first?.status === "fulfilled" && "message" in first.value.taken)
+  assert.match(first.value.taken.message, /is running: it cannot go on/)
+  await assert.rejects(answer("zzzzzzzz"), { code: "NOT_FOUND" })
   assert.deepEqual((await books.runs.gateAt("r2", "gate-aaaaaaaa"))?.answer, { n: 1 })
   await books.runs.openGate(fence, gate("cccccccc", 1_500), [])
   now = 1_500
-  await assert.rejects(
-    books.runs.answer("cccccccc", "answered", {}, () => undefined),
-    /expired/,
-  )
+  await assert.rejects(answer("cccccccc"), /expired/)
   assert.deepEqual(
     (await books.runs.expire()).map((one) => one.id),
     ["cccccccc"],

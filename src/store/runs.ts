@@ -54,6 +54,7 @@ export class RunTable {
   readonly #openGate
   readonly #setGate
   readonly #waiting
+  readonly #over
   readonly #gatesOf
   readonly #dropGate
   readonly #dropGatesBelow
@@ -92,6 +93,7 @@ export class RunTable {
     )
     this.#setGate = db.statement("UPDATE gates SET status=?,answer=?,answered_at=? WHERE id=? AND status='waiting'")
     this.#waiting = db.statement("SELECT * FROM gates WHERE status='waiting' ORDER BY created_at LIMIT ?")
+    this.#over = db.statement("SELECT * FROM gates WHERE status='waiting' AND expires_at<=? LIMIT 10000")
     this.#gatesOf = db.statement("SELECT * FROM gates WHERE run_id=? ORDER BY created_at")
     this.#dropGate = db.statement("DELETE FROM gates WHERE run_id=? AND path=?")
     this.#dropGatesBelow = db.statement("DELETE FROM gates WHERE run_id=?1 AND substr(path,1,length(?2))=?2")
@@ -134,21 +136,22 @@ export class RunTable {
     from: readonly RunStatus[],
     isAlive: (holder: Holder) => boolean,
   ): Promise<RunFence> {
-    return this.#db.write(() => {
-      const run = this.#require(runId)
-      const { status } = run.record
-      if (status === "running" && run.holder && isAlive(run.holder))
-        throw new PincerError(
-          "CONFLICT",
-          `Run ${runId} is running in process ${run.holder.pid}: wait for it, or cancel it`,
-        )
-      if (!from.includes(status))
-        throw new PincerError("CONFLICT", `Run ${runId} is ${status}: it cannot go on from there`)
-      const epoch = int(this.#take.get(JSON.stringify(holder), runId)!, "attempt")
-      const fence = { runId, epoch }
-      this.#appendNow(fence, [{ type: "run.started", title: run.record.title, attempt: epoch }])
-      return fence
-    })
+    return this.#db.write(() => this.#takeNow(runId, holder, from, isAlive))
+  }
+
+  #takeNow(runId: string, holder: Holder, from: readonly RunStatus[], isAlive: (holder: Holder) => boolean): RunFence {
+    const row = this.#byId.get(runId)
+    if (!row) throw unknownRun(runId)
+    const status = text(row, "status") as RunStatus
+    const held = row["holder"] === null ? null : json<Holder>(row, "holder")
+    if (status === "running" && held && isAlive(held))
+      throw new PincerError("CONFLICT", `Run ${runId} is running in process ${held.pid}: wait for it, or cancel it`)
+    if (!from.includes(status))
+      throw new PincerError("CONFLICT", `Run ${runId} is ${status}: it cannot go on from there`)
+    const epoch = int(this.#take.get(JSON.stringify(holder), runId)!, "attempt")
+    const fence = { runId, epoch }
+    this.#appendNow(fence, [{ type: "run.started", title: text(row, "title"), attempt: epoch }])
+    return fence
   }
 
   append(fence: RunFence, facts: readonly RunFact[]): Promise<RunEvent[]> {
@@ -306,24 +309,29 @@ export class RunTable {
   }
 
   /**
-   * The one answer of a gate, by its id or token. `check` may refuse by throwing: the gate then waits on.
-   * Throws NOT_FOUND for an unknown one, CONFLICT for one that was answered or has expired.
+   * The one answer of a gate, by its id or token, and in the same commit another attempt of its run. When the run cannot be taken the answer counts
+   * all the same, and `taken` says why. Throws NOT_FOUND for an unknown gate, CONFLICT for one that was answered or has expired.
    */
-  answer(
+  answerAndTake(
     idOrToken: string,
     status: "answered" | "canceled",
     answer: Record<string, unknown>,
-    check: (gate: GateRow) => void,
-  ): Promise<GateRow> {
-    return this.#db.write(() =>
-      this.answerNow(idOrToken, status, (gate) => {
-        check(gate)
-        return answer
-      }),
-    )
+    holder: Holder,
+    from: readonly RunStatus[],
+    isAlive: (holder: Holder) => boolean,
+  ): Promise<{ gate: GateRow; taken: RunFence | PincerError }> {
+    return this.#db.write(() => {
+      const gate = this.answerNow(idOrToken, status, () => answer)
+      try {
+        return { gate, taken: this.#takeNow(gate.runId, holder, from, isAlive) }
+      } catch (error) {
+        if (error instanceof PincerError) return { gate, taken: error }
+        throw error
+      }
+    })
   }
 
-  /** The same within a write that somebody else began. `answer` may refuse by throwing. */
+  /** The answer alone, within a write that somebody else began. `answer` may refuse by throwing. */
   answerNow(
     idOrToken: string,
     status: "answered" | "canceled",
@@ -341,13 +349,11 @@ export class RunTable {
   }
 
   /** Gates whose time is over; each is told once. */
-  expire(): Promise<GateRow[]> {
+  async expire(): Promise<GateRow[]> {
+    if (!this.#over.get(this.#clock.now())) return []
     return this.#db.write(() => {
       const now = this.#clock.now()
-      const over = this.#waiting
-        .all(10_000)
-        .map(decodeGate)
-        .filter((gate) => gate.expiresAt !== null && now >= gate.expiresAt)
+      const over = this.#over.all(now).map(decodeGate)
       for (const gate of over) this.#setGate.run("expired", "{}", now, gate.id)
       return over.map((gate) => ({ ...gate, status: "expired", answeredAt: now }) as const)
     })
@@ -439,12 +445,6 @@ export class RunTable {
     })
   }
 
-  #require(runId: string): StoredRun {
-    const row = this.#byId.get(runId)
-    if (!row) throw new PincerError("NOT_FOUND", `Unknown run "${runId}": run "pincer workflow list --runs"`)
-    return this.#decode(row)
-  }
-
   #decode(row: Row): StoredRun {
     const runId = text(row, "id")
     return {
@@ -478,4 +478,8 @@ export class RunTable {
     if (!row || row["attempt"] !== fence.epoch || row["status"] !== "running")
       throw new RunFenced(`Run ${fence.runId} has moved on from attempt ${fence.epoch}`)
   }
+}
+
+function unknownRun(runId: string): PincerError {
+  return new PincerError("NOT_FOUND", `Unknown run "${runId}": run "pincer workflow list --runs"`)
 }

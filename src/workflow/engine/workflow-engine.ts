@@ -86,8 +86,8 @@ export class WorkflowEngine implements Engine {
   async answer(tokenOrId: string, reply: GateReply, how: GoOn): Promise<Envelope> {
     const isId = /^[0-9a-f]{8}$/.test(tokenOrId)
     if (!isId) checkToken(tokenOrId)
-    await this.#expire()
-    const { runs } = this.#ports
+    const { runs, holder, isAlive } = this.#ports
+    await runs.expire()
     const found = await runs.gate(tokenOrId)
     const unknown = `Resume state not found for "${tokenOrId.slice(0, 40)}": run "pincer workflow pending" for what waits`
     // Whoever types an id may have mistyped it; a token is copied.
@@ -99,9 +99,12 @@ export class WorkflowEngine implements Engine {
         `Resume state not found: this gate was ${found.status === "answered" ? "answered before" : found.status}`,
       )
     const answer = reply.type === "cancel" ? { ...reply } : { ...answerOf(found, reply) }
-    await runs.answer(tokenOrId, reply.type === "cancel" ? "canceled" : "answered", answer, () => undefined)
+    const status = reply.type === "cancel" ? "canceled" : "answered"
+    const { taken } = await runs.answerAndTake(tokenOrId, status, answer, holder, ["waiting", "uncertain"], isAlive)
     this.#ports.checkpoint("gate.answered")
-    return this.#goOn(found.runId, ["waiting", "uncertain"], how)
+    if (taken instanceof PincerError) throw taken
+    await this.#tellBegin(taken)
+    return this.#attempt(taken, how)
   }
 
   resume(runId: string, how: GoOn): Promise<Envelope> {
@@ -138,8 +141,8 @@ export class WorkflowEngine implements Engine {
   }
 
   async #goOn(runId: string, from: readonly RunStatus[], how: GoOn, forget?: string): Promise<Envelope> {
-    await this.#expire()
     const { runs, holder, isAlive } = this.#ports
+    await runs.expire()
     const fence = await runs.take(runId, holder, from, isAlive)
     if (from.includes("failed")) await this.#forgetEnd(fence, forget)
     await this.#tellBegin(fence)
@@ -160,10 +163,6 @@ export class WorkflowEngine implements Engine {
     const last = [...(definition?.finally ?? []), ...(definition?.onFailure ?? [])].map(({ id }) => id)
     const again = from === undefined ? { whole: [], own: [] } : againFrom(definition?.steps ?? [], from)
     await runs.forgetFrom(fence, [...last, ...again.whole], again.own)
-  }
-
-  async #expire(): Promise<void> {
-    await this.#ports.runs.expire()
   }
 
   async #attempt(fence: RunFence, how: GoOn): Promise<Envelope> {
@@ -374,6 +373,8 @@ export class WorkflowEngine implements Engine {
     const { clock, runs } = this.#ports
     let cancel = clock.after(LOOK_MS, look)
     function look() {
+      // It is being stopped: nothing is to be learned from the store any more, which may be closed.
+      if (own.signal.aborted) return
       if (!runs.holds(fence)) own.abort(new RunStopped("lost", "Another process has taken the run over, or ended it"))
       else cancel = clock.after(LOOK_MS, look)
     }
