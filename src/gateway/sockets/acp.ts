@@ -13,11 +13,9 @@ import { mayHear } from "../methods/events.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
 import { joinDevice, type RpcGuest } from "./device-guest.ts"
-import { MAX_BUFFERED_BYTES, SOFT_LIMIT } from "./outbox.ts"
+import { PacedSocket, PING_MS } from "./paced-socket.ts"
 
 const MAX_CONNECTIONS = 500
-const PING_MS = 54_000
-const RELIEF_MS = 50
 
 type Listener = (frame: { payload?: unknown }) => void
 
@@ -77,18 +75,16 @@ export function newConnectionId(): string {
 
 class AcpConnection {
   readonly #door: AcpDoor
-  readonly #socket: WebSocket
+  readonly #socket: PacedSocket
   readonly #caller: Caller
   readonly #controller = new AbortController()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #bridge: Bridge
   readonly #leaveDevice: () => void
-  #alive = true
-  #gone = false
 
   constructor(door: AcpDoor, socket: WebSocket, request: IncomingMessage, guest: RpcGuest, connId: string) {
     this.#door = door
-    this.#socket = socket
+    this.#socket = new PacedSocket(socket, door.parts.clock)
     this.#caller = {
       connId,
       dialect: "claw",
@@ -107,20 +103,13 @@ class AcpConnection {
     this.#bridge = new Bridge({
       gateway: this.#port(),
       settings: { version: door.version, provenance: "off", offerV2: true },
-      send: (text) => this.#send(text),
+      send: (text) => this.#socket.send(text),
       after: clock.after.bind(clock),
       now: () => clock.now(),
       log: log.child({ connId, door: "acp" }),
     })
     this.#leaveDevice = joinDevice(guest, this.#caller, door.parts, (code, reason) => this.drop(code, reason))
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary))
-    socket.on("pong", () => {
-      this.#alive = true
-    })
-    socket.on("ping", (data) => {
-      this.#alive = true
-      if (socket.bufferedAmount < SOFT_LIMIT) socket.pong(data)
-    })
     socket.on("close", () => this.#onClose())
     socket.on("error", (error) => log.debug({ connId, reason: error.message }, "A socket failed"))
   }
@@ -130,14 +119,11 @@ class AcpConnection {
   }
 
   drop(code: number, reason: string): void {
-    this.#socket.close(code, reason)
-    this.#door.parts.clock.after(1_000, () => this.#socket.terminate())
+    this.#socket.drop(code, reason)
   }
 
   checkLife(): void {
-    if (!this.#alive) this.#socket.terminate()
-    this.#alive = false
-    this.#socket.ping()
+    this.#socket.checkLife()
   }
 
   deliver(event: string, text: string): void {
@@ -164,8 +150,8 @@ class AcpConnection {
           accept: () => undefined,
           follow: () => undefined,
           emit: (event, payload) => {
-            if (!this.#gone) this.deliver(event, payload)
-            return this.#socket.bufferedAmount > SOFT_LIMIT ? this.#relief() : undefined
+            if (!this.#socket.gone) this.deliver(event, payload)
+            return this.#socket.relief()
           },
         }
         const result = await dispatch(methods, method, params ?? {}, context, parts.config.gateway.strict)
@@ -175,27 +161,12 @@ class AcpConnection {
     }
   }
 
-  async #relief(): Promise<void> {
-    while (!this.#gone && this.#socket.bufferedAmount > SOFT_LIMIT) await this.#door.parts.clock.sleep(RELIEF_MS)
-  }
-
-  #send(text: string): void {
-    const socket = this.#socket
-    if (socket.readyState !== socket.OPEN) return
-    if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
-      socket.close(1008, "slow consumer")
-      socket.terminate()
-    } else socket.send(text)
-  }
-
   #onMessage(data: RawData, isBinary: boolean): void {
-    this.#alive = true
     // Binary frames are no part of ACP: what cannot be read is answered so.
     this.#bridge.receive(isBinary ? "" : String(data))
   }
 
   #onClose(): void {
-    this.#gone = true
     this.#leaveDevice()
     this.#bridge
       .end()

@@ -15,16 +15,14 @@ import { answered, failed, type RpcAnswer, type RpcCall, readFrame, rpcError } f
 import type { SessionNotice } from "../rpc/notices.ts"
 import { sessionId, summaryOf } from "../rpc/session-view.ts"
 import { joinDevice, type RpcGuest } from "./device-guest.ts"
-import { MAX_BUFFERED_BYTES, SOFT_LIMIT } from "./outbox.ts"
+import { PacedSocket, PING_MS } from "./paced-socket.ts"
 
 /** Connections of this door (IM-WS-05). */
 const MAX_CONNECTIONS = 1_000
-const PING_MS = 54_000
 /** Calls of one connection that may wait or run. */
 const MAX_IN_FLIGHT = 256
 /** Sessions in the snapshot that a new connection gets. */
 const SNAPSHOT = 500
-const RELIEF_MS = 50
 /** Calls that wait for an agent: they hold up nobody. */
 const LONG: ReadonlySet<string> = new Set([
   "ask",
@@ -117,14 +115,13 @@ export class RpcDoor {
 class RpcConnection {
   readonly #door: RpcDoor
   readonly #socket: WebSocket
+  readonly #paced: PacedSocket
   readonly #caller: Caller
   readonly #controller = new AbortController()
   readonly #handOver: (first: RawData) => void
   #fresh = true
-  #gone = false
   #line: Promise<void> = Promise.resolve()
   #inFlight = 0
-  #alive = true
   readonly #leaveDevice: () => void
 
   constructor(
@@ -136,6 +133,7 @@ class RpcConnection {
   ) {
     this.#door = door
     this.#socket = socket
+    this.#paced = new PacedSocket(socket, door.parts.clock)
     this.#handOver = handOver
     const connId = randomUUID()
     this.#caller = {
@@ -156,13 +154,6 @@ class RpcConnection {
     }
     this.#leaveDevice = joinDevice(guest, this.#caller, door.parts, (code, reason) => this.drop(code, reason))
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary))
-    socket.on("pong", () => {
-      this.#alive = true
-    })
-    socket.on("ping", (data) => {
-      this.#alive = true
-      if (socket.bufferedAmount < SOFT_LIMIT) socket.pong(data)
-    })
     socket.on("close", () => this.#onClose())
     socket.on("error", (error) => door.parts.log.debug({ connId, reason: error.message }, "A socket failed"))
   }
@@ -178,44 +169,26 @@ class RpcConnection {
   }
 
   drop(code: number, reason: string): void {
-    this.#socket.close(code, reason)
-    this.#door.parts.clock.after(1_000, () => this.#socket.terminate())
+    this.#paced.drop(code, reason)
   }
 
   checkLife(): void {
-    if (!this.#alive) this.#socket.terminate()
-    this.#alive = false
-    this.#socket.ping()
+    this.#paced.checkLife()
   }
 
   notify(method: string, params: string): Promise<void> | undefined {
     if (!mayHear(this.#caller, method)) return undefined
-    this.#send(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${params}}`)
-    return this.#socket.bufferedAmount > SOFT_LIMIT ? this.#relief() : undefined
-  }
-
-  async #relief(): Promise<void> {
-    while (!this.#gone && this.#socket.bufferedAmount > SOFT_LIMIT) await this.#door.parts.clock.sleep(RELIEF_MS)
-  }
-
-  #send(text: string): void {
-    const socket = this.#socket
-    if (socket.readyState !== socket.OPEN) return
-    if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
-      socket.close(1008, "slow consumer")
-      socket.terminate()
-    } else socket.send(text)
+    this.#paced.send(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${params}}`)
+    return this.#paced.relief()
   }
 
   #onClose(): void {
-    this.#gone = true
     this.#leaveDevice()
     this.#controller.abort()
     for (const stop of this.#caller.subscriptions?.values() ?? []) stop()
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
-    this.#alive = true
     const text = isBinary ? "" : String(data)
     if (this.#fresh && /^\s*\{\s*"type"\s*:\s*"req"/.test(text.slice(0, 200))) {
       this.#socket.removeAllListeners()
@@ -240,8 +213,8 @@ class RpcConnection {
 
   #reply(answers: readonly (RpcAnswer | string)[], batch: boolean): void {
     const texts = answers.map((answer) => (typeof answer === "string" ? answer : JSON.stringify(answer)))
-    if (batch && texts.length > 0) this.#send(`[${texts.join(",")}]`)
-    else for (const text of texts) this.#send(text)
+    if (batch && texts.length > 0) this.#paced.send(`[${texts.join(",")}]`)
+    else for (const text of texts) this.#paced.send(text)
   }
 
   #inOrder(call: RpcCall): Promise<RpcAnswer | string | undefined> {
