@@ -150,3 +150,21 @@ test("a file of 2,000 lines is loaded while answers go on: no frame is lost or d
   )
   assert.equal(Object.keys(house.parts.config.models.prices).length, 500)
 })
+
+test("all but a few places count without a restart; docs/configuration.md names those few", async (t) => {
+  const { house } = await open(t)
+  const { uiHints } = await import("../src/config/schema-view.ts")
+  const paths = Object.keys(uiHints())
+  const leaves = paths.filter((path) => !paths.some((other) => other.startsWith(`${path}.`)))
+  const restart = leaves.filter((path) => !house.parts.live.isLive(path))
+  const page = readFileSync(new URL("../docs/configuration.md", import.meta.url), "utf8")
+  const named = page.slice(page.indexOf("## What needs a restart"), page.indexOf("## What cannot be used"))
+  for (const path of restart) {
+    const parts = path.split(".")
+    const known = parts.some((_, i) => named.includes(`\`${parts.slice(0, i + 1).join(".")}\``))
+    assert.ok(known, `${path} needs a restart, and docs/configuration.md does not say so`)
+  }
+  assert.ok(restart.includes("gateway.port"))
+  for (const path of ["agents.defaults.model", "providers.*.apiKey", "tools.mcpServers.*.command", "cron.enabled"])
+    assert.ok(!restart.includes(path), path)
+})

@@ -29,6 +29,7 @@ const READ_AT_USE = [
   "gateway.maxPending",
   "gateway.maxConnections",
   "backup",
+  "mcpServe",
   "update",
   "policy",
   "sessions",
