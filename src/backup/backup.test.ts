@@ -69,6 +69,7 @@ function makeHome(): string {
     writeFileSync(join(home, path), text, { mode: 0o600 })
   }
   chmodSync(join(home, "workspace/run.sh"), 0o700)
+  mkdirSync(join(home, "workspace/empty"))
   symlinkSync("notes/读我.md", join(home, "workspace/link"))
   symlinkSync("/etc/passwd", join(home, "workspace/out"))
   return home
@@ -125,6 +126,7 @@ test("a backup holds everything that is kept, lists it with its hash, and is rea
   ])
   assert.deepEqual(manifest.links, [{ path: "workspace/link", target: "notes/读我.md" }])
   assert.deepEqual(manifest.left, [{ path: "workspace/out", reason: "a link that leads elsewhere" }])
+  assert.deepEqual(manifest.folders, ["workspace/empty"])
   assert.equal(manifest.schema, SCHEMA)
   assert.equal(statSync(path).mode & 0o777, 0o600)
   assert.deepEqual(readdirSync(join(home, "backups")), ["pincer-backup-20261121-090807.tar.gz"])
@@ -156,6 +158,7 @@ test("a restore gives back all of it, keeps what was there aside, and can itself
   assert.deepEqual(missing, [])
   assert.equal(statSync(join(home, "workspace/run.sh")).mode & 0o777, 0o700)
   assert.equal(readFileSync(join(home, "workspace/link"), "utf8"), "你好")
+  assert.deepEqual(readdirSync(join(home, "workspace/empty")), [])
   assert.equal(readFileSync(join(aside, "later.json"), "utf8"), "made later")
   assert.equal(existsSync(join(home, "restore.json")), false)
   assert.deepEqual(

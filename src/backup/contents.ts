@@ -15,6 +15,8 @@ export interface Content {
 export interface Contents {
   files: Content[]
   links: BackupLink[]
+  /** Those with nothing in them. */
+  folders: string[]
   left: Manifest["left"]
 }
 
@@ -48,7 +50,7 @@ export function kindOf(top: string): Kind {
 
 /** All that a backup of this home may hold, besides database and configuration. `skip`: absolute paths to leave out. */
 export async function contentsOf(home: string, skip: readonly string[]): Promise<Contents> {
-  const found: Contents = { files: [], links: [], left: [] }
+  const found: Contents = { files: [], links: [], folders: [], left: [] }
   for (const name of await readdir(home)) {
     if (!isKept(name) || isDatabase(name) || name === CONFIG) continue
     await walk(home, name, skip, found)
@@ -64,9 +66,11 @@ async function walk(home: string, path: string, skip: readonly string[], found: 
   if (!stat) return
   if (stat.isFile()) found.files.push({ path, kind: kindOf(topOf(path)), mode: stat.mode & 0o777 })
   else if (stat.isSymbolicLink()) await addLink(absolute, path, found)
-  else if (stat.isDirectory())
-    for (const name of await readdir(absolute)) await walk(home, `${path}/${name}`, skip, found)
-  else found.left.push({ path, reason: "neither a file nor a folder" })
+  else if (stat.isDirectory()) {
+    const names = await readdir(absolute)
+    if (names.length === 0) found.folders.push(path)
+    for (const name of names) await walk(home, `${path}/${name}`, skip, found)
+  } else found.left.push({ path, reason: "neither a file nor a folder" })
 }
 
 async function addLink(absolute: string, path: string, found: Contents): Promise<void> {

@@ -13,7 +13,7 @@ import { readConfigFile } from "../config/load.ts"
 import { redactText } from "../config/redact.ts"
 import { reason } from "../config/regular-file.ts"
 import { snapshotDatabase } from "../store/snapshot.ts"
-import { CONFIG, contentsOf, DATABASE } from "./contents.ts"
+import { CONFIG, contentsOf, DATABASE, type Kind, kindOf, topOf } from "./contents.ts"
 import { digestOf } from "./digest.ts"
 import { type BackupFile, MANIFEST, type Manifest } from "./manifest.ts"
 import { checkPassphrase, sealing } from "./seal.ts"
@@ -96,8 +96,13 @@ async function exists(path: string): Promise<boolean> {
 async function stage(options: CreateOptions, staging: string): Promise<Manifest> {
   const { home, folder, now, pincer, secrets, workspace } = options
   if (!(await exists(home))) throw nothing(home)
-  const { files, links, left } = await contentsOf(home, [folder, staging, ...(options.output ? [options.output] : [])])
-  const wanted = files.filter(({ kind }) => (kind === "secret" ? secrets : kind === "workspace" ? workspace : true))
+  const { files, folders, links, left } = await contentsOf(home, [
+    folder,
+    staging,
+    ...(options.output ? [options.output] : []),
+  ])
+  const isWanted = (kind: Kind) => (kind === "secret" ? secrets : kind === "workspace" ? workspace : true)
+  const wanted = files.filter(({ kind }) => isWanted(kind))
   await checkRoom(home, wanted, staging)
   const described: BackupFile[] = []
   for (const { path, mode } of wanted) {
@@ -119,7 +124,8 @@ async function stage(options: CreateOptions, staging: string): Promise<Manifest>
     secrets,
     workspace,
     files: described,
-    links: workspace ? links : links.filter(({ path }) => !path.startsWith("workspace")),
+    links: links.filter(({ path }) => isWanted(kindOf(topOf(path)))),
+    folders: folders.filter((path) => isWanted(kindOf(topOf(path)))),
     left,
   }
 }

@@ -37,6 +37,8 @@ export interface Manifest {
   workspace: boolean
   files: BackupFile[]
   links: BackupLink[]
+  /** Folders with nothing in them. */
+  folders: string[]
   /** What was there and is not in it, with the reason. */
   left: { path: string; reason: string }[]
 }
@@ -48,11 +50,13 @@ export function parseManifest(text: string, file: string): Manifest {
   if (!isObject(value) || value["format"] !== "pincer-backup") throw wrong(`${MANIFEST} does not say so`)
   if (value["version"] !== 1)
     throw new PincerError("INVALID_PARAMS", `${file} was written by a newer Pincer: install that one to read it`)
-  const { createdAt, pincer, node, home, schema, secrets, workspace, files, links, left } = value
+  const { createdAt, pincer, node, home, schema, secrets, workspace, files, links, folders, left } = value
   if (![createdAt, pincer, node, home].every((one) => typeof one === "string")) throw wrong("its manifest is damaged")
   if (schema !== null && typeof schema !== "number") throw wrong("its manifest is damaged")
   if (!Array.isArray(files) || !Array.isArray(links)) throw wrong("its manifest lists no files")
   if (!files.every(isFile) || !links.every(isLink)) throw wrong("its manifest names a path that leads out of the home")
+  const empty = Array.isArray(folders) ? folders : []
+  if (!empty.every(isInside)) throw wrong("its manifest names a path that leads out of the home")
   return {
     format: "pincer-backup",
     version: 1,
@@ -65,6 +69,7 @@ export function parseManifest(text: string, file: string): Manifest {
     workspace: workspace === true,
     files,
     links,
+    folders: empty,
     left: Array.isArray(left) ? left.filter(isLeft) : [],
   }
 }

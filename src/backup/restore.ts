@@ -137,12 +137,15 @@ async function stageArchive({ from, passphrase, config }: RestoreOptions, scratc
       details: { problems: problems.slice(0, 100) },
     })
   await mkdir(home, { recursive: true, mode: 0o700 })
+  for (const path of manifest.folders) await mkdir(join(home, path), { recursive: true, mode: 0o700 })
   for (const { path, target } of manifest.links) {
     await mkdir(dirname(join(home, path)), { recursive: true, mode: 0o700 })
     await symlink(target, join(home, path))
   }
   const missing = manifest.secrets ? [] : await unmask(join(home, CONFIG), config)
-  const inBackup = new Set([...manifest.files, ...manifest.links].map(({ path }) => topOf(path)))
+  const inBackup = new Set(
+    [...[...manifest.files, ...manifest.links].map(({ path }) => path), ...manifest.folders].map(topOf),
+  )
   const replaces = (name: string) => {
     if (inBackup.has(name)) return true
     if (isDatabase(name)) return manifest.schema !== null

@@ -301,7 +301,6 @@ export async function pruneBackupFiles(
 ): Promise<void> {
   const place = placeOf(cli, room)
   const keep = flags.keep === undefined ? place.keep : countOf(flags.keep, "--keep")
-  if (keep < 1) throw new PincerError("INVALID_PARAMS", '--keep: "0" would leave no backup: use 1 or more')
   const gone = await room.pruneBackups(place.folder, keep, flags.dryRun === true)
   if (flags.json)
     cli.out.json({ removed: gone.map(({ path }) => path), count: gone.length, dryRun: flags.dryRun === true })

@@ -18,9 +18,8 @@ export async function passphraseOf(
   const variable = envValue(cli.env, PASSPHRASE_VARIABLE)
   if (variable !== undefined) return variable
   if (!cli.interactive) return undefined
-  const first = await typed(cli, "Passphrase: ")
-  if (twice && (await typed(cli, "Again: ")) !== first)
-    throw new PincerError("INVALID_PARAMS", "The two passphrases differ: try again")
+  const [first, again] = await typed(cli, twice ? ["Passphrase: ", "Again: "] : ["Passphrase: "])
+  if (twice && again !== first) throw new PincerError("INVALID_PARAMS", "The two passphrases differ: try again")
   return first
 }
 
@@ -35,15 +34,22 @@ function fromFile(path: string): string {
   }
 }
 
-function typed(cli: Cli, prompt: string): Promise<string> {
-  cli.err.write(prompt)
+/** One answer to each prompt. The terminal is silent from before the first prompt until after the last answer. */
+function typed(cli: Cli, prompts: readonly string[]): Promise<string[]> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  const answers: string[] = []
+  cli.err.write(prompts[0] ?? "")
   return new Promise((resolve, reject) => {
-    lines.once("line", (line) => {
+    lines.on("line", (line) => {
       cli.err.line()
+      answers.push(line)
+      if (answers.length < prompts.length) {
+        cli.err.write(prompts[answers.length] ?? "")
+        return
+      }
+      resolve(answers)
       lines.close()
-      resolve(line)
     })
     lines.once("SIGINT", () => lines.close())
     lines.once("close", () => reject(new PincerError("ABORTED", "No passphrase was typed")))
