@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
+import { tokenHash } from "../src/gateway/auth.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { giveAway } from "./fakes/sandbox-room.ts"
 import { type House, NO_SANDBOX, startHouse, TEST_TOKEN } from "./house.ts"
@@ -59,7 +60,7 @@ function textOf(result: Any): string {
 }
 
 test("the official client talks to an agent over HTTP, with progress, and reads conversations", async (t) => {
-  const { house } = await open(t)
+  const { fake, house } = await open(t)
   const { client, transport } = await connect(t, house)
   assert.equal(client.getServerVersion()?.name, "pincer")
   const { tools } = await client.listTools()
@@ -68,9 +69,16 @@ test("the official client talks to an agent over HTTP, with progress, and reads 
     ["sessions_list", "session_read", "message_send", "run_wait", "run_stop"],
   )
   const progress: unknown[] = []
+  const heard = Promise.withResolvers<void>()
+  fake.script({ text: "Hello from the fake model.", gate: heard.promise })
   const said: Any = await client.callTool(
     { name: "message_send", arguments: { message: "你好" } },
-    { onprogress: (step) => progress.push(step.message) },
+    {
+      onprogress({ message }) {
+        progress.push(message)
+        heard.resolve()
+      },
+    },
   )
   assert.equal(textOf(said), "Hello from the fake model.")
   assert.equal(progress[0], "Hello")
@@ -185,8 +193,27 @@ test("nobody comes in without the token, with a foreign Origin, or through anoth
   assert.match(await refused.text(), /mcpServe.enabled/)
 })
 
-test("pincer mcp serve: the official client over standard input and output; its end leaves nothing", async (t) => {
+test("a device comes in with its own rights: it reads, may not send, and finds no session of another", async (t) => {
   const { house } = await open(t)
+  const scopes = ["operator.read"] as const
+  const device = { deviceId: "reader", publicKey: "x", clientId: "phone", role: "operator", scopes: [...scopes] }
+  await house.parts.store.devices.admit(device, "operator")
+  await house.parts.store.devices.setToken("reader", "operator", tokenHash("readers-token"), [...scopes])
+  const { client } = await connect(t, house, "readers-token")
+  const call = (name: string, args: Record<string, unknown>): Promise<Any> => client.callTool({ name, arguments: args })
+  assert.equal((await call("sessions_list", {})).isError, undefined)
+  assert.match(textOf(await call("message_send", { message: "x" })), /PERMISSION_DENIED: missing scope: operator.write/)
+  assert.match(textOf(await call("run_stop", {})), /PERMISSION_DENIED/)
+  const opened = await post(house, HELLO)
+  const id = opened.headers.get("mcp-session-id") ?? ""
+  await opened.text()
+  const list = { jsonrpc: "2.0", id: 2, method: "tools/list" }
+  const stolen = { authorization: "Bearer readers-token", "mcp-session-id": id }
+  assert.equal((await post(house, list, stolen)).status, 404)
+})
+
+test("pincer mcp serve: the official client over standard input and output; its end leaves nothing", async (t) => {
+  const { fake, house } = await open(t)
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [join(root, "src/cli/main.ts"), "mcp", "serve", "--server", house.wsUrl, "--token", TEST_TOKEN],
@@ -194,14 +221,22 @@ test("pincer mcp serve: the official client over standard input and output; its 
     stderr: "pipe",
   })
   const client = new Client({ name: "desktop", version: "1" })
+  t.after(() => client.close())
   await client.connect(transport)
   const steps: unknown[] = []
+  const told = Promise.withResolvers<void>()
+  fake.script({ text: "Hello from the fake model.", gate: told.promise })
   const said: Any = await client.callTool(
     { name: "message_send", arguments: { message: "hello" } },
-    { onprogress: ({ message }) => steps.push(message) },
+    {
+      onprogress({ message }) {
+        steps.push(message)
+        told.resolve()
+      },
+    },
   )
   assert.equal(textOf(said), "Hello from the fake model.")
-  assert.ok(steps.length > 0)
+  assert.equal(steps[0], "Hello")
   assert.equal((await client.listTools()).tools.length, 5)
   await client.close()
 })

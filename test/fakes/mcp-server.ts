@@ -17,6 +17,7 @@ const echo = {
 let tools: unknown[] = listOf(manner)
 let waiting: number | undefined
 let later: number | undefined
+let samples = 0
 
 function listOf(how: string): unknown[] {
   const { inputSchema } = echo
@@ -93,6 +94,10 @@ function call(id: number, name: string, args: { text: string }): void {
       waiting = id
       sample()
       break
+    case "samples-on":
+      waiting = id
+      sample()
+      break
     case "asks-second":
       if (waiting === undefined) waiting = id
       else {
@@ -133,6 +138,14 @@ interface Message {
 }
 
 function take({ error, id = 0, method, params, result }: Message): void {
+  // It wants one more answer until it is refused.
+  if (method === undefined && manner === "samples-on") {
+    if (result) {
+      samples += 1
+      sample()
+    } else text(waiting ?? 0, `${samples} answers, then: ${error?.message}`)
+    return
+  }
   if (method === undefined && later !== undefined) text(later, JSON.stringify(result ?? error))
   if (method === undefined && waiting !== undefined) text(waiting, JSON.stringify(result ?? error))
   switch (method) {

@@ -231,6 +231,11 @@ test("a wish for a model's answer is refused unless the owner offers it, and cou
   })
   const answer = words(await (await toolOf(offered, "mcp:one:turn")).run({ text: "" }, context()))
   assert.match(answer, /"text":"4"/)
+  const greedy = house([settings("one", { manner: "samples-on" })], {
+    sample: async () => ({ text: "4", model: "m", stopReason: "endTurn" }),
+  })
+  const much = words(await (await toolOf(greedy, "mcp:one:turn")).run({ text: "" }, context()))
+  assert.match(much, /^10 answers, then: .*only a few times/)
   assert.deepEqual(wishes, [[[{ type: "text", text: "What is 2 + 2?" }], 9_000, "agent:main:a"]])
 })
 
