@@ -27,7 +27,6 @@ export interface Decider {
   readonly scopes: readonly string[]
   readonly deviceId?: string
   readonly connId: string
-  readonly signal: AbortSignal
   /** For people and the audit. */
   readonly who: string
 }
@@ -280,7 +279,7 @@ function described({ role, scopes }: { role: string; scopes: readonly string[] }
 }
 
 function stillThere(decider: Decider): void {
-  if (decider.signal.aborted || !grants(decider.scopes, "operator.pairing"))
+  if (!grants(decider.scopes, "operator.pairing"))
     throw new PincerError("PERMISSION_DENIED", "missing scope: operator.pairing", {
       details: { code: "MISSING_SCOPE", missingScope: "operator.pairing", requiredScopes: ["operator.pairing"] },
     })

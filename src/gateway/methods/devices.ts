@@ -17,7 +17,6 @@ export function deciderOf(caller: Caller): Decider {
     },
     ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),
     connId: caller.connId,
-    signal: caller.signal,
     who: person(caller),
   }
 }
