@@ -5,7 +5,7 @@ import { isObject } from "../base/json.ts"
 import type { Cli } from "./cli.ts"
 import { type Reach, reachGateway } from "./connect.ts"
 import { type AddFlags, cleared, ruleOf, saidBy } from "./cron-words.ts"
-import { inertLine } from "./inert.ts"
+import { inert, inertLine } from "./inert.ts"
 import { countOf } from "./sessions.ts"
 import { duration } from "./status.ts"
 
@@ -259,7 +259,7 @@ export async function runSchedule(
     }
     throw new PincerError("CONFLICT", `Nothing was started: ${why[ran.reason as keyof typeof why] ?? ran.reason}`)
   }
-  if (!flags.json) cli.out.line(flags.wait ? inertLine(ran.summary ?? ran.state) : ran.runId)
+  if (!flags.json) cli.out.line(flags.wait ? inert(ran.summary ?? ran.state) : ran.runId)
   if (flags.wait && !ran.ok)
     throw new PincerError(
       "CONFLICT",

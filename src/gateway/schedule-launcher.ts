@@ -19,7 +19,7 @@ export interface LauncherParts {
   outlets: Outlets
 }
 
-const SUMMARY_CHARS = 4_000
+const SUMMARY_CHARS = 16_000
 /** The one step of a run that is a command: no name that its line could refer to. */
 const COMMAND_STEP = "scheduled-command"
 

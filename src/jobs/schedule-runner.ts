@@ -2,15 +2,8 @@
 // written before the next; every step can be done again from the top after a crash, because whatever a tick starts bears a name
 // that follows from it. Ticks of one schedule are worked off one after another.
 import { PincerError } from "../base/errors.ts"
-import { excerpt } from "../base/text.ts"
-import type {
-  ScheduleOutlet,
-  ScheduleRecord,
-  ScheduleSpec,
-  TickReason,
-  TickRecord,
-  TickState,
-} from "../protocol/schedule.ts"
+import { cut } from "../base/text.ts"
+import type { ScheduleRecord, TickReason, TickRecord } from "../protocol/schedule.ts"
 import type { OpenTick, TickEnd } from "../store/ticks.ts"
 import {
   type AttemptOutcome,
@@ -22,13 +15,13 @@ import {
   type TickStop,
 } from "./schedule.ts"
 import { planTicks } from "./schedule-plan.ts"
+import { isAlarming, outletOf, TickTelling } from "./schedule-telling.ts"
 import { dueTicks, type Times, timesOf } from "./schedule-times.ts"
 
 /** After something went wrong with a schedule. */
 const FAULT_MS = 30_000
-const SUMMARY_CHARS = 2_000
-/** Alerts of one schedule that do not say how often. */
-const COOLDOWN_MS = 3_600_000
+/** Of a result or an error, in the ledger and wherever it is told. */
+const KEPT_CHARS = 8_000
 const MAX_TIMES = 1_000
 
 interface Open {
@@ -42,6 +35,7 @@ export class ScheduleRunner {
   readonly #ports: SchedulePorts
   /** Ticks that have not ended, oldest first. */
   readonly #open = new Map<string, Open>()
+  readonly #telling: TickTelling
   readonly #times = new Map<string, Times>()
   /** Schedules with which something went wrong, and when they are tried again. */
   readonly #faults = new Map<string, number>()
@@ -49,7 +43,6 @@ export class ScheduleRunner {
   #lastNow = 0
   #started = false
   #stopped = false
-  readonly #leaving = new AbortController()
   #stopTimer: (() => void) | undefined
   #round: Promise<void> | undefined
   #again = false
@@ -57,6 +50,7 @@ export class ScheduleRunner {
 
   constructor(ports: SchedulePorts) {
     this.#ports = ports
+    this.#telling = new TickTelling(ports)
   }
 
   /** Takes up what an earlier life left, then what came due meanwhile. */
@@ -69,10 +63,7 @@ export class ScheduleRunner {
       if (open.tick.state === "running") void this.#work(open, true)
       else if (this.#isTooLate(open.tick)) await this.#end(open, { state: "missed", reason: "late" })
     for (const schedule of await this.#ports.books.schedules.list()) await this.#finishSchedule(schedule)
-    for (const tick of await this.#ports.books.ticks.untold()) {
-      const outlet = outletOf(tick.work, tick.state, tick.state !== "ran")
-      if (outlet) void this.#deliver(outlet, tick)
-    }
+    await this.#telling.start()
     this.#started = true
     await this.wake()
   }
@@ -81,7 +72,7 @@ export class ScheduleRunner {
   stop(): void {
     this.#stopped = true
     this.#stopTimer?.()
-    this.#leaving.abort()
+    this.#telling.stop()
     for (const { controller } of this.#open.values()) controller?.abort("left" satisfies TickStop)
   }
 
@@ -350,8 +341,7 @@ export class ScheduleRunner {
     const { clock, settings } = this.#ports
     const { tick } = open
     const { ref } = tick
-    if (outcome.status === "done")
-      return this.#end(open, { state: "ran", ref, summary: excerpt(outcome.summary, SUMMARY_CHARS) })
+    if (outcome.status === "done") return this.#end(open, { state: "ran", ref, summary: kept(outcome.summary) })
     if (outcome.status === "canceled" && stop !== "timeout") {
       const reason = stop === "replaced" ? "replaced" : "canceled"
       return this.#end(open, { state: "skipped", reason, ref })
@@ -362,11 +352,11 @@ export class ScheduleRunner {
     const goesOn = schedule !== undefined && (schedule.enabled || schedule.over !== null || tick.trigger === "manual")
     if (tick.attempt <= retries && goesOn) {
       const pause = Math.min(settings().maxBackoffMs, backoffMs * 2 ** (tick.attempt - 1))
-      open.tick = await this.#ports.books.ticks.again(tick.id, clock.now() + pause, excerpt(error, SUMMARY_CHARS))
+      open.tick = await this.#ports.books.ticks.again(tick.id, clock.now() + pause, kept(error))
       return
     }
     const reason = stop === "timeout" ? { reason: stop } : {}
-    await this.#end(open, { state: "failed", ...reason, ref, error: excerpt(error, SUMMARY_CHARS) })
+    await this.#end(open, { state: "failed", ...reason, ref, error: kept(error) })
   }
 
   /** What could not be concluded: its end is written if that is possible at all, else the next life goes on with it. */
@@ -392,7 +382,7 @@ export class ScheduleRunner {
     this.#open.delete(ended.id)
     open.done.resolve(ended)
     await this.#tell("finished", ended)
-    if (outlet) void this.#deliver(outlet, ended)
+    if (outlet) void this.#telling.deliver(outlet, ended)
     await this.#finishSchedule(await books.schedules.get(scheduleId))
   }
 
@@ -402,25 +392,6 @@ export class ScheduleRunner {
     const { id, stats } = schedule
     if (this.standing(id).open > 0 || stats.lastState !== "ran") return
     if (await this.#ports.books.schedules.remove(id)) this.#news({ action: "removed", schedule })
-  }
-
-  /** Tells the result or the alert of a tick that has ended. What a stop cuts off is told by the next life. Never throws. */
-  async #deliver(outlet: ScheduleOutlet, tick: TickRecord): Promise<void> {
-    const { books, launcher, log } = this.#ports
-    const schedule = { id: tick.scheduleId, name: tick.name, agentId: tick.agentId }
-    const text = tick.state === "ran" ? (tick.summary ?? "") : alertText(tick)
-    let told: "delivered" | "failed" = "delivered"
-    try {
-      await launcher.tell(outlet, { id: `${tick.id}.told`, text, schedule, tick }, this.#leaving.signal)
-    } catch (error) {
-      told = "failed"
-      if (!this.#stopped) log.warn({ err: error, tick: tick.id }, "What came of a schedule could not be told")
-    }
-    try {
-      if (!this.#stopped) await books.ticks.told(tick.id, told)
-    } catch (error) {
-      log.error({ err: error, tick: tick.id }, "That a tick was told could not be recorded")
-    }
   }
 
   async #tell(action: "started" | "finished", tick: TickRecord): Promise<void> {
@@ -436,10 +407,9 @@ export class ScheduleRunner {
   }
 }
 
-/** Where the end of a tick is told. */
-function outletOf({ alert, deliver }: ScheduleSpec, state: TickState, alerted: boolean): ScheduleOutlet | undefined {
-  if (alerted) return alert?.to
-  return state === "ran" ? deliver : undefined
+function kept(text: string): string {
+  const whole = text.trim()
+  return whole.length <= KEPT_CHARS ? whole : `${cut(whole, KEPT_CHARS - 1)}…`
 }
 
 /** The end of a tick that waits and is not begun any more. One that failed before keeps that. */
@@ -449,17 +419,4 @@ function dropped({ attempt, error }: OpenTick, reason: TickReason): TickEnd {
 
 function tooLong({ work }: OpenTick): string {
   return `It ran longer than its timeout of ${(work.timeoutMs ?? 0) / 1000} seconds`
-}
-
-function isAlarming(schedule: ScheduleRecord | undefined, now: number): boolean {
-  const alert = schedule?.spec.alert
-  if (!schedule || !alert) return false
-  const { alertedAt, failuresInRow } = schedule.stats
-  if (failuresInRow + 1 < (alert.after ?? 1)) return false
-  return alertedAt === null || now - alertedAt >= (alert.cooldownMs ?? COOLDOWN_MS) || now < alertedAt
-}
-
-function alertText({ attempt, error, name, scheduledFor }: TickRecord): string {
-  const tries = attempt > 1 ? ` after ${attempt} attempts` : ""
-  return `Schedule "${name}" failed${tries} (due ${new Date(scheduledFor).toISOString()}): ${error ?? ""}`
 }
