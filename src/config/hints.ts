@@ -9,17 +9,6 @@ export const HINTS: Readonly<Record<string, string>> = {
   "gateway.auth": "How clients prove that they may use it.",
   "gateway.auth.mode": "How clients prove that they may use it.",
   "gateway.auth.token": "The shared secret. Default: made at the first start, in gateway.token.",
-  "gateway.auth.password": "The shared secret of mode password.",
-  "gateway.auth.trustedProxy": "Mode trusted-proxy: how the proxy in front names its users.",
-  "gateway.auth.trustedProxy.userHeader":
-    "The header that names the user. The proxy must take it out of what clients send.",
-  "gateway.auth.trustedProxy.requiredHeaders": "Further headers that the proxy always sends.",
-  "gateway.auth.trustedProxy.allowUsers": "Users that may come in; empty: all whom the proxy lets through.",
-  "gateway.auth.trustedProxy.scopes": "Rights of those users.",
-  "gateway.auth.trustedProxy.allowLoopback":
-    "The proxy runs on this machine: any other program here could name users, too.",
-  "gateway.trustedProxies": "Addresses of proxies whose word about clients is taken.",
-  "gateway.publicUrl": "Under which address other machines reach this gateway: for pairing codes.",
   "gateway.auth.allowInsecure": "Lets mode none listen beyond this machine: anybody who reaches it can run commands.",
   "gateway.auth.deviceSkewMs": "Accepted clock difference of a device's signature.",
   "gateway.auth.rateLimit": "Failed attempts of an address before it is locked out for a while.",
