@@ -40,6 +40,8 @@ const list = method({
   async run(params, { parts }) {
     return {
       defaultId: parts.config.agents.default,
+      ownership: "sole",
+      selectionRequired: false,
       mainKey: MAIN_KEY,
       scope: "per-sender",
       agents: await agentRows(parts, params),

@@ -25,6 +25,7 @@ import {
   thinking,
   ttl,
 } from "./params.ts"
+import { sessionRow, row as sessionRowSchema } from "./sessions.ts"
 
 const MAX_MESSAGE = 500_000
 const HISTORY_BYTES = 6 * 1024 * 1024
@@ -274,7 +275,12 @@ const history = method({
   normalize: (params) => renamed(params, { path: ["file"] }),
   params: () =>
     z
-      .object({ ...sessionFields(), limit: count(1000), maxChars: count(500_000) })
+      .object({
+        ...sessionFields(),
+        limit: count(1000),
+        offset: z.number().int().min(0).optional().describe("So many of the newest are left out: nextOffset of a page"),
+        maxChars: count(500_000),
+      })
       .refine(namesSession, { path: ["sessionKey"], error: "sessionKey or sessionId is required" }),
   result: () =>
     z.looseObject({
@@ -285,7 +291,9 @@ const history = method({
       ),
       thinkingLevel: z.string(),
       hasMore: z.boolean(),
+      nextOffset: z.number().nullable(),
       totalMessages: z.number(),
+      sessionInfo: sessionRowSchema().nullable(),
       lastSeq: z.number().describe("Number of the last recorded event"),
       inFlightRun: z
         .looseObject({ runId: z.string(), status: z.string(), text: z.string(), thinking: z.string() })
@@ -294,10 +302,10 @@ const history = method({
   async run(params, { parts }) {
     const name = await resolveSession(params, parts)
     const row = await parts.store.sessions.get(name.key)
-    const limit = params.limit ?? 200
-    const stored = row ? await parts.store.transcript.messages(name.key, { limit: limit + 1 }) : []
+    const { limit = 200, maxChars, offset = 0 } = params
+    const newest = row ? await parts.store.transcript.messages(name.key, { limit: limit + offset + 1 }) : []
+    const stored = newest.slice(0, Math.max(0, newest.length - offset))
     const shown = stored.slice(-limit).flatMap(historyMessages)
-    const { maxChars } = params
     const cutTo = maxChars === undefined ? shown : shown.map((entry) => shortened(entry, maxChars))
     const messages = newestWithin(cutTo, HISTORY_BYTES)
     return {
@@ -307,6 +315,8 @@ const history = method({
       messages,
       thinkingLevel: row?.settings["thinkingLevel"] ?? "off",
       hasMore: stored.length > limit || messages.length < cutTo.length,
+      nextOffset: stored.length > limit ? offset + limit : null,
+      sessionInfo: row ? sessionRow(row, parts) : null,
       totalMessages: row?.messageCount ?? 0,
       lastSeq: row?.lastSeq ?? 0,
       inFlightRun: inFlight(name.key, parts),

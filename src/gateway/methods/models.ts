@@ -28,6 +28,7 @@ function shown(info: ModelInfo, isDefault: boolean) {
     ...(info.reasoning === undefined ? {} : { reasoning: info.reasoning }),
     ...(info.tools === undefined ? {} : { tools: info.tools }),
     input: info.images ? ["text", "image"] : ["text"],
+    available: true,
     default: isDefault,
   }
 }

@@ -4,7 +4,7 @@ import { isAbsolute } from "node:path"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { ELEVATED_LEVELS, type Elevation } from "../../protocol/permission.ts"
-import { MAIN_KEY } from "../../protocol/session.ts"
+import { MAIN_KEY, parseSessionKey } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
 import { historyMessages, previewItem } from "../history.ts"
 import {
@@ -76,9 +76,14 @@ function shownSettings({ settings }: SessionRow): Record<string, unknown> {
 export function sessionRow(session: SessionRow, parts: Parts): Record<string, unknown> {
   const active = parts.lanes.active(session.key)
   const name = session.label ?? session.name ?? session.toldTitle ?? session.title
+  const chatType = /:(group|channel):/.test(session.key) ? "group" : "direct"
+  const running = active.filter((turn) => turn.status !== "queued")
   return {
     key: session.key,
-    kind: /:(group|channel):/.test(session.key) ? "group" : "direct",
+    kind: chatType,
+    chatType,
+    isMain: parseSessionKey(session.key).rest === MAIN_KEY,
+    archived: session.archivedAt !== null,
     sessionId: session.id,
     agentId: session.agentId,
     ...(session.label === null ? {} : { label: session.label }),
@@ -89,8 +94,11 @@ export function sessionRow(session: SessionRow, parts: Parts): Record<string, un
     updatedAt: session.updatedAt,
     createdAt: session.createdAt,
     abortedLastRun: session.abortedLastTurn,
-    hasActiveRun: active.some((turn) => turn.status !== "queued"),
-    queuedRuns: active.filter((turn) => turn.status === "queued").length,
+    lastInteractionAt: session.updatedAt,
+    lastActivityAt: session.updatedAt,
+    hasActiveRun: running.length > 0,
+    activeRunIds: running.map(({ turnId }) => turnId),
+    queuedRuns: active.length - running.length,
     messageCount: session.messageCount,
     lastSeq: session.lastSeq,
     inputTokens: session.usage.inputTokens,
