@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -106,6 +107,26 @@ test("safe mode comes up where its port is taken", async (t) => {
   t.after(() => gateway.close(0))
   assert.equal(gateway.parts.live.mode, "safe")
   assert.notEqual(gateway.addresses[0]!.port, port)
+})
+
+const KILLED = `
+const { bootGateway } = await import(process.argv[1])
+const home = process.argv[2]
+const env = { HOME: home, PINCER_HOME: home, PATH: process.env.PATH, PINCER_GATEWAY_PORT: "0" }
+await bootGateway({ env, terminal: () => process.kill(process.pid, "SIGKILL") })
+`
+
+test("a start that is killed before it is ready counts, too", async (t) => {
+  const home = place(t, GOOD)
+  const module = new URL("./boot.ts", import.meta.url).href
+  for (let i = 0; i < 3; i++) {
+    const run = spawnSync(process.execPath, ["--input-type=module", "-e", KILLED, module, home.home])
+    assert.equal(run.signal, "SIGKILL", String(run.stderr))
+  }
+  const gateway = await home.start()
+  t.after(() => gateway.close(0))
+  assert.equal(gateway.parts.live.mode, "safe")
+  assert.match(gateway.parts.live.refused?.message ?? "", /last 3 starts .* failed/)
 })
 
 test("a flag that is wrong is refused as such, with a configuration that worked or without", async (t) => {

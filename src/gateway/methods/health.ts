@@ -17,6 +17,7 @@ const health = method({
     z.looseObject({
       ok: z.boolean(),
       status: z.enum(["ok", "degraded"]),
+      configMode: z.enum(["configured", "last-known-good", "safe"]).describe("degraded: anything but configured"),
       ts: z.number(),
       durationMs: z.number(),
       version: z.string(),
@@ -70,6 +71,11 @@ const status = method({
       elevated: z.array(
         z.looseObject({ sessionKey: z.string(), level: z.string(), expiresAtMs: z.number().nullable() }),
       ),
+      configuration: z.looseObject({
+        mode: z.enum(["configured", "last-known-good", "safe"]),
+        restart: z.array(z.string()).describe("Changed places that wait for a restart"),
+        refused: z.unknown().optional().describe("Why what the file says now does not count"),
+      }),
       store: z.object({ bytes: z.number() }),
       memory: z.object({ rssBytes: z.number() }),
       sessions: z.looseObject({ count: z.number(), recent: z.array(z.unknown()), byAgent: z.array(z.unknown()) }),
