@@ -14,7 +14,7 @@ export interface RuleFlags {
   tz?: string
 }
 
-export interface AddFlags extends RuleFlags, PermissionFlags {
+export interface ScheduleFlags extends RuleFlags, PermissionFlags {
   name?: string
   description?: string
   message?: string
@@ -78,7 +78,7 @@ export function ruleOf({ at, cron, every, tz }: RuleFlags): Record<string, unkno
 }
 
 /** What the work is; undefined when no flag says so. */
-function workOf(flags: AddFlags, cli: Cli, local: boolean): Record<string, unknown> | undefined {
+function workOf(flags: ScheduleFlags, cli: Cli, local: boolean): Record<string, unknown> | undefined {
   const { command, cwd, deliver, main, message, model, thinking, workflow } = flags
   const given = [message, workflow, command].filter((one) => one !== undefined)
   if (given.length > 1)
@@ -124,7 +124,7 @@ function outletOf(text: string): Record<string, unknown> {
   return /^https?:\/\//.test(text) ? { mode: "webhook", to: text } : { mode: "announce", channel: "session", to: text }
 }
 
-function deliveryOf({ channel, deliver, resultTo, to }: AddFlags): Record<string, unknown> | undefined {
+function deliveryOf({ channel, deliver, resultTo, to }: ScheduleFlags): Record<string, unknown> | undefined {
   if (resultTo !== undefined) return outletOf(resultTo)
   if (!deliver) {
     if (channel !== undefined || to !== undefined)
@@ -138,7 +138,7 @@ function deliveryOf({ channel, deliver, resultTo, to }: AddFlags): Record<string
 }
 
 /** What the flags say, and nothing that they do not say. `local`: the gateway is on this machine. */
-export function saidBy(flags: AddFlags, cli: Cli, local: boolean): Record<string, unknown> {
+export function saidBy(flags: ScheduleFlags, cli: Cli, local: boolean): Record<string, unknown> {
   const payload = workOf(flags, cli, local)
   const timeout = flags.timeout === undefined ? undefined : durationOf(flags.timeout, "--timeout") / 1000
   const delivery = deliveryOf(flags)

@@ -4,7 +4,7 @@ import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { Cli } from "./cli.ts"
 import { type Reach, reachGateway } from "./connect.ts"
-import { type AddFlags, cleared, ruleOf, saidBy } from "./cron-words.ts"
+import { cleared, ruleOf, type ScheduleFlags, saidBy } from "./cron-words.ts"
 import { inert, inertLine } from "./inert.ts"
 import { countOf } from "./sessions.ts"
 import { duration } from "./status.ts"
@@ -86,7 +86,7 @@ async function idOf(link: Reach, word: string): Promise<string> {
   throw new PincerError("NOT_FOUND", `Unknown schedule "${word}": run "pincer cron list --all"`)
 }
 
-export async function addSchedule(cli: Cli, flags: AddFlags): Promise<void> {
+export async function addSchedule(cli: Cli, flags: ScheduleFlags): Promise<void> {
   if (!ruleOf(flags)) throw new PincerError("INVALID_PARAMS", "Nothing says when: give --at, --every or --cron")
   if (flags.message === undefined && flags.workflow === undefined && flags.command === undefined)
     throw new PincerError("INVALID_PARAMS", "Nothing says what: give --message, --workflow or --command")
@@ -96,7 +96,7 @@ export async function addSchedule(cli: Cli, flags: AddFlags): Promise<void> {
   cli.err.line(cli.err.paint(`${inertLine(job.name)}: ${whenText(job)}`, "dim"))
 }
 
-export async function editSchedule(cli: Cli, word: string, flags: AddFlags & { clear?: string }): Promise<void> {
+export async function editSchedule(cli: Cli, word: string, flags: ScheduleFlags & { clear?: string }): Promise<void> {
   const job = await withCron(cli, async (link) => {
     const patch = saidBy(flags, cli, link.target.local)
     if (flags.clear !== undefined) cleared(patch, flags.clear)
@@ -108,14 +108,14 @@ export async function editSchedule(cli: Cli, word: string, flags: AddFlags & { c
   cli.out.line(`Changed ${job.id}: ${whenText(job)}`)
 }
 
-export interface ListFlags {
+export interface ScheduleListFlags {
   all?: boolean
   agent?: string
   search?: string
   json?: boolean
 }
 
-export async function listSchedules(cli: Cli, flags: ListFlags): Promise<void> {
+export async function listSchedules(cli: Cli, flags: ScheduleListFlags): Promise<void> {
   const list = await withCron(cli, (link) =>
     ask<{ jobs: Job[] }>(link, "cron.list", {
       enabled: "all",
@@ -267,13 +267,13 @@ export async function runSchedule(
     )
 }
 
-export interface HistoryFlags {
+export interface LedgerFlags {
   limit: string
   status?: string
   json?: boolean
 }
 
-export async function showHistory(cli: Cli, word: string | undefined, flags: HistoryFlags): Promise<void> {
+export async function showHistory(cli: Cli, word: string | undefined, flags: LedgerFlags): Promise<void> {
   const found = await withCron(cli, async (link) => {
     const id = word === undefined ? {} : { id: await idOrGone(link, word) }
     const status = flags.status === undefined ? { open: true } : { status: flags.status }

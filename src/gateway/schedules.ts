@@ -44,7 +44,11 @@ export class Schedules {
 
   /** Loaded and started at the first call. */
   desk(): Promise<ScheduleDesk> {
-    this.#desk ??= this.#open()
+    this.#desk ??= this.#open().catch((error: unknown) => {
+      // The next call tries again.
+      this.#desk = undefined
+      throw error
+    })
     return this.#desk
   }
 

@@ -20,6 +20,8 @@ import { dueTicks, type Times, timesOf } from "./schedule-times.ts"
 
 /** After something went wrong with a schedule. */
 const FAULT_MS = 30_000
+/** Schedules whose ticks are written in one commit. */
+const RECORDED_AT_ONCE = 50
 /** Of a result or an error, in the ledger and wherever it is told. */
 const KEPT_CHARS = 8_000
 const MAX_TIMES = 1_000
@@ -176,19 +178,21 @@ export class ScheduleRunner {
     const now = clock.now()
     if (now < this.#lastNow) await this.#rewindAll()
     this.#lastNow = now
-    for (const schedule of await books.schedules.due(now)) {
-      const { id } = schedule
-      if (this.#stopped) return
-      if ((this.#faults.get(id) ?? now) > now) continue
-      this.#faults.delete(id)
-      try {
-        await this.#recordOne(schedule)
-      } catch (error) {
-        if (this.#stopped) return
-        this.#faults.set(id, now + FAULT_MS)
-        log.error({ err: error, schedule: id }, "The ticks of a schedule could not be recorded")
-      }
-    }
+    const due = (await books.schedules.due(now)).filter(({ id }) => (this.#faults.get(id) ?? now) <= now)
+    for (let from = 0; from < due.length && !this.#stopped; from += RECORDED_AT_ONCE)
+      await Promise.all(
+        due.slice(from, from + RECORDED_AT_ONCE).map(async (schedule) => {
+          const { id } = schedule
+          this.#faults.delete(id)
+          try {
+            await this.#recordOne(schedule)
+          } catch (error) {
+            if (this.#stopped) return
+            this.#faults.set(id, now + FAULT_MS)
+            log.error({ err: error, schedule: id }, "The ticks of a schedule could not be recorded")
+          }
+        }),
+      )
   }
 
   async #recordOne(schedule: ScheduleRecord): Promise<void> {

@@ -1,7 +1,7 @@
 // pincer cron: what the gateway does by the clock.
 import type { Command } from "commander"
-import type { HistoryFlags, ListFlags } from "../cron.ts"
-import type { AddFlags } from "../cron-words.ts"
+import type { LedgerFlags, ScheduleListFlags } from "../cron.ts"
+import type { ScheduleFlags } from "../cron-words.ts"
 import { addPermissionFlags } from "../permission-flags.ts"
 import type { CommandGroup } from "./group.ts"
 
@@ -22,7 +22,7 @@ export const cron: CommandGroup = (program, cli) => {
       "after",
       '\nExample:\n  pincer cron add -n daily-check -m "check the open tasks" -c "0 9 * * 1-5" --tz Europe/Berlin\n  pincer cron add -n status -m "report the status" -e 300\n  pincer cron add --command "npm test" --every 1h --alert-to main\n  pincer cron add --workflow nightly.yaml --at "tomorrow 2:00" --delete-after-run',
     )
-    .action(async (flags: AddFlags) => (await load()).addSchedule(cli(), flags))
+    .action(async (flags: ScheduleFlags) => (await load()).addSchedule(cli(), flags))
   group
     .command("list")
     .alias("ls")
@@ -32,7 +32,7 @@ export const cron: CommandGroup = (program, cli) => {
     .option("--search <text>", "only those that have this in name, rule or work")
     .option("--json", "print them as JSON")
     .addHelpText("after", "\nExample:\n  pincer cron list --all")
-    .action(async (flags: ListFlags) => (await load()).listSchedules(cli(), flags))
+    .action(async (flags: ScheduleListFlags) => (await load()).listSchedules(cli(), flags))
   group
     .command("show")
     .alias("get")
@@ -45,7 +45,7 @@ export const cron: CommandGroup = (program, cli) => {
     .description("Changes what the flags say of a schedule, and nothing else.")
     .option("--clear <fields>", "names of flags, with commas: what they said counts no more")
     .addHelpText("after", '\nExample:\n  pincer cron edit daily-check --cron "30 8 * * *" --clear retries,timeout')
-    .action(async (word: string, flags: AddFlags & { clear?: string }) =>
+    .action(async (word: string, flags: ScheduleFlags & { clear?: string }) =>
       (await load()).editSchedule(cli(), word, flags),
     )
   for (const verb of ["enable", "disable", "remove"] as const) changing(group, verb, cli)
@@ -88,7 +88,7 @@ function looking(group: Command, cli: Parameters<CommandGroup>[1]): void {
     .option("--status <word>", "only those that are ok, error or skipped")
     .option("--json", "print them as JSON")
     .addHelpText("after", "\nExample:\n  pincer cron history daily-check --status error")
-    .action(async (word: string | undefined, flags: HistoryFlags) => (await load()).showHistory(cli(), word, flags))
+    .action(async (word: string | undefined, flags: LedgerFlags) => (await load()).showHistory(cli(), word, flags))
   group
     .command("status")
     .description("Says how many schedules there are and when the next one is due.")
