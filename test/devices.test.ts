@@ -510,6 +510,12 @@ test("through a trusted proxy its user comes in without a device, and a device g
   assert.equal((await rest({ "x-forwarded-user": "ann" })).status, 200)
   assert.equal((await rest({ "x-forwarded-user": "bob", authorization: `Bearer ${other.token}` })).status, 401)
   assert.equal((await rest({ authorization: `Bearer ${other.token}` })).status, 200, "this machine's own programs")
+  const rpc = await openRaw(`${other.wsUrl}/ws`, { headers: { "x-forwarded-user": "ann" } })
+  open.push(rpc)
+  await rpc.until((frame) => plain(frame)["method"] === "connected")
+  const stranger = await openRaw(`${other.wsUrl}/ws`, { headers: { "x-forwarded-user": "bob" } })
+  open.push(stranger)
+  assert.equal((await stranger.ask("connect", clawConnect(4, other.token))).ok, false)
 })
 
 test("devices, tokens, wishes and codes outlive a restart", async (t) => {

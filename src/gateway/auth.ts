@@ -22,6 +22,8 @@ export interface Identity {
   epoch?: number
   /** Whom the trusted proxy named. */
   user?: string
+  /** The client's address, when it is not this machine. */
+  address?: string
 }
 
 export interface Auth {
@@ -41,6 +43,8 @@ export interface Auth {
   isCounted(request: IncomingMessage): boolean
   /** The client's address: the peer's, or the one that a trusted proxy tells. */
   addressOf(request: IncomingMessage): string
+  /** The same when it is not this machine: what limits and bans count by. */
+  foreign(request: IncomingMessage): { address?: string }
   /** RATE_LIMITED when this peer has failed too often, else undefined. */
   limited(request: IncomingMessage): PincerError | undefined
   /** A failed attempt of this peer. */
@@ -85,6 +89,10 @@ export function openAuth(parts: Slice): Auth {
   const isOwn = (request: IncomingMessage, host: string | undefined) =>
     host !== undefined && (now().hosts.has(host) || host === literal(request.socket.localAddress))
   const addressOf = (request: IncomingMessage) => now().proxies.client(request)
+  const foreign = (request: IncomingMessage) => {
+    const address = addressOf(request)
+    return address === "" || isLoopbackAddress(address) ? {} : { address }
+  }
   const limited = (request: IncomingMessage) => (isCounted(request) ? limiter.refusal(addressOf(request)) : undefined)
   const failed = (request: IncomingMessage) => {
     if (isCounted(request)) limiter.fail(addressOf(request))
@@ -102,20 +110,22 @@ export function openAuth(parts: Slice): Auth {
       failed(request)
       return { ok: false, error: byProxy }
     }
-    if (byProxy) return { ok: true, subject: "owner", ...byProxy }
-    if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES }
+    const where = foreign(request)
+    if (byProxy) return { ok: true, subject: "owner", ...byProxy, ...where }
+    if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES, ...where }
     const epoch = devices.members.epoch()
     const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
     if (device?.role === "operator") {
       const { deviceId } = device.device
       devices.used(deviceId, device.role)
-      return { ok: true, subject: deviceId, scopes: device.scopes as Scope[], epoch }
+      return { ok: true, subject: deviceId, scopes: device.scopes as Scope[], epoch, ...where }
     }
     failed(request)
     return { ok: false, error: new PincerError("AUTH_REQUIRED", "Unauthorized") }
   }
   return {
     addressOf,
+    foreign,
     limited,
     failed,
     proxied,

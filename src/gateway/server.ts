@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { asPincerError, ERROR_TABLE, PincerError } from "../base/errors.ts"
-import { type Auth, isLoopbackAddress } from "./auth.ts"
+import type { Auth } from "./auth.ts"
 import type { Parts } from "./parts.ts"
 import { type AcpDoor, CONNECTION_HEADER, newConnectionId } from "./sockets/acp.ts"
 import type { ControlDoor } from "./sockets/control.ts"
@@ -109,7 +109,10 @@ function createServer(options: ServerOptions, sockets: WebSocketServer, known: W
   server.maxConnections = options.parts.config.gateway.maxConnections + options.parts.config.gateway.maxPending
   server.on("upgrade", (request, socket, head) => {
     const refusal =
-      auth.hostRefusal(request) ?? auth.originRefusal(request) ?? control.refusal ?? crowding(request, options.parts)
+      auth.hostRefusal(request) ??
+      auth.originRefusal(request) ??
+      control.refusal ??
+      crowding(request, auth, options.parts)
     if (refusal) {
       refuseUpgrade(socket, refusal)
       return
@@ -144,9 +147,9 @@ function createServer(options: ServerOptions, sockets: WebSocketServer, known: W
 }
 
 /** RATE_LIMITED for an address, other than this machine's own, that connects too often. */
-function crowding(request: http.IncomingMessage, { limits }: Parts): PincerError | undefined {
-  const { remoteAddress } = request.socket
-  return remoteAddress === undefined || isLoopbackAddress(remoteAddress) ? undefined : limits?.connect(remoteAddress)
+function crowding(request: http.IncomingMessage, auth: Auth, { limits }: Parts): PincerError | undefined {
+  const { address } = auth.foreign(request)
+  return address === undefined ? undefined : limits?.connect(address)
 }
 
 /** Each connection is told its id with the upgrade, so it has a server of its own for that moment. */
@@ -175,7 +178,9 @@ async function rpcGuest(
   { auth, parts, rpc }: ServerOptions,
 ): Promise<RpcGuest | undefined> {
   const query = new URL(request.url ?? "/", "http://gateway").searchParams.get("token")
-  const shown = request.headers.authorization !== undefined || query !== null
+  // A trusted proxy shows who its user is in every request.
+  const proxied = auth.proxied(request)
+  const shown = request.headers.authorization !== undefined || query !== null || (proxied && "user" in proxied)
   if (!shown && parts.token !== undefined) return undefined
   if (rpc.full) throw new PincerError("UNAVAILABLE", "Too many connections: close one", { retryAfterMs: 1_000 })
   const identity = await auth.bearer(request, query ?? undefined)

@@ -1,11 +1,10 @@
 // Who is asking over HTTP, as methods see callers. The signal ends with the connection.
 
-import { foreignAddress } from "../foreign.ts"
 import type { Caller } from "../methods/method.ts"
 import type { Exchange } from "./exchange.ts"
 
 export function callerOf(exchange: Exchange): Caller {
-  const { request, response, subject, user } = exchange
+  const { address, request, response, subject, user } = exchange
   const controller = new AbortController()
   response.once("close", () => {
     if (!response.writableFinished) controller.abort()
@@ -25,7 +24,7 @@ export function callerOf(exchange: Exchange): Caller {
     clientId: (request.headers["user-agent"] ?? "http").slice(0, 60),
     ...(subject === "owner" ? {} : { deviceId: subject }),
     ...(user === undefined ? {} : { user }),
-    ...foreignAddress(request),
+    ...(address === undefined ? {} : { address }),
     signal: controller.signal,
     ownSession: "default",
   }

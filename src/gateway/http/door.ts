@@ -133,6 +133,7 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   if (identity.subject !== "owner") parts.redactor.add(request.headers.authorization?.replace(/^Bearer +/i, "") ?? "")
   exchange.scopes = identity.scopes
   if (identity.user !== undefined) exchange.user = identity.user
+  if (identity.address !== undefined) exchange.address = identity.address
   if (identity.subject !== "owner") joinDevice(exchange, scope, identity.epoch ?? 0)
   if (route.kind === "json") {
     const { jsonRoutes } = await import("./json-routes.ts")

@@ -12,6 +12,8 @@ export interface Exchange {
   /** Who is asking, as auth established it. */
   subject: string
   scopes: readonly string[]
+  /** The client's address, when it is not this machine. */
+  address?: string
   /** Whom the trusted proxy named. */
   user?: string
   /** Every control-plane call there is: some routes are another face of one. */

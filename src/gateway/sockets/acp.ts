@@ -8,7 +8,6 @@ import type { GatewayPort } from "../../acp/bridge/port.ts"
 import { PincerError } from "../../base/errors.ts"
 import { grants } from "../../protocol/frame.ts"
 import { dispatch, type MethodTable } from "../dispatch.ts"
-import { foreignAddress } from "../foreign.ts"
 import { mayHear } from "../methods/events.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
@@ -95,7 +94,7 @@ class AcpConnection {
       clientId: (request.headers["user-agent"] ?? "acp").slice(0, 60),
       ...(guest.deviceId === undefined ? {} : { deviceId: guest.deviceId }),
       ...(guest.user === undefined ? {} : { user: guest.user }),
-      ...foreignAddress(request),
+      ...(guest.address === undefined ? {} : { address: guest.address }),
       signal: this.#controller.signal,
       watched: new Map(),
     }

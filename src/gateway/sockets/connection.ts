@@ -7,7 +7,6 @@ import { PincerError } from "../../base/errors.ts"
 import { isObject, parseJson } from "../../base/json.ts"
 import type { RequestFrame } from "../../protocol/frame.ts"
 import { dispatch, errorShape } from "../dispatch.ts"
-import { foreignAddress } from "../foreign.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { PresenceEntry } from "../presence.ts"
 import { shownError } from "../shown.ts"
@@ -152,7 +151,7 @@ export class Connection implements Peer {
   async #letIn(id: string, guest: Welcome): Promise<void> {
     const caller: Caller = {
       ...guest.caller,
-      ...foreignAddress(this.#request),
+      ...this.#door.auth.foreign(this.#request),
       connId: this.connId,
       signal: this.#controller.signal,
       watched: new Map(),

@@ -11,15 +11,18 @@ export interface RpcGuest {
   /** Of the device's rights that were looked at (device-members.ts). */
   epoch?: number
   user?: string
+  /** When it is not this machine. */
+  address?: string
 }
 
 /** As doors keep it. */
-export function guestOf({ epoch, scopes, subject, user }: Identity): RpcGuest {
+export function guestOf({ address, epoch, scopes, subject, user }: Identity): RpcGuest {
   return {
     scopes,
     ...(subject === "owner" ? {} : { deviceId: subject }),
     ...(epoch === undefined ? {} : { epoch }),
     ...(user === undefined ? {} : { user }),
+    ...(address === undefined ? {} : { address }),
   }
 }
 

@@ -7,7 +7,6 @@ import { PincerError } from "../../base/errors.ts"
 import type { RecordedEnvelope, TurnEnvelope } from "../../protocol/event.ts"
 import { approvalRow } from "../approval-rows.ts"
 import { dispatch, type MethodTable } from "../dispatch.ts"
-import { foreignAddress } from "../foreign.ts"
 import { mayHear } from "../methods/events.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
@@ -146,7 +145,7 @@ class RpcConnection {
       clientId: (request.headers["user-agent"] ?? "json-rpc").slice(0, 60),
       ...(guest.deviceId === undefined ? {} : { deviceId: guest.deviceId }),
       ...(guest.user === undefined ? {} : { user: guest.user }),
-      ...foreignAddress(request),
+      ...(guest.address === undefined ? {} : { address: guest.address }),
       signal: this.#controller.signal,
       ownSession: connId,
       subscriptions: new Map(),
