@@ -21,6 +21,11 @@ export function fromClawGo(transfer: Transfer): void {
     as: (value) => (value === false ? ["bash"] : undefined),
     why: "commands are on unless a policy denies them",
   })
+  transfer.move("cron.max_workers", ["cron", "maxConcurrent"])
+  transfer.move("cron.max_sleep_sec", ["cron", "lookMs"], seconds)
+  transfer.move("cron.retry_backoff_base_sec", ["cron", "backoffMs"], seconds)
+  transfer.move("cron.retry_backoff_max_sec", ["cron", "maxBackoffMs"], seconds)
+  transfer.move("cron.max_consecutive_failure_retries", ["cron", "retries"])
   transfer.move("logging.max_size_mb", ["log", "maxBytes"], { as: milliseconds(1_000_000) })
   transfer.move("agents.defaults.runtime_control.run_state_ttl_seconds", ["sessions", "keepDays"], {
     as: () => undefined,

@@ -47,7 +47,7 @@ const CLAWGO = {
   },
   gateway: { host: "127.0.0.1", port: 18790, token: "" },
   tools: { shell: { enabled: false, timeout: 60_000_000_000 } },
-  cron: { max_workers: 4 },
+  cron: { max_workers: 3, retry_backoff_base_sec: 20, min_sleep_sec: 1 },
 }
 
 function open(t: TestContext, files: Record<string, string>) {
@@ -99,7 +99,8 @@ test("ClawGo's settings: snake_case, proxies as providers, durations in their un
   assert.deepEqual(models.fallbackProviders, ["proxy"])
   assert.equal(tools.exec.timeoutMs, 60_000)
   assert.deepEqual(policy.deny, ["bash"])
-  assert.ok(left.some(({ path }) => path === "cron"))
+  assert.deepEqual([checked.config.cron.maxConcurrent, checked.config.cron.backoffMs], [3, 20_000])
+  assert.ok(left.some(({ path }) => path === "cron.min_sleep_sec"))
 })
 
 test("what our file says already stays, unless it is to be overruled", async (t) => {
