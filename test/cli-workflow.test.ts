@@ -122,7 +122,13 @@ test("check names file, line and column, and a dry run runs nothing", async () =
   const before = await runs()
   const dry = await pincer("workflow", "run", "gate.lobster", "--dry-run")
   assert.equal(dry.code, 0)
-  assert.match(dry.err, /- first \[pipeline\][\s\S]*Nothing was run\./)
+  assert.match(dry.err, /1\. first \(pipeline\)[\s\S]*Nothing was run\./)
+  const plan = await pincer("workflow", "plan", "gate.lobster", "--arg", "who=安")
+  assert.match(plan.out, /gate\.lobster: 3 steps, 0 of them act, 1 gate\n {2}who = "安"\n1\. first/)
+  const planned = JSON.parse((await pincer("workflow", "plan", "gate.lobster", "--json")).out)
+  assert.deepEqual(planned.plan.counts, { steps: 3, acting: 0, gates: 1, models: 0 })
+  const bad = await pincer("workflow", "plan", "bad.lobster")
+  assert.deepEqual([bad.code, bad.out], [2, ""])
   assert.equal(await runs(), before)
   assert.match((await pincer("workflow", "list")).out, /demo\.lobster\t1\tdemo/)
 })
@@ -131,6 +137,7 @@ test("the help of every verb has an example or says what it does", () => {
   const help = spawnSync(process.execPath, [PROGRAM, "workflow", "--help"], { encoding: "utf8" })
   for (const verb of [
     "run",
+    "plan",
     "check",
     "graph",
     "list",

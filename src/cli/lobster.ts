@@ -364,7 +364,12 @@ class Lobster {
       this.#warnings(looked)
       if (!looked.definition || looked.refusal !== undefined)
         return this.#failed(words.tool, { type: "runtime_error", message: String(looked.refusal) })
-      lines.push(...(await room.drawing(looked.definition, "ascii", args)).trimEnd().split("\n"))
+      const { planLines } = await import("./workflow-plan.ts")
+      try {
+        lines.push(...planLines(await room.plan(looked.definition, args, this.#place.cwd)))
+      } catch (error) {
+        return this.#failed(words.tool, room.failureOf(error))
+      }
     }
     this.#place.err(`[DRY RUN] Nothing is run.\n${inert(lines.join("\n"))}\n`)
     if (!words.tool) return 0

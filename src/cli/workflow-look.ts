@@ -3,12 +3,14 @@ import { resolve } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { RunRecord } from "../protocol/workflow.ts"
+import type { WorkflowPlan } from "../protocol/workflow-plan.ts"
 import type { Cli } from "./cli.ts"
-import { inert, inertLine } from "./inert.ts"
+import { inertLine } from "./inert.ts"
 import { Exit } from "./report.ts"
 import { countOf } from "./sessions.ts"
 import { duration } from "./status.ts"
 import { withGateway } from "./workflow.ts"
+import { planLines } from "./workflow-plan.ts"
 
 interface Problem {
   level: string
@@ -43,25 +45,24 @@ export async function checkWorkflowFile(
   if (!flags.json) cli.err.line(problems.length === 0 ? "No problems." : "No errors.")
 }
 
-/** What `run --dry-run` says: the problems, and the steps as a list. Nothing is run. */
-export async function dryRun(
+/** `plan`, and `run --dry-run`, which keeps standard output free. Nothing is run. Exit code 2 when it could not be. */
+export async function planWorkflow(
   cli: Cli,
   source: { file: string } | { pipeline: string },
-  cwd: string,
-  flags: { json?: boolean },
+  how: { cwd: string; args: Record<string, unknown>; json?: boolean; dryRun?: boolean },
 ): Promise<void> {
-  const problems = await problemsOf(cli, source, cwd)
-  const graph =
-    "file" in source && !problems.some((one) => one.level === "error")
-      ? await drawing(cli, { file: source.file, cwd }, flags.json ? "json" : "ascii")
-      : undefined
-  if (flags.json) cli.out.json({ problems, ...(graph === undefined ? {} : { graph: JSON.parse(graph) as unknown }) })
-  else {
-    for (const problem of problems) cli.err.line(problemLine(problem))
-    if (graph !== undefined) cli.err.write(inert(graph))
-  }
+  const { args, cwd } = how
+  const answer = await withGateway(cli, ({ client }) => client.request("workflow.plan", { ...source, cwd, args }))
+  if (!isObject(answer) || !Array.isArray(answer["problems"]))
+    throw new PincerError("INTERNAL_ERROR", "The gateway's answer to workflow.plan is not understood")
+  const problems = answer["problems"] as Problem[]
+  if (how.json) cli.out.json(answer)
+  else for (const problem of problems) cli.err.line(problemLine(problem))
   if (problems.some((one) => one.level === "error")) throw new Exit(2)
-  if (!flags.json) cli.err.line("Nothing was run.")
+  if (how.json) return
+  const lines = planLines(answer["plan"] as WorkflowPlan)
+  for (const line of lines) (how.dryRun ? cli.err : cli.out).line(inertLine(line))
+  cli.err.line("Nothing was run.")
 }
 
 async function drawing(cli: Cli, of: Record<string, unknown>, format: string): Promise<string> {

@@ -117,8 +117,8 @@ export async function runWorkflow(cli: Cli, words: readonly string[], flags: Wor
   if (flags.recovery !== undefined && flags.recovery !== "resume" && flags.recovery !== "mark")
     throw new PincerError("INVALID_PARAMS", `--recovery must be resume or mark, not "${flags.recovery}"`)
   if (flags.dryRun) {
-    const { dryRun } = await import("./workflow-look.ts")
-    return dryRun(cli, source, cwd, flags)
+    const { planWorkflow } = await import("./workflow-look.ts")
+    return planWorkflow(cli, source, { cwd, args, dryRun: true, ...(flags.json ? { json: true } : {}) })
   }
   const runId = randomUUID()
   const params = {
@@ -142,6 +142,12 @@ export async function runWorkflow(cli: Cli, words: readonly string[], flags: Wor
     )
   }
   await withGateway(cli, act, { unsandboxed: flags.unsandboxed === true })
+}
+
+export async function planRun(cli: Cli, words: readonly string[], flags: WorkflowRunFlags): Promise<void> {
+  const { planWorkflow } = await import("./workflow-look.ts")
+  const how = { cwd: resolve(cli.cwd, flags.cwd ?? "."), args: argumentsFrom(flags), json: flags.json === true }
+  await planWorkflow(cli, sourceOf(words, cli.cwd), how)
 }
 
 export interface ResumeFlags {

@@ -28,6 +28,21 @@ export const workflow: CommandGroup = (program, cli) => {
       await runWorkflow(cli(), what, flags)
     })
   group
+    .command("plan")
+    .argument("<what...>", "a workflow file, or a pipeline")
+    .option("--arg <name=value...>", "an argument; JSON where it reads as such")
+    .option("--args-json <json>", "all arguments as one JSON object")
+    .option("-C, --cwd <folder>", "where it would work; default: the current folder")
+    .option("--json", "print the plan as JSON")
+    .description(
+      "Says what a workflow would do: files within it opened up, loops once, what acts, who is asked, what is known of its price.",
+    )
+    .addHelpText("after", "\nExample:\n  pincer workflow plan inbox.lobster --arg who=ann")
+    .action(async (what: string[], flags) => {
+      const { planRun } = await import("../workflow.ts")
+      await planRun(cli(), what, flags)
+    })
+  group
     .command("check")
     .argument("<file>", "a workflow file")
     .option("--strict", "warnings count as errors")

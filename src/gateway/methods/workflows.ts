@@ -415,6 +415,24 @@ const graph = method({
   },
 })
 
+const plan = method({
+  name: "workflow.plan",
+  summary:
+    "What a workflow would do with these arguments: steps, effects, gates, what is known of its price. Nothing is run.",
+  scope: "operator.read",
+  params: () => z.object({ ...sources, ...place, args: z.record(z.string(), z.unknown()).optional() }),
+  result: () =>
+    z.object({
+      problems: z.array(z.looseObject({ level: z.string(), code: z.string(), message: z.string() })),
+      plan: z.looseObject({ title: z.string(), steps: z.array(z.looseObject({ path: z.string() })) }).optional(),
+    }),
+  async run(params, { parts }) {
+    const cwd = cwdOf(params.cwd, params.agentId ?? parts.config.agents.default, parts)
+    const { plan, problems } = await houseOf(parts).plan(sourceOf(params), params.args ?? {}, cwd)
+    return { problems, ...(plan ? { plan: { ...plan } } : {}) }
+  },
+})
+
 const remove = method({
   name: "workflow.delete",
   summary: "Removes a run that has ended, with its steps, events and outputs.",
@@ -456,6 +474,7 @@ export const workflowRunMethods: readonly Method[] = [
   cancel,
   retry,
   graph,
+  plan,
   remove,
   exported,
 ]

@@ -17,7 +17,7 @@ import { commandTable } from "../../workflow/engine/pipeline.ts"
 import { readWorkflow } from "../../workflow/file/read.ts"
 import { draw, GRAPH_FORMATS } from "../../workflow/graph/draw.ts"
 import { graphOf } from "../../workflow/graph/graph.ts"
-import { type Alone, openAlone } from "./alone.ts"
+import { type Alone, openAlone, priceOf } from "./alone.ts"
 import { workflowFiles } from "./files.ts"
 import { removeOutputs } from "./output-file.ts"
 
@@ -84,6 +84,8 @@ export class AloneClient {
         return this.#delete(text(params, "runId"))
       case "workflow.check":
         return { problems: this.#check(params).problems }
+      case "workflow.plan":
+        return this.#plan(params)
       case "workflow.graph":
         return this.#graph(params)
       case "workflow.list":
@@ -188,6 +190,16 @@ export class AloneClient {
     const { definition, problems } = this.#check(params)
     if (!definition) throw new PincerError("INVALID_PARAMS", problems[0]?.message ?? "The workflow cannot be read")
     return { format, text: draw(graphOf(definition), format) }
+  }
+
+  async #plan(params: Params): Promise<unknown> {
+    const { definition, problems } = this.#check(params)
+    if (problems.some(({ level }) => level === "error")) return { problems }
+    const { planned } = await import("./planned.ts")
+    const what = definition ? { definition } : { pipeline: text(params, "pipeline") }
+    const args = (params["args"] ?? {}) as Record<string, unknown>
+    const place = { cwd: this.#place(params), commands: this.#alone.commands, price: priceOf }
+    return { problems, plan: await planned(what, args, place) }
   }
 
   async #stored(runId: string): Promise<StoredRun> {

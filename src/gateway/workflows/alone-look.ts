@@ -1,5 +1,6 @@
 // Looking at workflows without a gateway: read, checked, drawn. Readers of files and the check are loaded when a file is there to look at.
 import { readFileSync, realpathSync } from "node:fs"
+import type { WorkflowPlan } from "../../protocol/workflow-plan.ts"
 import { commands } from "../../workflow/commands/index.ts"
 import type { Definition } from "../../workflow/definition.ts"
 import { commandOf, commandTable } from "../../workflow/engine/pipeline.ts"
@@ -61,6 +62,16 @@ export async function drawing(
     ...(node.children ? { children: node.children.map(shown) } : {}),
   })
   return draw({ ...graph, nodes: graph.nodes.map(shown) }, format)
+}
+
+/** What it would do. Throws INVALID_PARAMS for arguments that do not fit. */
+export async function plan(
+  definition: Definition,
+  args: Readonly<Record<string, unknown>>,
+  cwd: string,
+): Promise<WorkflowPlan> {
+  const [{ planned }, { priceOf }] = await Promise.all([import("./planned.ts"), import("./alone.ts")])
+  return planned({ definition }, args, { cwd, commands, price: priceOf })
 }
 
 /** A failure before the run began, as the envelope tells it. */

@@ -99,7 +99,11 @@ export function openAlone(options: AloneOptions): Alone {
 }
 
 /** By the table alone: "gpt-4o" and "openai/gpt-4o" name one price, a name that nobody knows none. */
-async function priceOf(of: { model: string; inputTokens: number; outputTokens: number }): Promise<number | null> {
+export async function priceOf(of: {
+  model: string
+  inputTokens: number
+  outputTokens: number
+}): Promise<number | null> {
   const { tableCost } = await import("../../providers/prices.ts")
   const { inputTokens, outputTokens } = of
   const usage = { ...NO_USAGE, inputTokens, outputTokens }

@@ -8,6 +8,7 @@ import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
 import { isInside } from "../../policy/places.ts"
 import type { Envelope, RunEvent } from "../../protocol/workflow.ts"
+import type { WorkflowPlan } from "../../protocol/workflow-plan.ts"
 import { checkWorkflow } from "../../workflow/check/check.ts"
 import { checkPipeline } from "../../workflow/check/pipelines.ts"
 import { commands } from "../../workflow/commands/index.ts"
@@ -139,6 +140,22 @@ export class Workflows {
     const mayRead = within === undefined ? {} : { mayRead: (real: string) => isInside(real, within) }
     const problems = checkWorkflow(read, { commands: commandTable(commands), cwd, ...mayRead })
     return { definition: read.definition, problems }
+  }
+
+  /** What it would do, unless it cannot be run. Throws INVALID_PARAMS for arguments that do not fit. */
+  async plan(
+    source: Source,
+    args: Readonly<Record<string, unknown>>,
+    cwd: string,
+  ): Promise<CheckedWorkflow & { plan?: WorkflowPlan }> {
+    const checked = await this.check(source, cwd)
+    const { definition, problems } = checked
+    if (problems.some(({ level }) => level === "error")) return checked
+    const { planned } = await import("./planned.ts")
+    const what = "pipeline" in source ? source : definition && { definition }
+    if (!what) return checked
+    const { price } = this.#house
+    return { ...checked, plan: await planned(what, args, { cwd, commands, ...(price ? { price } : {}) }) }
   }
 
   /** Resolves once the run is on disk. Throws INVALID_PARAMS with every problem, and nothing was run. */
