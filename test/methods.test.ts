@@ -151,7 +151,7 @@ test("an unknown method is refused under its own word in each dialect", async (t
   assert.equal((await refusal(gateway.request("no.such")))?.message, "unknown method: no.such")
   const ask = await simple(t, house)
   assert.equal((await ask("no.such")).error?.code, "METHOD_NOT_FOUND")
-  for (const name of ["tts.speak", "wizard.start", "wizard.step", "push.send", "voicewake.status"]) {
+  for (const name of ["tts.speak", "push.send", "voicewake.status"]) {
     assert.equal((await ask(name)).error?.code, "NOT_IMPLEMENTED", name)
     assert.equal((await refusal(gateway.request(name)))?.message, `unknown method: ${name}`)
   }

@@ -16,13 +16,7 @@ export function methodTable(methods: readonly Method[]): MethodTable {
 }
 
 /** Methods that the simple dialect's document names and answers with NOT_IMPLEMENTED, its clients' word for "not here" (PY-ERR-01). */
-const ANNOUNCED: ReadonlySet<string> = new Set([
-  "tts.speak",
-  "wizard.start",
-  "wizard.step",
-  "push.send",
-  "voicewake.status",
-])
+const ANNOUNCED: ReadonlySet<string> = new Set(["tts.speak", "push.send", "voicewake.status"])
 
 /** Runs a method for a caller; the payload as its dialect has it, without secrets, like the refusal. Throws PincerError. */
 export async function dispatch(

@@ -50,6 +50,7 @@ import { usageMethods } from "./usage.ts"
 import { usageViewMethods } from "./usage-views.ts"
 import { wakeMethods } from "./wake.ts"
 import { windowMethods } from "./window.ts"
+import { wizardMethods } from "./wizard.ts"
 import { workflowWatchMethods } from "./workflow-watch.ts"
 import { workflowRunMethods } from "./workflows.ts"
 
@@ -87,6 +88,7 @@ export const methods: readonly Method[] = [
   ...wakeMethods,
   ...diagnosticMethods,
   ...commandMethods,
+  ...wizardMethods,
   ...usageMethods,
   ...updateMethods,
   ...doctorMethods,
