@@ -2,6 +2,8 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { fileURLToPath } from "node:url"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
@@ -71,6 +73,42 @@ test("a schedule is added, shown, run, changed, switched and removed by its name
   assert.equal((await cron("list")).out, "")
   assert.match((await cron("list", "--all")).out, /\toff\t/)
   assert.equal((await cron("remove", "每日检查", "--json")).code, 0)
+})
+
+test("what another program keeps is added, and what cannot be is said", async () => {
+  const jobs = [
+    {
+      id: "1771234567890123456",
+      name: "clawgo",
+      enabled: true,
+      schedule: { kind: "every", everyMs: 300_000 },
+      payload: { kind: "agent_turn", message: "汇报状态", deliver: true, channel: "telegram", to: "42" },
+      state: { totalRuns: 3 },
+    },
+    {
+      id: "a",
+      name: "openclaw",
+      enabled: false,
+      createdAtMs: 1,
+      schedule: { kind: "cron", expr: "0 9 * * *", tz: "Asia/Shanghai" },
+      sessionTarget: "main",
+      wakeMode: "now",
+      payload: { kind: "systemEvent", text: "hello" },
+    },
+    { name: "over", schedule: { kind: "at", atMs: 1_000 }, payload: { kind: "agentTurn", message: "x" } },
+  ]
+  writeFileSync(join(house.work, "jobs.json"), JSON.stringify({ version: 1, jobs }))
+  const { code, out } = await cron("import", "jobs.json", "--json")
+  assert.equal(code, 0)
+  const { added, left, notes } = JSON.parse(out)
+  assert.deepEqual(
+    added.map((one: { from: string }) => one.from),
+    ["1771234567890123456", "a"],
+  )
+  assert.match(JSON.stringify(left), /has passed/)
+  assert.match(JSON.stringify(notes), /telegram/)
+  const shown = JSON.parse((await cron("show", "openclaw", "--json")).out)
+  assert.deepEqual([shown.enabled, shown.sessionTarget, shown.payload.kind], [false, "main", "systemEvent"])
 })
 
 test("when a rule is due next is told in its zone", async () => {

@@ -90,6 +90,17 @@ function looking(group: Command, cli: Parameters<CommandGroup>[1]): void {
     .addHelpText("after", "\nExample:\n  pincer cron history daily-check --status error")
     .action(async (word: string | undefined, flags: LedgerFlags) => (await load()).showHistory(cli(), word, flags))
   group
+    .command("import")
+    .argument("<file>", "jobs.json of ClawGo or OpenClaw")
+    .description("Adds the schedules that another program keeps in a file, and says what could not be taken over.")
+    .option("--disabled", "add them switched off")
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", "\nExample:\n  pincer cron import ~/.clawgo/cron/jobs.json --disabled")
+    .action(async (file: string, flags: { json?: boolean; disabled?: boolean }) => {
+      const { importSchedules } = await import("../cron-import.ts")
+      await importSchedules(cli(), file, flags)
+    })
+  group
     .command("status")
     .description("Says how many schedules there are and when the next one is due.")
     .option("--json", "print it as JSON")
