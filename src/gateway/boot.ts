@@ -80,7 +80,7 @@ function planOf(options: GatewayOptions, paths: Paths, read: LoadedConfig | Pinc
   ]
   return {
     loaded: { ...loaded, warnings: [...loaded.warnings, ...warnings] },
-    boot: { mode: "last-known-good", refused: refusalOf(read) },
+    boot: { mode: "last-known-good", refused: refusalOf(read), seen: textOf(paths.config) },
   }
 }
 
@@ -112,7 +112,10 @@ function safePlan(options: GatewayOptions, paths: Paths, read: LoadedConfig | Pi
     `SAFE MODE: ${why.message}`,
     `The gateway listens on this machine only, with defaults, its own token (${paths.token}), and neither schedules nor external agents. To leave: mend ${paths.config} ("pincer config check", "pincer config undo --last-good"), then "pincer gateway restart".`,
   ]
-  return { loaded: { ...loaded, text: undefined, warnings }, boot: { mode: "safe", refused: why } }
+  return {
+    loaded: { ...loaded, text: undefined, warnings },
+    boot: { mode: "safe", refused: why, seen: textOf(paths.config) },
+  }
 }
 
 function refusalOf({ details, message }: PincerError): NonNullable<BootState["refused"]> {

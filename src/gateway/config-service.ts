@@ -41,6 +41,8 @@ export interface BootState {
   mode: ConfigMode
   /** Why it is not what the file says. */
   refused?: Pick<ConfigRefusal, "message" | "issues">
+  /** The text that was refused, as far as it could be read. */
+  seen?: string | undefined
 }
 
 export interface ConfigServicePorts {
@@ -75,10 +77,10 @@ export class ConfigService implements LiveConfig {
   constructor(ports: ConfigServicePorts) {
     this.#ports = ports
     this.#loaded = ports.loaded
-    const { mode, refused } = ports.boot ?? { mode: "configured" }
+    const { mode, refused, seen }: BootState = ports.boot ?? { mode: "configured" }
     this.#mode = mode
     if (refused) this.refused = { at: ports.clock.now(), cause: "start", ...refused }
-    if (mode === "configured") this.seen = ports.loaded.text
+    this.seen = mode === "configured" ? ports.loaded.text : seen
     this.#config = frozen(ports.loaded.config)
   }
 

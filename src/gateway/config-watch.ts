@@ -1,7 +1,6 @@
 // Notices that the configuration file was changed by somebody else: the system says so at once where it can, and a look every two
 // seconds finds what it missed (network disks, links). A file that is being written is left alone until it rests.
 import { type FSWatcher, statSync, watch } from "node:fs"
-import { basename, dirname } from "node:path"
 import type { Clock } from "../base/clock.ts"
 import { asPincerError, PincerError } from "../base/errors.ts"
 import type { Logger } from "../base/log.ts"
@@ -22,23 +21,28 @@ const LOOK_MS = 2_000
 /** The returned function ends it. */
 export function watchConfig(ports: WatchPorts): () => void {
   const { clock, path } = ports
+  let watcher = watcherOf(ports, notice)
+  let stamp = stampOf(path)
   let cancelRest: (() => void) | undefined
+  let cancelLook = clock.after(LOOK_MS, look)
   let busy: Promise<void> = Promise.resolve()
-  const notice = () => {
+  function notice() {
     cancelRest?.()
     cancelRest = clock.after(REST_MS, () => {
+      // Editors put another file in its place.
+      watcher?.close()
+      watcher = watcherOf(ports, notice)
       busy = busy.then(() => takeUp(ports))
     })
   }
-  const watcher = watcherOf(ports, notice)
-  let stamp = stampOf(path)
-  let cancelLook = clock.after(LOOK_MS, look)
   function look() {
     const now = stampOf(path)
     if (now !== stamp) notice()
     stamp = now
     cancelLook = clock.after(LOOK_MS, look)
   }
+  // What was changed while the gateway started.
+  notice()
   return () => {
     watcher?.close()
     cancelRest?.()
@@ -46,18 +50,14 @@ export function watchConfig(ports: WatchPorts): () => void {
   }
 }
 
+/** Of the file itself: its folder is the home, where the database is written all the time. Undefined while there is none. */
 function watcherOf({ log, path }: WatchPorts, notice: () => void): FSWatcher | undefined {
-  const name = basename(path)
   try {
-    const watcher = watch(dirname(path), { persistent: false }, (_event, changed) => {
-      if (changed === null || changed === name) notice()
-    })
-    watcher.on("error", (error) =>
-      log.debug({ err: error }, "The configuration's folder is looked at every two seconds only"),
-    )
+    const watcher = watch(path, { persistent: false }, notice)
+    watcher.on("error", (error) => log.debug({ err: error }, "The configuration is looked at every two seconds only"))
     return watcher
   } catch (error) {
-    log.debug({ err: error }, "The configuration's folder is looked at every two seconds only")
+    log.debug({ err: error }, "The configuration is looked at every two seconds only")
     return undefined
   }
 }
