@@ -231,6 +231,11 @@ test("damage is found: a byte, a cut, a file too many, a link, a path that leads
   const changed = Buffer.from(tar)
   changed[changed.indexOf("tttt")] = 0x75
   assert.match(await said(gzipSync(changed)), /gateway\.token is not as it was/)
+  await assert.rejects(
+    restoreBackup({ from: join(room, "bad.tar.gz"), home, config: join(home, "pincer.json"), now: NOW }),
+    /is not restored: gateway\.token is not as it was/,
+  )
+  assert.deepEqual([contentOf(home)["gateway.token"], restorePending(home)], ["tttt", false])
   assert.match(await said(readFileSync(path).subarray(0, 900)), /not a whole backup/)
   assert.match(await said(gzipSync(tar.subarray(0, 4096))), /missing|not a whole/)
   assert.match(await said(Buffer.from("hello")), /not a gzip file/)

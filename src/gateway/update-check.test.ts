@@ -69,7 +69,14 @@ test("a registry that is slow, dead or lying is a sentence, and what was known s
     [says("not json"), /something that is no version/],
     [says('{"version":"1.0.0; rm -rf ~"}'), /something that is no version/],
     [says(`{"version":"${"9".repeat(2_000_000)}"}`), /too large/],
-    [(_request, response) => response.writeHead(302, { location: "http://127.0.0.1:9/" }).end(), /cannot be reached/],
+    // Led elsewhere, even where a version stands.
+    [
+      (request, response) =>
+        request.url === "/elsewhere"
+          ? says('{"version":"9.9.9"}')(request, response)
+          : response.writeHead(302, { location: "/elsewhere" }).end(),
+      /cannot be reached/,
+    ],
     [(request) => request.socket.destroy(), /cannot be reached/],
   ]
   for (const [answer, note] of bad)

@@ -61,6 +61,24 @@ test("of a damaged database no snapshot is left, and it is said what is damaged"
   assert.match(examineCopy(join(at, "text.db")).flaws[0] ?? "", /not a database/)
 })
 
+test("damage that copies well is found in the copy, which is not kept", async () => {
+  const at = folder()
+  const path = join(at, "sly.db")
+  const db = new DatabaseSync(path)
+  db.exec("CREATE TABLE t (x TEXT); CREATE INDEX i ON t (x); INSERT INTO t VALUES ('needle'); PRAGMA user_version=1")
+  db.close()
+  const bytes = readFileSync(path)
+  // The index says another word than the row.
+  bytes.write("N", bytes.lastIndexOf("needle"))
+  writeFileSync(path, bytes)
+  await assert.rejects(snapshotDatabase(path, join(at, "copy.db")), /missing from index/)
+  const again = new DatabaseSync(path)
+  const copies = { folder: join(at, "copies"), keep: 1, now: 0 }
+  assert.throws(() => copyBeforeSchemaChange(again, path, 1, copies), /missing from index|Cannot copy/)
+  again.close()
+  assert.deepEqual([existsSync(join(at, "copy.db")), schemaCopies(copies.folder)], [false, []])
+})
+
 test("a disk without room: the snapshot is refused, nothing is left, the original is as it was", async (t) => {
   const at = folder()
   const small = join(at, "small")
