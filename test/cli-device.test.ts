@@ -93,6 +93,8 @@ test("what is no code, or says not where, is refused with the next step", async 
   const wrong = await pincer(["device", "join", "ABCD-EFGH", "--server", house.wsUrl], there)
   assert.match(wrong.err, /no such pairing code/)
   assert.ok(!existsSync(join(second, "nonsense")))
+  const relayed = await pincer(["session", "list", "--server", `${house.wsUrl}/`, "--token", "wrong"], there)
+  assert.match(relayed.err, /token mismatch/)
   const nobody = await pincer(["device", "approve"], here())
   assert.match(nobody.err, /No device waits/)
 })

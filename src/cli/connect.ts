@@ -77,15 +77,25 @@ export async function openClient(
   target: Pick<Target, "url" | "token">,
   options: Omit<ReachOptions, "otherwise"> = {},
 ): Promise<GatewayClient> {
-  if (!target.url.startsWith("wss:")) return open(cli, target, options)
-  const { tlsRefusal, trustCaFile } = await import("./certificate.ts")
-  trustCaFile(cli)
+  const tls = target.url.startsWith("wss:") ? await import("./certificate.ts") : undefined
+  tls?.trustCaFile(cli)
   try {
     return await open(cli, target, options)
   } catch (error) {
-    if (!(error instanceof PincerError) || error.code !== "UNAVAILABLE") throw error
-    throw (await tlsRefusal(target.url)) ?? error
+    if (tls && error instanceof PincerError && error.code === "UNAVAILABLE")
+      throw (await tls.tlsRefusal(target.url)) ?? error
+    throw asStranger(error, target.url)
   }
+}
+
+/** From another machine the owner's token is not enough: the machine is asked for, too. */
+function asStranger(error: unknown, url: string): unknown {
+  if (!(error instanceof PincerError) || error.details?.["code"] !== "DEVICE_IDENTITY_REQUIRED") return error
+  return new PincerError(
+    error.code,
+    `The gateway at ${url} does not know this machine: run "pincer device join ${url} --token-file <path>", or join by a code from "pincer device pair"`,
+    { cause: error, ...(error.details ? { details: error.details } : {}) },
+  )
 }
 
 async function open(

@@ -85,7 +85,10 @@ export interface Devices {
   pending(): Promise<PendingDevice[]>
   /** One of them, or undefined when it was decided or has expired. */
   pendingById(requestId: string): Promise<PendingDevice | undefined>
-  /** Takes a pending request away and approves it, if `check` does not throw; undefined when it was decided or has expired. */
+  /**
+   * Takes a pending request away and approves it, if `check` does not throw; undefined when it was decided or has expired. A token that
+   * the device has for this role gets these scopes, too.
+   */
   approve(
     requestId: string,
     check: (pending: PendingDevice) => void,
@@ -97,7 +100,7 @@ export interface Devices {
   /** Forgets the device with all its tokens and requests, if `check` does not throw; false when there is none. */
   remove(deviceId: string, check: (device: DeviceRow) => void): Promise<boolean>
   rename(deviceId: string, label: string): Promise<DeviceRow | undefined>
-  /** Sets what the device may do in a role that it has; its token there is cut to it. Undefined when it has no such role. */
+  /** Sets what the device and its token may do in a role that it has. Undefined when it has no such role. */
   setScopes(
     deviceId: string,
     role: string,

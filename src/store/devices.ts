@@ -81,7 +81,7 @@ export class DeviceTable implements Devices {
          ON CONFLICT (device_id,role) DO UPDATE SET hash=excluded.hash,scopes=excluded.scopes,rotated_at=excluded.created_at,
          revoked_at=NULL`,
       ),
-      cutToken: db.statement("UPDATE device_tokens SET scopes=? WHERE device_id=? AND role=?"),
+      setTokenScopes: db.statement("UPDATE device_tokens SET scopes=? WHERE device_id=? AND role=?"),
       revoke: db.statement("UPDATE device_tokens SET revoked_at=? WHERE device_id=? AND role=? AND revoked_at IS NULL"),
       byHash: db.statement("SELECT device_id,role,scopes FROM device_tokens WHERE hash=? AND revoked_at IS NULL"),
       seen: db.statement("UPDATE devices SET last_seen_at=? WHERE device_id=?"),
@@ -190,7 +190,12 @@ export class DeviceTable implements Devices {
       if (!pending) return undefined
       check(pending)
       this.#statements.unask.run(requestId)
-      return { pending, device: this.#admit(pending, "operator") }
+      const { tokens } = this.#admit(pending, "operator")
+      // What it has shown until now is good for what it was approved for from now on.
+      const token = tokens.find((one) => one.role === pending.role)
+      const scopes = sorted([...(token?.scopes ?? []), ...pending.scopes])
+      if (token) this.#statements.setTokenScopes.run(JSON.stringify(scopes), pending.deviceId, pending.role)
+      return { pending, device: this.#known(pending.deviceId)! }
     })
   }
 
@@ -255,7 +260,7 @@ export class DeviceTable implements Devices {
       check(device)
       const text = JSON.stringify(sorted(scopes))
       this.#statements.setRole.run(deviceId, role, text)
-      this.#statements.cutToken.run(text, deviceId, role)
+      this.#statements.setTokenScopes.run(text, deviceId, role)
       return this.#known(deviceId)
     })
   }

@@ -174,7 +174,7 @@ const revoke = method({
 
 const setScopes = method({
   name: "device.scopes.set",
-  summary: "Sets what a device may do: what it loses it loses with its next call, what it gains its next token has.",
+  summary: "Sets what a device may do: what it loses counts from its next call, what it gains from its next connect.",
   scope: "operator.pairing",
   normalize: (params) => renamed(params, { deviceId: ["id"] }),
   params: () => z.object({ deviceId: deviceId(), role: role(), scopes: z.array(scope()) }),
