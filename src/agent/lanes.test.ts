@@ -358,3 +358,19 @@ test("after a restart a call is asked for when somebody could approve before, an
     await second.close()
   }
 })
+
+test("when more turns may run at once, those that waited for room begin at once", async () => {
+  const gate = Promise.withResolvers<void>()
+  const settings = { maxConcurrent: 1 }
+  const room = await openAgentRoom({ script: (_, signal) => say("so", signal, gate.promise), settings })
+  const requests = ["a", "b"].map((name) => room.request(name, { sessionKey: `agent:main:${name}` }))
+  for (const request of requests) await room.lanes.submit(request)
+  await room.seen("text.delta", requests[0]!.turnId)
+  assert.deepEqual(room.lanes.counts().running, 1)
+  room.ports.settings.maxConcurrent = 2
+  room.lanes.settingsChanged()
+  await room.seen("text.delta", requests[1]!.turnId)
+  gate.resolve()
+  await Promise.all(requests.map((request) => room.lanes.wait(request.turnId)))
+  await room.close()
+})

@@ -207,6 +207,11 @@ export class TurnLanes implements Lanes {
     else void this.#resume(lane, job)
   }
 
+  /** There may be room for more turns now. */
+  settingsChanged(): void {
+    this.#pumpReady()
+  }
+
   #pumpReady(): void {
     while (this.#ready.length > 0 && this.#running < this.#ports.settings.maxConcurrent)
       this.#pump(this.#ready.shift()!)

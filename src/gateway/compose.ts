@@ -345,6 +345,8 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const rpc = new RpcDoor(parts, table)
   const acp = new AcpDoor(parts, table, version)
   desk.canAsk = () => control.canAsk() || acp.canAsk()
+  const proxies = ["gateway.auth.trustedProxy", "gateway.trustedProxies"]
+  undo.add(live.take({ prefixes: proxies, apply: () => devices.members.closeUsers("access changed") }))
   devices.onEvent = (event, payload) => {
     const text = JSON.stringify(payload)
     control.announce(event, text)
@@ -399,6 +401,10 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     live,
     {
       ...{ env, redactor, home: paths.home, setLevel: logging.setLevel, renewModels: models.renew },
+      roomChanged() {
+        lanes.settingsChanged()
+        jobs.settingsChanged()
+      },
       hosting: hostedAgents,
     },
     hidden,

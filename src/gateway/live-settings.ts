@@ -51,6 +51,8 @@ export interface LiveRooms {
   setLevel(level: Config["log"]["level"]): void
   /** Models and providers as the configuration says now. */
   renewModels(): void
+  /** More turns or jobs may run at once now. */
+  roomChanged(): void
   /** What profiles of external agents are made with. */
   hosting: Hosting
 }
@@ -72,6 +74,7 @@ export function perSnapshot<T>(live: Pick<LiveConfig, "current">, make: (config:
 /** Registers for everything that this file names. `hidden`: what no sandbox profile may show. */
 export function takeSettings(live: LiveConfig, rooms: LiveRooms, hidden: readonly string[]): void {
   live.take({ prefixes: READ_AT_USE, apply: () => undefined })
+  live.take({ prefixes: ["turns.maxConcurrent", "jobs.maxConcurrent"], apply: () => rooms.roomChanged() })
   live.take({ prefixes: ["log.level"], apply: (next) => rooms.setLevel(next.log.level) })
   live.take({
     prefixes: ["agents", "sandbox.profile", "sandbox.profiles"],

@@ -78,6 +78,10 @@ export class JobDesk {
     await this.#callbacks.close()
   }
 
+  settingsChanged(): void {
+    this.#runner.settingsChanged()
+  }
+
   /** Throws what JobRunner.submit() does, and INVALID_PARAMS for a callback that may not be called. */
   async submit(said: Submission): Promise<Submitted> {
     if (said.callback) checkCallbackUrl(said.callback.url, this.#rules)

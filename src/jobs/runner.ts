@@ -238,6 +238,11 @@ export class JobRunner {
     stopTimer()
   }
 
+  /** There may be room for more jobs now. */
+  settingsChanged(): void {
+    this.#pump()
+  }
+
   #pump(): void {
     while (!this.#draining && this.#active.size - this.#parked < this.#ports.settings.maxConcurrent) {
       const job = this.#queue.take()
