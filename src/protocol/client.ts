@@ -50,6 +50,12 @@ export interface Reconnect {
   maxAttempts: number
 }
 
+interface Missed {
+  bootId: string | undefined
+  connId: string
+  lastSeq: number
+}
+
 export interface GatewayClient {
   /** What the gateway said when it was (last) connected. */
   readonly hello: Hello
@@ -96,6 +102,8 @@ class Client implements GatewayClient {
   #restored: PromiseWithResolvers<void> | undefined
   #hello: Hello = { protocol: 0, server: {} }
   #lastSeq = 0
+  /** What is to be taken up with the next greeting. */
+  #missed: Missed | undefined
   #closed: PincerError | undefined
   #stopTimer: (() => void) | undefined
 
@@ -178,6 +186,7 @@ class Client implements GatewayClient {
         ? {}
         : { auth: { ...auth, ...(token === undefined ? {} : { token }) } }),
       ...(device && nonce !== undefined ? { device: await device(nonce) } : {}),
+      ...(this.#missed ? { resume: this.#missed } : {}),
     }
   }
 
@@ -232,12 +241,17 @@ class Client implements GatewayClient {
   }
 
   async #restore(): Promise<void> {
-    const missed = { bootId: this.#hello.server.bootId, connId: this.#hello.server.connId, lastSeq: this.#lastSeq }
+    const { server, features } = this.#hello
+    const missed = { bootId: server.bootId, connId: server.connId, lastSeq: this.#lastSeq }
+    const { connId } = missed
+    // In one step with the greeting, where the gateway can: then nothing is heard twice, however often the connection is lost.
+    const atOnce = connId !== undefined && features?.capabilities?.includes("connect-resume") === true
+    this.#missed = atOnce ? { ...missed, connId } : undefined
     // A new connection numbers its events anew, unless it takes the earlier one's numbers up.
     this.#lastSeq = 0
     try {
       await this.open()
-      const resumed = missed.connId === undefined ? false : await this.#resume(missed)
+      const resumed = atOnce ? this.#resumed(missed.lastSeq) : connId !== undefined && (await this.#resume(missed))
       this.#restored?.resolve()
       this.#restored = undefined
       this.#deliver({ type: "event", event: "connection.restored", payload: { resumed } })
@@ -245,7 +259,17 @@ class Client implements GatewayClient {
       this.#hello = { ...this.#hello, server: { ...this.#hello.server, bootId: missed.bootId, connId: missed.connId } }
       this.#lastSeq = missed.lastSeq
       throw error
+    } finally {
+      this.#missed = undefined
     }
+  }
+
+  /** What the greeting said of it. The missed events follow it, with the numbers that they had. */
+  #resumed(lastSeq: number): boolean {
+    const { resume } = this.#hello
+    if (!isObject(resume) || resume["resumed"] !== true) return false
+    this.#lastSeq = Math.max(this.#lastSeq, lastSeq)
+    return true
   }
 
   /** The missed events arrive as events, before the answer. False when the gateway has them no more. */

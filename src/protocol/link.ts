@@ -35,6 +35,8 @@ export interface Hello {
   server: { version?: string; connId?: string; bootId?: string; [key: string]: unknown }
   features?: { methods?: string[]; events?: string[]; capabilities?: string[] }
   snapshot?: Record<string, unknown>
+  /** Whether the connection that `connect` named was taken up. */
+  resume?: unknown
   auth?: { role?: string; scopes?: string[]; deviceToken?: string }
   policy?: { tickIntervalMs?: number; maxPayload?: number; [key: string]: unknown }
 }

@@ -352,14 +352,55 @@ test("numbers that never were and frames that are gone are not resumed", () => {
 
 test("lost connections, and what is kept of each, are bounded", () => {
   const { open, lose, lost } = room()
-  for (let i = 0; i < 200; i++) lose(`c${i}`, open().box)
-  assert.equal(lost.size, 64)
+  for (let i = 0; i < 3_000; i++) lose(`c${i}`, open().box)
+  assert.equal(lost.size, 2_048)
   const { box } = open()
   const big = JSON.stringify("x".repeat(REPLAY.maxBytes / 4))
   for (let i = 0; i < 20; i++) box.event("tick", big)
   lose("big", box)
   assert.deepEqual(lost.take(open().box, "big", 10).result, { resumed: false })
   assert.equal(lost.take(open().box, "big", 18).frames.length, 2)
+})
+
+test("all lost connections together keep a bounded number of bytes, the newest", () => {
+  const { open, lose, lost } = room()
+  const big = JSON.stringify("x".repeat(REPLAY.maxBytes / 2))
+  for (let i = 0; i < 200; i++) {
+    const { box } = open()
+    box.event("tick", big)
+    lose(`c${i}`, box)
+  }
+  assert.ok(lost.size > 50 && lost.size < 150, String(lost.size))
+  assert.equal(lost.take(open().box, "c0", 0).result.resumed, false)
+  assert.equal(lost.take(open().box, "c199", 0).result.resumed, true)
+})
+
+test("who was lost again before it knew that it had been taken up asks by its old name, and hears all of it once", () => {
+  const { open, lose, lost, say, tick } = room()
+  const first = open()
+  say("a")
+  const lastSeq = first.line.frames.at(-1)!.seq
+  lose("c1", first.box)
+  tick()
+  say("b")
+  tick()
+  const second = open({ connId: "c2" })
+  const unheard = lost.take(second.box, "c1", lastSeq)
+  assert.equal(unheard.result.resumed, true)
+  say("c")
+  tick()
+  lose("c2", second.box)
+  const third = open({ connId: "c3" })
+  const { frames, result } = lost.take(third.box, "c1", lastSeq)
+  assert.equal(result.resumed, true)
+  const numbers = frames.map((text) => (JSON.parse(text) as Sent).seq)
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, i) => lastSeq + 1 + i),
+  )
+  assert.deepEqual(frames.slice(0, unheard.frames.length), unheard.frames)
+  assert.equal(deltas({ frames: frames.map((text) => JSON.parse(text)) } as Line).join(""), "bc")
+  assert.equal(lost.take(open().box, "c2", lastSeq).result.resumed, false, "once only, by whatever name")
 })
 
 test("each event goes to who may hear it now, and one that no list names to nobody", () => {

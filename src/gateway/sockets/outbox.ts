@@ -47,6 +47,8 @@ export class Outbox {
   #socket: Pick<WebSocket, "send" | "close" | "terminate" | "bufferedAmount" | "readyState" | "OPEN"> | undefined
   #seq = 0
   #ring = new Ring()
+  /** Connections that this one took over. */
+  formerly: readonly string[] = []
   readonly #positions = new Map<string, Position>()
   readonly #behind = new Set<RunView>()
   readonly #followed = new Set<string>()
@@ -96,6 +98,11 @@ export class Outbox {
 
   get #pressed(): boolean {
     return this.#socket !== undefined && this.#socket.bufferedAmount > SOFT_LIMIT
+  }
+
+  /** What is kept for a return. */
+  get keptBytes(): number {
+    return this.#ring.bytes
   }
 
   /** The client is gone; events are kept for its return. */

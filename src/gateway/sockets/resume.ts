@@ -5,12 +5,17 @@ import { mayTake } from "../heir.ts"
 import type { Outbox } from "./outbox.ts"
 import { REPLAY } from "./ring.ts"
 
-/** Remembered at once; the oldest are forgotten first. */
-const MAX_LOST = 64
+/** Remembered at once, and what they keep in all; the oldest are forgotten first. What many heard is counted for each, though kept once. */
+const MAX_LOST = 2_048
+const MAX_LOST_BYTES = 256 * 1024 * 1024
+/** Earlier names of one that was taken up and lost again before its client knew. */
+const MAX_NAMES = 8
 
 interface Lost {
   outbox: Outbox
   until: number
+  /** Its own first, then those it took over. */
+  names: readonly string[]
 }
 
 export interface Resumed {
@@ -20,7 +25,9 @@ export interface Resumed {
 }
 
 export class LostConnections {
-  readonly #lost = new Map<string, Lost>()
+  /** The oldest first. */
+  readonly #lost = new Set<Lost>()
+  readonly #byName = new Map<string, Lost>()
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -30,14 +37,32 @@ export class LostConnections {
   add(connId: string, outbox: Outbox): void {
     outbox.detach()
     this.forget()
-    this.#lost.set(connId, { outbox, until: this.#clock.now() + REPLAY.maxAgeMs })
-    if (this.#lost.size > MAX_LOST) this.#lost.delete(this.#lost.keys().next().value!)
+    const until = this.#clock.now() + REPLAY.maxAgeMs
+    const lost = { outbox, until, names: [connId, ...outbox.formerly].slice(0, MAX_NAMES) }
+    this.#lost.add(lost)
+    for (const name of lost.names) this.#byName.set(name, lost)
+    this.#bound()
   }
 
   /** Drops those whose time is over. */
   forget(): void {
     const now = this.#clock.now()
-    for (const [connId, lost] of this.#lost) if (lost.until < now) this.#lost.delete(connId)
+    for (const lost of this.#lost) if (lost.until < now) this.#remove(lost)
+  }
+
+  #bound(): void {
+    let bytes = 0
+    for (const { outbox } of this.#lost) bytes += outbox.keptBytes
+    for (const lost of this.#lost) {
+      if (this.#lost.size <= MAX_LOST && bytes <= MAX_LOST_BYTES) return
+      bytes -= lost.outbox.keptBytes
+      this.#remove(lost)
+    }
+  }
+
+  #remove(lost: Lost): void {
+    this.#lost.delete(lost)
+    for (const name of lost.names) if (this.#byName.get(name) === lost) this.#byName.delete(name)
   }
 
   get size(): number {
@@ -45,16 +70,20 @@ export class LostConnections {
   }
 
   *outboxes(): Iterable<Outbox> {
-    for (const { outbox } of this.#lost.values()) yield outbox
+    for (const { outbox } of this.#lost) yield outbox
   }
 
-  /** Hands what connection `connId` was sent after `lastSeq` over to `heir`, at most once. `frames` are still to be sent. */
+  /**
+   * Hands what connection `connId` was sent after `lastSeq` over to `heir`, at most once; again when the heir was lost, too, as its
+   * client may not have heard of it. `frames` are still to be sent.
+   */
   take(heir: Outbox, connId: string, lastSeq: number): { result: Resumed; frames: string[] } {
     this.forget()
-    const lost = this.#lost.get(connId)
+    const lost = this.#byName.get(connId)
     const frames = lost && mayTake(heir.caller, lost.outbox.caller) ? heir.adopt(lost.outbox, lastSeq) : undefined
-    if (!frames) return { result: { resumed: false }, frames: [] }
-    this.#lost.delete(connId)
+    if (!lost || !frames) return { result: { resumed: false }, frames: [] }
+    this.#remove(lost)
+    heir.formerly = lost.names
     return { result: { resumed: true, seq: heir.seq }, frames }
   }
 }

@@ -45,6 +45,10 @@ export class Ring {
     }
   }
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   get size(): number {
     return this.#kept.length - this.#head
   }
