@@ -2,14 +2,24 @@
 import { createInterface } from "node:readline/promises"
 import type { Cli } from "./cli.ts"
 import { inert } from "./inert.ts"
+import type { Pauses } from "./workflow.ts"
 
 type Alone = InstanceType<typeof import("../gateway/workflows/alone-client.ts").AloneClient>
 
-export async function aloneClient(cli: Cli, unsandboxed: boolean): Promise<Alone> {
+export async function aloneClient(cli: Cli, unsandboxed: boolean): Promise<Alone & { pauses: Pauses }> {
   const { AloneClient } = await import("../gateway/workflows/alone-client.ts")
   const { cwd, env, flags, interactive } = cli
-  const confirm = interactive ? { confirm: (question: string) => asked(question) } : {}
-  return new AloneClient({ env, flags, cwd, unsandboxed, ...confirm })
+  const pauses: Pauses = { pause: () => () => undefined }
+  const confirm = async (question: string) => {
+    const goOn = pauses.pause()
+    try {
+      return await asked(question)
+    } finally {
+      goOn()
+    }
+  }
+  const client = new AloneClient({ env, flags, cwd, unsandboxed, ...(interactive ? { confirm } : {}) })
+  return Object.assign(client, { pauses })
 }
 
 /** What trying a workflow takes. */

@@ -13,7 +13,7 @@ import type { Cli } from "./cli.ts"
 import { namedGateway, type Reach, reachGateway } from "./connect.ts"
 import { inert, inertLine } from "./inert.ts"
 import { Exit } from "./report.ts"
-import { duration } from "./status.ts"
+import { LiveTree, STEP_MARKS, shortTime } from "./workflow-tree.ts"
 
 export interface WorkflowRunFlags {
   arg?: string[]
@@ -29,10 +29,16 @@ export interface WorkflowRunFlags {
 
 const FILES = [".lobster", ".yaml", ".yml", ".json"]
 
+export interface Pauses {
+  pause(): () => void
+}
+
 /** What these commands need of a gateway. */
 export interface WorkflowReach {
   client: Pick<Reach["client"], "request" | "closed"> & {
     on(event: string, listener: (frame: { payload?: unknown }) => void): () => void
+    /** Of a client that asks the person at the terminal itself: told before and after. */
+    pauses?: Pauses
   }
 }
 
@@ -255,13 +261,29 @@ function showEnvelope(cli: Cli, envelope: Envelope, printed: string): void {
   else if (output.length > 0) cli.out.json(output)
 }
 
-const MARKS: Readonly<Record<string, string>> = {
-  completed: "✓",
-  skipped: "-",
-  failed: "✗",
-  canceled: "✗",
-  uncertain: "?",
-  waiting: "…",
+/** Shows the facts of a run: a tree on a terminal, lines in a pipe. */
+interface RunView {
+  take(event: RunEvent): void
+  end(): void
+}
+
+function openView(cli: Cli, client: WorkflowReach["client"]): RunView {
+  const { err } = cli
+  if (!err.isTerminal) return { take: (event) => showEvent(cli, event), end: () => undefined }
+  const tree = new LiveTree(err, systemClock, () => process.stderr.rows ?? 24)
+  if (client.pauses) client.pauses.pause = () => tree.pause()
+  let ending: string | undefined
+  return {
+    take(event) {
+      tree.take(event)
+      if (event.type === "run.ended" && event.status !== "completed") ending = `The run has ${event.status}.`
+    },
+    end() {
+      tree.end()
+      if (ending !== undefined) err.line(ending)
+      ending = undefined
+    },
+  }
 }
 
 /** How long what was recorded may take to be told, once the answer is there. */
@@ -271,13 +293,14 @@ const TOLD_MS = 2_000
 function showProgress(cli: Cli, client: WorkflowReach["client"], runId: string, attempt: number): () => Promise<void> {
   const rests = Promise.withResolvers<void>()
   let isOurs = false
+  const view = openView(cli, client)
   const off = client.on("workflow.event", ({ payload }) => {
     const found = isObject(payload) ? payload["event"] : undefined
     if (!isObject(found) || found["runId"] !== runId) return
     const event = found as unknown as RunEvent
     if (event.type === "run.started" && event.attempt > attempt) isOurs = true
     if (!isOurs) return
-    showEvent(cli, event)
+    view.take(event)
     if (event.type === "run.ended" || event.type === "run.waiting") rests.resolve()
   })
   let over = false
@@ -298,6 +321,7 @@ function showProgress(cli: Cli, client: WorkflowReach["client"], runId: string, 
     over = true
     if (await begun) await Promise.race([rests.promise, systemClock.sleep(TOLD_MS)])
     off()
+    view.end()
   }
 }
 
@@ -305,8 +329,8 @@ export function showEvent(cli: Cli, event: RunEvent): void {
   if (event.type === "step.ended") {
     const why = event.message === undefined ? "" : `  ${cli.err.paint(inertLine(event.message).slice(0, 300), "dim")}`
     const style = event.status === "failed" || event.status === "uncertain" ? "red" : "dim"
-    const mark = cli.err.paint(MARKS[event.status] ?? "·", style)
-    cli.err.line(`${mark} ${inertLine(event.path)} (${duration(event.durationMs)})${why}`)
+    const mark = cli.err.paint(STEP_MARKS[event.status], style)
+    cli.err.line(`${mark} ${inertLine(event.path)} (${shortTime(event.durationMs)})${why}`)
   } else if (event.type === "run.waiting") cli.err.line(`… ${inertLine(event.path)}: ${inertLine(event.prompt)}`)
   else if (event.type === "run.ended" && event.status !== "completed") cli.err.line(`The run has ${event.status}.`)
 }
@@ -314,11 +338,12 @@ export function showEvent(cli: Cli, event: RunEvent): void {
 export async function watchRun(cli: Cli, runId: string, flags: { json?: boolean }): Promise<void> {
   await withGateway(cli, async ({ client }) => {
     const over = Promise.withResolvers<string>()
+    const view = openView(cli, client)
     client.on("workflow.event", ({ payload }) => {
       const event = isObject(payload) ? payload["event"] : undefined
       if (!isObject(event) || event["runId"] !== runId) return
       if (flags.json) cli.out.line(JSON.stringify(event))
-      else showEvent(cli, event as unknown as RunEvent)
+      else view.take(event as unknown as RunEvent)
       if (event["type"] === "run.waiting") over.resolve("waiting")
     })
     client.on("workflow.done", ({ payload }) => {
@@ -326,7 +351,7 @@ export async function watchRun(cli: Cli, runId: string, flags: { json?: boolean 
     })
     void client.closed.then((error) => over.reject(error))
     await client.request("workflow.watch", { runId })
-    const status = await over.promise
+    const status = await over.promise.finally(() => view.end())
     if (status === "failed") throw new Exit(1)
     if (status === "canceled") throw new Exit(130)
   })
