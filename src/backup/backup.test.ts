@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -364,6 +365,25 @@ test("a disk without room leaves no file behind and the home as it was", async (
   } finally {
     spawnSync("umount", [small])
   }
+})
+
+test("what a backup left that was killed is cleared by a later one, what is being made is not", async () => {
+  const home = makeHome()
+  const folder = join(home, "backups")
+  const names = [
+    ".pincer-backup-20260101-000000.tar.gz-0192-0123456789ab",
+    "pincer-backup-20260101-000000.tar.gz.partial",
+  ]
+  for (const age of [2, 0])
+    for (const name of names) {
+      mkdirSync(join(folder, `${name.replace("2026", `202${age}`)}`), { recursive: true })
+      utimesSync(join(folder, `${name.replace("2026", `202${age}`)}`), 0, NOW / 1000 - age * 86_400)
+    }
+  const { path } = await createBackup(options(home))
+  assert.deepEqual(
+    readdirSync(folder).sort(),
+    [...names.map((name) => name.replace("2026", "2020")), path.slice(folder.length + 1)].sort(),
+  )
 })
 
 test("an empty home has nothing to back up; a home that is not there neither", async () => {

@@ -1,7 +1,7 @@
 // Makes a backup: files are copied first, so that they hold still, the database last (the anchor of the audit may lag behind it, never
 // lead), then packed, sealed if so asked, and read back whole before it gets its name.
 import { constants, createWriteStream } from "node:fs"
-import { chmod, copyFile, lstat, mkdir, open, rename, rm, stat, statfs, writeFile } from "node:fs/promises"
+import { chmod, copyFile, lstat, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import type { Readable, Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
@@ -43,6 +43,8 @@ export interface Created {
   verified: Verified
 }
 
+const DRAFT_MS = 86_400_000
+
 /** Makes and verifies a backup. Throws NOT_FOUND when there is nothing to back up, ALREADY_EXISTS, UNAVAILABLE; then no file is left. */
 export async function createBackup(options: CreateOptions): Promise<Created> {
   if (options.passphrase !== undefined) checkPassphrase(options.passphrase)
@@ -52,6 +54,7 @@ export async function createBackup(options: CreateOptions): Promise<Created> {
   const staging = join(dirname(target), `.${basename(target)}-${uuid()}`)
   try {
     makeFolder(dirname(target))
+    await clearDrafts(dirname(target), options.now)
     await mkdir(staging, { mode: 0o700 })
     const manifest = await stage(options, staging)
     await pack(options, manifest, staging, `${target}.partial`)
@@ -66,6 +69,15 @@ export async function createBackup(options: CreateOptions): Promise<Created> {
     throw notMade(target, error)
   } finally {
     await rm(staging, { recursive: true, force: true })
+  }
+}
+
+/** What a backup left behind that was killed; one that is being made is younger. */
+async function clearDrafts(folder: string, now: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^\.pincer-backup-.*-[0-9a-f]{12}$|^pincer-backup-.*\.partial$/.test(name)) continue
+    const facts = await lstat(join(folder, name)).catch(() => undefined)
+    if (facts && now - facts.mtimeMs > DRAFT_MS) await rm(join(folder, name), { recursive: true, force: true })
   }
 }
 

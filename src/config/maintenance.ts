@@ -14,8 +14,12 @@ export const log = z.strictObject({
 })
 
 export const backup = z.strictObject({
-  /** Where backups are kept. Default <home>/backups. */
-  folder: z.string().min(1).optional(),
+  /** Where backups are kept; relative to the home. Default <home>/backups. */
+  folder: z
+    .string()
+    .min(1)
+    .regex(/^(?!~)/, 'must not begin with "~": write the whole path')
+    .optional(),
   /** Backups that "pincer backup prune" leaves. */
   keep: z.number().int().min(1).max(1_000).default(10),
   /** Copy the database before its schema changes. The newest `keepSchemaCopies` copies are kept. */

@@ -119,7 +119,9 @@ export function copyBeforeSchemaChange(db: DatabaseSync, path: string, schema: n
     appear(draft, target)
   } catch (error) {
     discard(draft)
-    throw notCopied(path, copies.folder, error)
+    const refused = notCopied(path, copies.folder, error)
+    const way = `${refused.message}. It must be copied before its schema changes: make that possible, or set backup.beforeSchemaChange to false`
+    throw new PincerError(refused.code, way, { cause: error, retryable: false })
   }
   for (const old of schemaCopies(copies.folder).slice(copies.keep)) rmSync(old, { force: true })
   copies.reached?.("copied")
