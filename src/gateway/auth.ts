@@ -111,9 +111,9 @@ export function openAuth(parts: Slice): Auth {
       return { ok: false, error: byProxy }
     }
     const where = foreign(request)
-    if (byProxy) return { ok: true, subject: "owner", ...byProxy, ...where }
-    if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES, ...where }
     const epoch = devices.members.epoch()
+    if (byProxy) return { ok: true, subject: "owner", ...byProxy, epoch, ...where }
+    if (isToken(secret)) return { ok: true, subject: "owner", scopes: ALL_SCOPES, ...where }
     const device = secret === undefined ? undefined : await store.devices.byTokenHash(tokenHash(secret))
     if (device?.role === "operator") {
       const { deviceId } = device.device

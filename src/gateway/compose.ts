@@ -206,7 +206,12 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   })
   undo.add(() => agentHost.close())
   const settings = toolSettings(live, env, paths.home)
-  const openServers = serverOpener({ clock, log, redactor, env: settings.exec.env, version: ownVersion() })
+  const openServers = serverOpener({
+    ...{ clock, log, redactor, version: ownVersion() },
+    get env() {
+      return settings.exec.env
+    },
+  })
   const lendings = new Lendings({ clock, log, openServers })
   undo.add(() => lendings.close())
   const rights = openRights({ books: store, clock, live, elevations, sandbox })

@@ -14,6 +14,14 @@ export interface DeviceMember {
   close(reason: string): void
 }
 
+/** Users whom a trusted proxy named stand among the devices, under names that no device has. */
+const USER = "user:"
+
+/** Under which name a caller is among the members; undefined for the owner, who loses nothing. */
+export function memberName({ deviceId, user }: { deviceId?: string; user?: string }): string | undefined {
+  return deviceId ?? (user === undefined ? undefined : `${USER}${user}`)
+}
+
 /** Epochs remembered at once; one that was forgotten counts as unchanged only for those who asked after that. */
 const MAX_EPOCHS = 10_000
 
@@ -60,6 +68,11 @@ export class DeviceMembers {
       member.setScopes([])
       member.close(reason)
     }
+  }
+
+  /** Puts out whoever a trusted proxy has named: it is to be asked anew. */
+  closeUsers(reason: string): void {
+    for (const id of [...this.#open.keys()]) if (id.startsWith(USER)) this.close(id, reason)
   }
 
   /** Cuts what its connections in this role may do to these scopes. */

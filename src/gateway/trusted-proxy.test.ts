@@ -74,7 +74,14 @@ test("spoofed, missing, doubled and empty names are refused", async () => {
 test("only users who are named, with the rights that are named", async () => {
   const auth = open({ allowUsers: ["ann@example"], scopes: ["operator.read"] })
   const answer = await auth.bearer(request("10.0.0.5", ANN, PROTO))
-  const ann = { ok: true, subject: "owner", user: "ann@example", scopes: ["operator.read"], address: "10.0.0.5" }
+  const ann = {
+    ok: true,
+    subject: "owner",
+    user: "ann@example",
+    scopes: ["operator.read"],
+    epoch: 1,
+    address: "10.0.0.5",
+  }
   assert.deepEqual(answer, ann)
   const bob = request("10.0.0.5", ["X-Forwarded-User", "bob@example"], PROTO)
   assert.equal(await codeOf(auth, bob), "AUTH_TRUSTED_PROXY_USER_NOT_ALLOWED")

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { PincerError } from "../../base/errors.ts"
 import { grants, type Scope } from "../../protocol/frame.ts"
 import type { Auth } from "../auth.ts"
-import type { DeviceMember } from "../device-members.ts"
+import { type DeviceMember, memberName } from "../device-members.ts"
 import type { MethodTable } from "../dispatch.ts"
 import type { Parts } from "../parts.ts"
 import { shownError } from "../shown.ts"
@@ -134,7 +134,12 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
   exchange.scopes = identity.scopes
   if (identity.user !== undefined) exchange.user = identity.user
   if (identity.address !== undefined) exchange.address = identity.address
-  if (identity.subject !== "owner") joinDevice(exchange, scope, identity.epoch ?? 0)
+  const deviceId = identity.subject === "owner" ? undefined : identity.subject
+  const name = memberName({
+    ...(deviceId === undefined ? {} : { deviceId }),
+    ...(identity.user === undefined ? {} : { user: identity.user }),
+  })
+  if (name !== undefined) joinDevice(exchange, name, scope, identity.epoch ?? 0)
   if (route.kind === "json") {
     const { jsonRoutes } = await import("./json-routes.ts")
     await jsonRoutes(exchange)
@@ -189,14 +194,14 @@ async function answer(exchange: Exchange, auth: Auth): Promise<void> {
 }
 
 /** A request of a device is cut off when the device loses the right to it; what is answered already has left. Throws AUTH_REQUIRED. */
-function joinDevice(exchange: Exchange, needed: Scope, epoch: number): void {
-  const { parts, request, response, subject } = exchange
+function joinDevice(exchange: Exchange, name: string, needed: Scope, epoch: number): void {
+  const { parts, request, response } = exchange
   const close = () => {
     response.destroy()
     request.destroy()
   }
   const member: DeviceMember = {
-    deviceId: subject,
+    deviceId: name,
     role: "operator",
     connId: "http",
     get scopes() {

@@ -6,6 +6,7 @@ import type { RawData, WebSocket } from "ws"
 import { PincerError } from "../../base/errors.ts"
 import { isObject, parseJson } from "../../base/json.ts"
 import type { RequestFrame } from "../../protocol/frame.ts"
+import { memberName } from "../device-members.ts"
 import { dispatch, errorShape } from "../dispatch.ts"
 import { type Caller, type MethodContext, RawJson } from "../methods/method.ts"
 import type { PresenceEntry } from "../presence.ts"
@@ -162,7 +163,8 @@ export class Connection implements Peer {
       if (guest.code && caller.deviceId) this.#door.parts.deviceCodes.undelivered(guest.code, caller.deviceId)
       return
     }
-    if (caller.deviceId !== undefined) this.#joinDevice(caller, caller.deviceId, guest.epoch)
+    const name = memberName(caller)
+    if (name !== undefined) this.#joinDevice(caller, name, guest.epoch)
     this.#deadline?.()
     const outbox = new Outbox(caller, this.#socket, this.#door.timeline)
     this.outbox = outbox
@@ -183,8 +185,8 @@ export class Connection implements Peer {
   }
 
   /** What the device loses from now on, this connection loses at once. */
-  #joinDevice(caller: Caller, deviceId: string, epoch: number): void {
-    const member = memberOf(deviceId, caller, (reason) => this.drop(4001, reason))
+  #joinDevice(caller: Caller, name: string, epoch: number): void {
+    const member = memberOf(name, caller, (reason) => this.drop(4001, reason))
     try {
       this.#leaveDevice = this.#door.parts.devices.members.join(member, epoch)
     } catch (error) {

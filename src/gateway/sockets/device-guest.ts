@@ -1,7 +1,7 @@
 // Who was let in before the upgrade (/ws and /acp), and how such a connection ends with the rights of its device.
 import { PincerError } from "../../base/errors.ts"
 import type { Identity } from "../auth.ts"
-import { type DeviceMember, setScopes } from "../device-members.ts"
+import { type DeviceMember, memberName, setScopes } from "../device-members.ts"
 import type { Caller } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
 
@@ -28,15 +28,16 @@ export function guestOf({ address, epoch, scopes, subject, user }: Identity): Rp
 
 /** Takes a connection in among those of its device; the returned function takes it out. Rights that changed meanwhile drop it. */
 export function joinDevice(
-  { deviceId, epoch = 0 }: RpcGuest,
+  guest: RpcGuest,
   caller: Caller,
   { devices }: Pick<Parts, "devices">,
   drop: (code: number, reason: string) => void,
 ): () => void {
-  if (deviceId === undefined) return () => undefined
-  const member = memberOf(deviceId, caller, (reason) => drop(4001, reason))
+  const name = memberName(guest)
+  if (name === undefined) return () => undefined
+  const member = memberOf(name, caller, (reason) => drop(4001, reason))
   try {
-    return devices.members.join(member, epoch)
+    return devices.members.join(member, guest.epoch ?? 0)
   } catch (error) {
     if (!(error instanceof PincerError)) throw error
     setScopes(caller, [])
