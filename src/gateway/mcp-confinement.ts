@@ -1,7 +1,7 @@
 // What is started instead of an MCP server's program. Where this machine has a sandbox a server is confined unless the owner says
 // otherwise: it sees its folder, what its own words name, and the web; not the user's home, keys, or other programs' services.
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs"
-import { dirname, isAbsolute, join } from "node:path"
+import { dirname, isAbsolute, join, resolve } from "node:path"
 import type { Rights } from "../agent/rights.ts"
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
@@ -80,22 +80,18 @@ function namedBy({ args, file }: Program, cwd: string, home: string): { read: st
   const write = new Set<string>()
   const isNew = (path: string) => !isInside(path, cwd) && !isInside(path, "/usr")
   for (const [at, word] of [file, ...args].entries()) {
-    const path = isAbsolute(word) ? realOf(word) : undefined
-    if (path === undefined || !isNew(path)) continue
-    const isFolder = statSync(path).isDirectory()
-    if (isFolder && at > 0 && mayOpen(path, home, true)) write.add(path)
-    else if (isFolder) continue
-    else {
+    // As it is written and as what it leads to: programs look at both.
+    for (const path of isAbsolute(word) && existsSync(word) ? new Set([resolve(word), realpathSync(word)]) : []) {
+      if (!isNew(path)) continue
+      const isFolder = statSync(path).isDirectory()
+      if (isFolder && at > 0 && mayOpen(path, home, true)) write.add(path)
+      if (isFolder) continue
       const place = packageOf(path)
       if (mayOpen(place, home, false)) read.add(place)
       else if (mayOpen(path, home, false)) read.add(path)
     }
   }
   return { read: [...read], write: [...write] }
-}
-
-function realOf(path: string): string | undefined {
-  return existsSync(path) ? realpathSync(path) : undefined
 }
 
 /** The folder with everything that a program's file needs: that of its package and those beside it, else its own. */
