@@ -43,7 +43,7 @@ async function service(room: DoctorRoom): Promise<CheckFinding> {
   if (found.drift !== undefined)
     return warning(
       `The service ${found.file} is not what would be written today: ${found.drift}`,
-      "pincer gateway install --force",
+      "pincer gateway install",
     )
   if (found.failed) return problem(`The service ${found.file} has failed: ${found.words}`, "pincer logs --level error")
   return ok(`The service ${found.file} is as it should be`)
