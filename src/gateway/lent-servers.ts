@@ -10,8 +10,10 @@ export interface OpenerPorts extends Pick<McpPorts, "clock" | "log" | "env" | "v
   redactor: Redactor
 }
 
-export function serverOpener({ redactor, ...ports }: OpenerPorts): LendingPorts["openServers"] {
+/** The environment is that of the moment at which a server is opened. */
+export function serverOpener(parts: OpenerPorts): LendingPorts["openServers"] {
   return async (servers, { ask, cwd, roots }) => {
+    const { redactor, ...ports } = parts
     const { openMcpServers } = await import("../tools/mcp/servers.ts")
     const given = openRedactor({ secrets: servers.flatMap(secretsOf) })
     const clean = (text: string) => given.text(redactor.text(text))

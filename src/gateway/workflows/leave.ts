@@ -32,10 +32,10 @@ const SUMMARY = 300
 export class StepLeaves {
   readonly #desk: Pick<Desk, "ask" | "cancel">
   readonly #rooms: StepRooms
-  readonly #timeoutMs: number
+  readonly #timeoutMs: () => number
   readonly #waiting = new Map<string, (approval: Approval) => void>()
 
-  constructor(desk: Pick<Desk, "ask" | "cancel">, rooms: StepRooms, timeoutMs: number) {
+  constructor(desk: Pick<Desk, "ask" | "cancel">, rooms: StepRooms, timeoutMs: () => number) {
     this.#desk = desk
     this.#rooms = rooms
     this.#timeoutMs = timeoutMs
@@ -125,7 +125,7 @@ export class StepLeaves {
       placement: decision.placement,
       ...(argv && argv.length > 0 ? { argv } : {}),
       ...(decision.taint.length > 0 ? { taint: decision.taint } : {}),
-      timeoutMs: this.#timeoutMs,
+      timeoutMs: this.#timeoutMs(),
     }
   }
 }

@@ -37,7 +37,7 @@ export function outputsOf(home: string): string {
 export function housePorts({ checkpoint, desk, lanes, ports, publish }: HouseParts): HousePorts {
   const { books, catalogue, clock, log, toolSettings: settings } = ports
   const rooms = new StepRooms(ports)
-  const leaves = new StepLeaves(desk, rooms, ports.settings.approvalTimeoutMs)
+  const leaves = new StepLeaves(desk, rooms, () => ports.settings.approvalTimeoutMs)
   const outputs = outputsOf(ports.home)
   const programs = { settings, leaves, rooms, outputs }
   const answers = { lanes, catalogue, rooms }
@@ -49,7 +49,9 @@ export function housePorts({ checkpoint, desk, lanes, ports, publish }: HousePar
     log,
     holder: { pid: process.pid, birth: processBirth(process.pid) ?? "unknown" },
     isAlive: ({ birth, pid }) => processBirth(pid) === birth,
-    env: commandEnvironment(settings.exec.env),
+    get env() {
+      return commandEnvironment(settings.exec.env)
+    },
     spillFolder: outputs,
     commands,
     rooms,
