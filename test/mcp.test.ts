@@ -273,6 +273,47 @@ test("mcp.*: what is there, what it offers, resources and prompts; refusals name
   await assert.rejects(client.request("mcp.probe", { server: "new", settings: { url: "ftp://x" } }), /must be a URL/)
 })
 
+test("a step of a workflow calls a server's tool by its name in the house, judged as everywhere, and is marked by it", async (t) => {
+  const room = await open(t, { parrot: fakeServer("well") }, { ...YES, policy: { deny: ["mcp:parrot:turn"] } })
+  const run = (tool: string): Promise<Any> => {
+    const definition = `name: polly\nsteps:\n  - id: say\n    tool: ${tool}\n    tool_args: { text: 茶 }\n`
+    return room.client.request("workflow.run", { definition, cwd: room.house.work })
+  }
+  const { envelope, runId } = await run("mcp:parrot:echo")
+  assert.equal(envelope.ok, true, JSON.stringify(envelope))
+  assert.match(JSON.stringify(envelope.output), /茶/)
+  const denied = await run("mcp:parrot:turn")
+  assert.equal(denied.envelope.ok, false)
+  assert.match(denied.envelope.error.message, /mcp:parrot:turn is denied by policy/)
+  const { records }: Any = await room.client.request("audit.list", { limit: 10, tool: "mcp:parrot:echo" })
+  assert.deepEqual(
+    records.map((line: Any) => [line.turnId, line.verdict ?? line.outcome]),
+    [
+      [runId, "allow"],
+      [runId, "done"],
+    ],
+  )
+})
+
+test("listings of tools show those of servers once they are known; agents that name tools have those that they name", async (t) => {
+  const some = { agents: { ...YES.agents, entries: { small: { tools: ["Read", "mcp:parrot:e*"] } } } }
+  const room = await open(t, { parrot: fakeServer("well") }, some)
+  const names = async (params: object): Promise<string[]> => {
+    const { tools }: Any = await room.client.request("tools.list", params)
+    return tools.map(({ name }: Any) => name).filter((name: string) => name.startsWith("mcp:"))
+  }
+  assert.deepEqual(await names({}), [])
+  await room.client.request("mcp.tools", {})
+  assert.deepEqual(await names({}), ["mcp:parrot:echo", "mcp:parrot:turn"])
+  assert.deepEqual(await names({ agentId: "small" }), ["mcp:parrot:echo"])
+  const call = { name: "mcp__parrot__turn", args: { text: "" } }
+  await room.turn([call], { sessionKey: "agent:small:a" })
+  assert.match(
+    room.results()[0]!,
+    /There is no tool "mcp__parrot__turn". Tools: Read, mcp:parrot:echo|mcp:parrot:echo, Read/,
+  )
+})
+
 test("the name of a secret is written down, its value reaches the server and nobody else", async (t) => {
   const room = await open(t, {
     secret: { command: process.execPath, args: [FAKE, "wellenv"], sandbox: "off", env: { KEY: { env: "NOT_SET" } } },
