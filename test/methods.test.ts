@@ -9,6 +9,7 @@ import { events } from "../src/gateway/methods/events.ts"
 import { methodNames, methods } from "../src/gateway/methods/index.ts"
 import { connectGateway, type GatewayClient, newKey } from "../src/protocol/client.ts"
 import { ALL_SCOPES, grants } from "../src/protocol/frame.ts"
+import { startFakeModel } from "./fakes/model-service.ts"
 import { clawConnect, openRaw } from "./frames.ts"
 import { type House, startHouse } from "./house.ts"
 
@@ -257,4 +258,40 @@ test("a client that loses its socket in the middle of a turn still hears how it 
   sockets[0]!.terminate()
   assert.deepEqual(await restored, { resumed: true })
   assert.equal(await final, runId)
+})
+
+test("who lists sessions hears what becomes of one, who shows it hears its messages and calls, in order", async (t) => {
+  const fake = await startFakeModel()
+  t.after(() => fake.close())
+  const house = await open(t, { fake: fake.url })
+  const gateway = await client(t, house)
+  const heard: { event: string; payload: Record<string, unknown> }[] = []
+  const told = Promise.withResolvers<void>()
+  gateway.on("*", ({ event, payload }) => {
+    const one = { event, payload: payload as Record<string, unknown> }
+    heard.push(one)
+    if (event === "sessions.changed" && one.payload["phase"] === "end") told.resolve()
+  })
+  await gateway.request("sessions.subscribe")
+  await gateway.request("sessions.messages.subscribe", { key: "work" })
+  fake.script({ calls: [{ name: "LS", args: { path: "." } }] }, { text: "Nothing there." })
+  await gateway.request("sessions.send", { key: "work", message: "look", cwd: house.work, wait: true })
+  await told.promise
+  const names = heard.map(({ event, payload }) =>
+    event === "session.message"
+      ? `message ${(payload["message"] as { role: string }).role}`
+      : event === "session.tool"
+        ? `tool ${String(payload["phase"])}`
+        : event === "sessions.changed"
+          ? `changed ${String(payload["reason"] ?? payload["phase"])}`
+          : "",
+  )
+  assert.deepEqual(
+    names.filter((name) => name.startsWith("message") || name.startsWith("tool")),
+    ["message user", "message assistant", "tool start", "tool result", "message toolResult", "message assistant"],
+  )
+  const changes = names.filter((name) => name.startsWith("changed"))
+  assert.deepEqual([changes[0], changes.at(-1)], ["changed send", "changed end"])
+  const last = heard.findLast(({ event }) => event === "sessions.changed")
+  assert.equal((last?.payload["session"] as { key: string }).key, "agent:main:work")
 })
