@@ -291,7 +291,7 @@ test("who lists sessions hears what becomes of one, who shows it hears its messa
     ["message user", "message assistant", "tool start", "tool result", "message toolResult", "message assistant"],
   )
   const changes = names.filter((name) => name.startsWith("changed"))
-  assert.deepEqual([changes[0], changes.at(-1)], ["changed send", "changed end"])
+  assert.deepEqual([changes[0], changes[1], changes.at(-1)], ["changed start", "changed send", "changed end"])
   const last = heard.findLast(({ event }) => event === "sessions.changed")
   assert.equal((last?.payload["session"] as { key: string }).key, "agent:main:work")
 })

@@ -115,6 +115,8 @@ function whyOf({ event }: TurnEnvelope): Why | undefined {
   switch (event.type) {
     case "turn.queued":
       return { reason: "send" }
+    case "message.added":
+      return event.message.role === "user" && !event.message.synthetic ? { reason: "send" } : undefined
     case "turn.started":
       return { phase: "start" }
     case "model.started":
