@@ -59,6 +59,7 @@ import { SessionNotices } from "./rpc/notices.ts"
 import { Schedules } from "./schedules.ts"
 import { startServer } from "./server.ts"
 import { announceChanges } from "./session-changes.ts"
+import { sweepDaily } from "./session-sweep.ts"
 import { shownStore } from "./shown.ts"
 import { AcpDoor } from "./sockets/acp.ts"
 import { ControlDoor } from "./sockets/control.ts"
@@ -455,27 +456,6 @@ function startedWithOf(flags: ConfigFlags = {}, tokenFrom: string): StartedWith 
     ...(port === undefined ? {} : { port: String(port) }),
     tokenFrom,
   }
-}
-
-const DAY_MS = 86_400_000
-/** Sessions that nobody can name again once their caller has its answer. */
-const STATELESS = ["openai", "openresponses"]
-
-/** Deletes old sessions a minute after the start and then daily; the returned function ends it. */
-function sweepDaily(parts: Parts): () => void {
-  const { clock, log, store } = parts
-  let cancel = clock.after(60_000, sweep)
-  async function prune() {
-    const { keepDays, statelessDays } = parts.config.sessions
-    const stateless = await store.sessions.prune(STATELESS, clock.now() - statelessDays * DAY_MS)
-    const unused = keepDays === 0 ? 0 : await store.sessions.prune("all", clock.now() - keepDays * DAY_MS)
-    if (stateless + unused > 0) log.info({ stateless, unused }, "Old sessions were deleted")
-  }
-  function sweep() {
-    cancel = clock.after(DAY_MS, sweep)
-    prune().catch((error: unknown) => log.error({ err: error }, "Old sessions could not be deleted"))
-  }
-  return () => cancel()
 }
 
 function agentPlaces(env: Env, home: string): AgentPlaces {
