@@ -215,8 +215,9 @@ const check = method({
       ),
     }),
   async run(params, { parts }) {
-    const cwd = cwdOf(params.cwd, params.agentId ?? parts.config.agents.default, parts)
-    const { problems } = await houseOf(parts).check(sourceOf(params), cwd)
+    const agentId = params.agentId ?? parts.config.agents.default
+    const cwd = cwdOf(params.cwd, agentId, parts)
+    const { problems } = await houseOf(parts).check(sourceOf(params), cwd, undefined, agentId)
     return { ok: !problems.some(({ level }) => level === "error"), problems }
   },
 })
@@ -427,8 +428,9 @@ const plan = method({
       plan: z.looseObject({ title: z.string(), steps: z.array(z.looseObject({ path: z.string() })) }).optional(),
     }),
   async run(params, { parts }) {
-    const cwd = cwdOf(params.cwd, params.agentId ?? parts.config.agents.default, parts)
-    const { plan, problems } = await houseOf(parts).plan(sourceOf(params), params.args ?? {}, cwd)
+    const agentId = params.agentId ?? parts.config.agents.default
+    const cwd = cwdOf(params.cwd, agentId, parts)
+    const { plan, problems } = await houseOf(parts).plan(sourceOf(params), params.args ?? {}, cwd, agentId)
     return { problems, ...(plan ? { plan: { ...plan } } : {}) }
   },
 })

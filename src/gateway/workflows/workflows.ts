@@ -4,6 +4,7 @@ import { readFile, realpath } from "node:fs/promises"
 import { isAbsolute, resolve } from "node:path"
 import { openWorkspace } from "../../agent/call.ts"
 import type { Ports } from "../../agent/ports.ts"
+import { agentTools } from "../../agent/turn-tools.ts"
 import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
 import { isInside } from "../../policy/places.ts"
@@ -12,7 +13,7 @@ import type { WorkflowPlan } from "../../protocol/workflow-plan.ts"
 import { checkWorkflow } from "../../workflow/check/check.ts"
 import { checkPipeline } from "../../workflow/check/pipelines.ts"
 import { commands } from "../../workflow/commands/index.ts"
-import type { Definition, Problem } from "../../workflow/definition.ts"
+import type { Definition, Problem, StepDefinition } from "../../workflow/definition.ts"
 import type { GateReply, GoOn, StartRun } from "../../workflow/engine/engine.ts"
 import { commandTable } from "../../workflow/engine/pipeline.ts"
 import { WorkflowEngine } from "../../workflow/engine/workflow-engine.ts"
@@ -130,7 +131,7 @@ export class Workflows {
   }
 
   /** What can be said of a workflow before anything acts. `within`: files outside of it are not looked at. */
-  async check(source: Source, cwd: string, within?: string): Promise<CheckedWorkflow> {
+  async check(source: Source, cwd: string, within?: string, agentId?: string): Promise<CheckedWorkflow> {
     if ("pipeline" in source) {
       const found = checkPipeline(source.pipeline, commandTable(commands))
       return { definition: undefined, problems: found.map((one) => ({ ...one, pointer: "" })) }
@@ -138,8 +139,27 @@ export class Workflows {
     const { file, text } = await textOf(source, cwd, within)
     const read = readWorkflow(text, file)
     const mayRead = within === undefined ? {} : { mayRead: (real: string) => isInside(real, within) }
-    const problems = checkWorkflow(read, { commands: commandTable(commands), cwd, ...mayRead })
+    const tools = await this.#toolsFor(read.definition, cwd, agentId)
+    const problems = checkWorkflow(read, {
+      commands: commandTable(commands),
+      cwd,
+      ...mayRead,
+      ...(tools ? { tools } : {}),
+    })
     return { definition: read.definition, problems }
+  }
+
+  /** The names of the agent's tools, where a step may call one. MCP servers are asked only then. */
+  async #toolsFor(
+    definition: Definition | undefined,
+    cwd: string,
+    agentId: string | undefined,
+  ): Promise<ReadonlySet<string> | undefined> {
+    const profile = agentId === undefined ? undefined : this.#ports.agents.get(agentId)
+    if (!profile || !definition) return undefined
+    const { finally: last, onFailure, steps } = definition
+    if (![...steps, ...last, ...onFailure].some(callsTools)) return undefined
+    return new Set((await agentTools(this.#ports, profile, cwd, this.#never)).byName.keys())
   }
 
   /** What it would do, unless it cannot be run. Throws INVALID_PARAMS for arguments that do not fit. */
@@ -147,8 +167,9 @@ export class Workflows {
     source: Source,
     args: Readonly<Record<string, unknown>>,
     cwd: string,
+    agentId: string,
   ): Promise<CheckedWorkflow & { plan?: WorkflowPlan }> {
-    const checked = await this.check(source, cwd)
+    const checked = await this.check(source, cwd, undefined, agentId)
     const { definition, problems } = checked
     if (problems.some(({ level }) => level === "error")) return checked
     const { planned } = await import("./planned.ts")
@@ -162,7 +183,7 @@ export class Workflows {
   async begin(wish: RunWish, within?: string): Promise<Started> {
     const own = this.#ports.agents.get(wish.caller.agentId)?.workspace === wish.cwd
     const workspace = own ? await openWorkspace(wish.cwd, true, this.#ports.workspaceMade) : await folderOf(wish.cwd)
-    const { definition, problems } = await this.check(wish.source, workspace, within)
+    const { definition, problems } = await this.check(wish.source, workspace, within, wish.caller.agentId)
     const errors = problems.filter(({ level }) => level === "error")
     if (errors.length > 0 || (!definition && !("pipeline" in wish.source)))
       throw new PincerError("INVALID_PARAMS", problemText(errors), { details: { problems: errors.slice(0, 100) } })
@@ -336,4 +357,11 @@ async function textOf(
   const text = await readFile(real, "utf8")
   if (text.length > MAX_TEXT) throw new PincerError("TOO_LARGE", `${file} has more than ${MAX_TEXT} characters`)
   return { text, file: real }
+}
+
+/** Whether a tool may be called by it: also from a file that it names. */
+function callsTools({ body }: StepDefinition): boolean {
+  if (body.type === "for_each") return body.steps.some(callsTools)
+  if (body.type === "parallel") return body.branches.some(callsTools)
+  return body.type === "tool" || body.type === "workflow"
 }

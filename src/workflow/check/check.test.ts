@@ -97,6 +97,25 @@ test("needs that are unknown or go in a circle, and what they let a step see", (
   )
 })
 
+test("a tool that is not there now is a warning with the nearest name", () => {
+  const text = `steps:
+  - { id: a, tool: Raed, tool_args: { path: x } }
+  - { id: b, tool: "mcp:files:lost" }
+  - { id: c, for_each: "[1]", steps: [{ id: d, tool: mcp__files__read }, { id: e, tool: "$a.json.name" }] }
+`
+  const tools = new Set(["Read", "mcp:files:read", "mcp__files__read"])
+  const file = join(folder, "tools.lobster")
+  const problems = checkWorkflow(readWorkflow(text, file), { commands, cwd: folder, tools })
+  assert.deepEqual(
+    problems.map(({ level, message, place }) => `${level} ${place?.line}:${place?.column} ${message}`),
+    [
+      'warning 2:20 Step a: there is no tool "Raed" now: did you mean "Read"?',
+      'warning 3:20 Step b: no MCP server offers the tool "mcp:files:lost" now',
+    ],
+  )
+  assert.deepEqual(check(text), [])
+})
+
 test("files within files are checked where they stand, with their arguments", () => {
   writeFileSync(
     join(folder, "child.lobster"),

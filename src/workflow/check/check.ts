@@ -22,6 +22,8 @@ export interface CheckWith {
   cwd: string
   /** Whether the file of a sub-workflow may be looked at; default: every one. Those that may not are judged when they are run. */
   mayRead?: (real: string) => boolean
+  /** Every name by which a step can call a tool now. Absent: nobody knows. */
+  tools?: ReadonlySet<string>
 }
 
 /** Problems of reading and of checking, in the order of the file. */
@@ -150,6 +152,7 @@ class Checker {
         this.#sub(step, body)
         break
       case "tool":
+        this.#tool(step, body.name)
         this.#deep(body.args, `${pointer}/tool_args`, sight)
         break
       case "agent":
@@ -163,6 +166,21 @@ class Checker {
       case "none":
         break
     }
+  }
+
+  /** A warning: what is not there now may be there when its turn comes. */
+  #tool(step: StepDefinition, name: string): void {
+    const { tools } = this.#how
+    if (!tools || tools.has(name) || templatesIn(name).length > 0) return
+    const [near] = nearWords(name, [...tools])
+    const hint = near === undefined ? "" : `: did you mean "${near}"?`
+    const what = /^mcp(?::|__)/.test(name) ? "no MCP server offers the tool" : "there is no tool"
+    this.#note(
+      "warning",
+      "unknown-tool",
+      `Step ${step.id}: ${what} "${name}" now${hint}`,
+      this.#bodyPointer(step, "tool"),
+    )
   }
 
   #bodyPointer({ pointer }: StepDefinition, ...names: string[]): string {
