@@ -41,6 +41,7 @@ export class Outlets {
   async #note(sessionKey: string, { id, schedule, text }: OutletMessage, signal: AbortSignal): Promise<void> {
     const { clock, lanes, publish, redactor, transcript } = this.#parts
     if (text.trim() === "") return
+    if ((await transcript.messages(sessionKey)).some((one) => one.id === id)) return
     const limit = clock.now() + WAIT_MS
     for (;;) {
       const turn = lanes.active(sessionKey).find(({ status }) => status !== "queued")
@@ -49,7 +50,7 @@ export class Outlets {
       if (signal.aborted || clock.now() >= limit)
         throw new PincerError("TIMEOUT", `A turn runs in ${sessionKey}: nothing could be told there`)
     }
-    if ((await transcript.messages(sessionKey)).some((one) => one.id === id)) return
+    // Nothing is awaited between the last look at the lane and the writing.
     const at = clock.now()
     const message: Message = {
       id,
