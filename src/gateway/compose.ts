@@ -386,7 +386,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   await desk.start()
   await elevations.start()
   await jobs.start()
-  await workflows.start()
+  await workflows.start({ resume: boot.mode !== "safe" })
   undo.add(() => jobs.stop())
   const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc, acp })
   undo.add(() => server.close())

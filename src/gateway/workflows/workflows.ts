@@ -86,7 +86,8 @@ export class Workflows {
   }
 
   /** After a crash or a stop: what may go on by itself does; everything else is listed as interrupted and can be resumed. */
-  async start(): Promise<void> {
+  /** `resume`: runs that were cut off go on where they are to do so. */
+  async start({ resume = true }: { resume?: boolean } = {}): Promise<void> {
     await this.runs.expire()
     for (const { runId } of await this.runs.list({ status: ["running"], limit: 10_000 })) {
       const stored = await this.runs.get(runId)
@@ -95,6 +96,7 @@ export class Workflows {
       await this.runs.rest(fence, "waiting")
     }
     await this.#gates.start()
+    if (!resume) return
     for (const { runId } of await this.runs.list({ status: ["waiting"], limit: 10_000 }))
       if ((await this.isInterrupted(runId)) && recoveryOf((await this.runs.get(runId))?.settings ?? {}) === "resume")
         void this.#goOn(runId)
