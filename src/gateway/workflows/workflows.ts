@@ -85,8 +85,10 @@ export class Workflows {
     })
   }
 
-  /** After a crash or a stop: what may go on by itself does; everything else is listed as interrupted and can be resumed. */
-  /** `resume`: runs that were cut off go on where they are to do so. */
+  /**
+   * After a crash or a stop: what may go on by itself does, unless `resume` is false; everything else is listed as interrupted and can be
+   * resumed.
+   */
   async start({ resume = true }: { resume?: boolean } = {}): Promise<void> {
     await this.runs.expire()
     for (const { runId } of await this.runs.list({ status: ["running"], limit: 10_000 })) {
