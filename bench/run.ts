@@ -6,6 +6,7 @@ import { cpus, totalmem } from "node:os"
 import { join } from "node:path"
 import { benchAcp } from "./acp.ts"
 import { benchConfig } from "./config.ts"
+import { benchControl } from "./control.ts"
 import { benchJobs } from "./jobs.ts"
 import { complete, flood, median } from "./load.ts"
 import {
@@ -275,6 +276,7 @@ try {
   await benchJobs(one, quick, note)
   await benchSessions(quick, note)
   await benchConfig(quick, note)
+  await benchControl(quick, note)
   await benchAcp(quick, note)
   await sandbox()
   await benchWorkflow(quick, note)
