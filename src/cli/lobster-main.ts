@@ -5,15 +5,18 @@ import { inert } from "./inert.ts"
 import { runLobster } from "./lobster.ts"
 
 /** Runs it and ends the process when everything is written. */
-export async function runLobsterMain(words: readonly string[]): Promise<void> {
-  const { env, stderr, stdin, stdout } = process
+export async function runLobsterMain(
+  words: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { stderr, stdin, stdout } = process
   const version = /"version":\s*"([^"]+)"/.exec(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
   // Who reads only the beginning, as head does, has read enough.
   stdout.on("error", () => process.exit(0))
   stderr.on("error", () => process.exit(0))
   try {
     process.exitCode = await runLobster(words, {
-      env,
+      env: { ...process.env, ...more },
       cwd: process.cwd(),
       version: version?.[1] ?? "",
       interactive: stdin.isTTY === true && stderr.isTTY === true,

@@ -14,6 +14,7 @@ import { doctor } from "./doctor.ts"
 import { gateway } from "./gateway.ts"
 import type { CommandGroup } from "./group.ts"
 import { job } from "./job.ts"
+import { lobster } from "./lobster.ts"
 import { logs } from "./logs.ts"
 import { mcp } from "./mcp.ts"
 import { models } from "./models.ts"
@@ -43,6 +44,7 @@ export const groups: readonly CommandGroup[] = [
   job,
   cron,
   workflow,
+  lobster,
   plan,
   mcp,
   models,
