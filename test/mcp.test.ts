@@ -298,7 +298,7 @@ test("a step of a workflow calls a server's tool by its name in the house, judge
 test("listings of tools show those of servers once they are known; agents that name tools have those that they name", async (t) => {
   const some = { agents: { ...YES.agents, entries: { small: { tools: ["Read", "mcp:parrot:e*"] } } } }
   const room = await open(t, { parrot: fakeServer("well") }, some)
-  const names = async (params: object): Promise<string[]> => {
+  const names = async (params: Record<string, unknown>): Promise<string[]> => {
     const { tools }: Any = await room.client.request("tools.list", params)
     return tools.map(({ name }: Any) => name).filter((name: string) => name.startsWith("mcp:"))
   }

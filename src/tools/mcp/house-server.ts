@@ -13,7 +13,8 @@ import { toolOfServer } from "./tool-of-server.ts"
 /** Folders in which a server runs at once; the one that was not used for longest makes room. */
 const MAX_FOLDERS = 8
 const MAX_PROBLEMS = 20
-/** How long a turn waits for a server that could not be reached the last time. */
+/** How long a turn waits for a server that was never listed; and for one that could not be reached the last time. */
+const FIRST_WAIT_MS = 20_000
 const RETRY_WAIT_MS = 2_000
 /** How long calls may go on after their server was changed or taken out. */
 export const CHANGE_GRACE_MS = 5_000
@@ -200,15 +201,19 @@ export class HouseServer {
 
   async #listFirst(cwd: string, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#ports
-    const { limits, name } = this.settings
+    const { name } = this.settings
     const late = new AbortController()
-    const wait = this.#failure === undefined ? 2 * limits.connectMs : RETRY_WAIT_MS
-    const cancel = clock.after(wait, () => late.abort())
+    const wait = this.#failure === undefined ? FIRST_WAIT_MS : RETRY_WAIT_MS
+    // It goes on connecting: a later turn has what it offers.
+    const cancel = clock.after(wait, () =>
+      late.abort(new Error(`It has not answered within ${wait / 1_000} seconds yet`)),
+    )
     try {
       await this.connect(cwd, AbortSignal.any([signal, late.signal]))
     } catch (error) {
-      if (!signal.aborted)
-        log.warn({ server: name, reason: this.#failure ?? String(error) }, "An MCP server offers nothing")
+      const reason = error instanceof Error ? error.message : String(error)
+      if (late.signal.aborted) this.#failure = reason
+      if (!signal.aborted) log.warn({ server: name, reason }, "An MCP server offers nothing")
     } finally {
       cancel()
     }

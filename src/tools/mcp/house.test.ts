@@ -146,6 +146,23 @@ test("one that cannot be started offers nothing, says why, and keeps no other on
   assert.throws(() => both.server("wel"), /did you mean well/)
 })
 
+test("a turn waits for a silent server only so long, and less the next time; what it says later counts then", async () => {
+  const clock = stillClock()
+  const limits = { connectMs: 60_000, callMs: 20_000, callTotalMs: 20_000 }
+  const slow = house([settings("slow", { manner: "mute", limits }), settings("well")], { clock })
+  const first = slow.tools("main", folder, never())
+  await until(() => slow.server("well").state.state === "connected")
+  await clock.advance(20_000)
+  assert.deepEqual(
+    (await first).map(({ name }) => name),
+    ["mcp:well:echo", "mcp:well:turn"],
+  )
+  assert.match(slow.server("slow").state.problem ?? "", /not answered within 20 seconds yet/)
+  const second = slow.tools("main", folder, never())
+  await clock.advance(2_000)
+  assert.equal((await second).length, 2)
+})
+
 test("only tools that the owner offers, and only to the agents that he names", async () => {
   const one = house([settings("one", { offers: (tool) => tool === "echo", agents: ["helper"] })])
   assert.deepEqual(await one.tools("main", folder, never()), [])

@@ -168,6 +168,7 @@ export class ServerTools {
     }
     this.#session = session
     this.#openedAt = this.#ports.clock.now()
+    this.#ports.log.info({ server: this.#server.name, tools: this.#tools.length }, "An MCP server is connected")
     // What changed while it was listed for the first time.
     if (this.#stale) this.#relist()
     return session
