@@ -120,6 +120,8 @@ export class ScheduleLauncher implements TickLauncher {
     if (!profile) throw new PincerError("NOT_FOUND", `Unknown agent "${agentId}": change the schedule's agent`)
     const sessionKey = `agent:${agentId}:cron:${tick.scheduleId}`
     note({ runId: key, sessionKey })
+    // Who may add schedules has asked for it; rules that deny or ask stay.
+    const rights = { approved: true, recovery: "resume", door: "schedule", permissions } as const
     if (!(await workflows.runs.get(key)))
       await workflows.begin({
         source,
@@ -127,17 +129,7 @@ export class ScheduleLauncher implements TickLauncher {
         cwd: cwd ?? profile.workspace,
         startedBy: `schedule ${excerpt(name, 80)}`,
         runId: key,
-        caller: {
-          sessionKey,
-          agentId,
-          // Who may add schedules has asked for it; rules that deny or ask stay.
-          approved: true,
-          recovery: "resume",
-          door: "schedule",
-          clientId: `schedule:${tick.scheduleId}`,
-          permissions,
-          taint: [],
-        },
+        caller: { ...rights, taint: [], sessionKey, agentId, clientId: `schedule:${tick.scheduleId}` },
       })
     const cancel = () => workflows.cancel(key, "the schedule")
     const ended = await this.#ended(
@@ -147,7 +139,7 @@ export class ScheduleLauncher implements TickLauncher {
       async () => {
         const stored = await workflows.runs.get(key)
         if (!stored) throw new PincerError("ABORTED", "Its run was removed while it ran")
-        return isFinalRun(stored.record.status) ? stored : undefined
+        return isFinalRun(stored.record.status) || stored.record.status === "uncertain" ? stored : undefined
       },
     )
     return ended === "left" ? { status: "left" } : outcomeOfRun(ended)
@@ -196,6 +188,11 @@ export function commandWorkflow(name: string, line: string): Record<string, unkn
 function outcomeOfRun({ output, record }: StoredRun): AttemptOutcome {
   if (record.status === "canceled") return { status: "canceled" }
   if (record.status === "failed") return { status: "failed", error: record.error?.message ?? "Its run failed" }
+  if (record.status === "uncertain") {
+    const cure = `say whether it did with "pincer workflow pending"`
+    const error = `Run ${record.runId} was cut off in a step that may have acted: ${cure}`
+    return { status: "failed", error, final: true }
+  }
   const items = (output ?? []).map((item) => (typeof item === "string" ? item : JSON.stringify(item)))
   return { status: "done", summary: items.join("\n").slice(0, SUMMARY_CHARS) }
 }

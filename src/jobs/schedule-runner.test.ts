@@ -132,6 +132,13 @@ test("what fails is tried again after growing pauses, then it has failed", async
   assert.deepEqual([enabled, over, stats.runs, stats.failures, stats.lastError], [false, "done", 1, 1, "no"])
 })
 
+test("what may have acted and was cut off is not tried again", async (t) => {
+  const room = await open(t, { work: () => ({ status: "failed", error: "cut off", final: true }) })
+  const { id } = await room.desk.add(everyMinute({ retries: 5, backoffMs: 1 }), true)
+  await room.clock.advance(MINUTE)
+  assert.deepEqual([await room.lines(id), room.world.begun.size], [["failed"], 1])
+})
+
 test("an attempt that takes too long is stopped, and that is a failure", async (t) => {
   const room = await open(t, goesOn)
   const { id } = await room.desk.add(everyMinute({ timeoutMs: 30_000, overlap: "queue" }), true)

@@ -354,7 +354,8 @@ export class ScheduleRunner {
     const { backoffMs, retries } = policiesOf(tick.work, settings())
     const schedule = await this.#ports.books.schedules.get(tick.scheduleId)
     const goesOn = schedule !== undefined && (schedule.enabled || schedule.over !== null || tick.trigger === "manual")
-    if (tick.attempt <= retries && goesOn) {
+    const isFinal = outcome.status === "failed" && outcome.final === true
+    if (tick.attempt <= retries && goesOn && !isFinal) {
       const pause = Math.min(settings().maxBackoffMs, backoffMs * 2 ** (tick.attempt - 1))
       open.tick = await this.#ports.books.ticks.again(tick.id, clock.now() + pause, kept(error))
       return

@@ -51,7 +51,8 @@ export type TickStop = "canceled" | "replaced" | "timeout" | "left"
 
 export type AttemptOutcome =
   | { status: "done"; summary: string }
-  | { status: "failed"; error: string }
+  /** `final`: not to be tried again, as nobody knows what it did. */
+  | { status: "failed"; error: string; final?: true }
   | { status: "canceled" }
   | { status: "left" }
 

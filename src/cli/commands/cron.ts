@@ -41,6 +41,13 @@ export const cron: CommandGroup = (program, cli) => {
     .option("--json", "print it as JSON")
     .addHelpText("after", "\nExample:\n  pincer cron show daily-check")
     .action(async (word: string, flags: { json?: boolean }) => (await load()).showSchedule(cli(), word, flags))
+  editing(group, cli)
+  for (const verb of ["enable", "disable", "remove"] as const) changing(group, verb, cli)
+  running(group, cli)
+  looking(group, cli)
+}
+
+function editing(group: Command, cli: Parameters<CommandGroup>[1]): void {
   ruleFlags(workFlags(group.command("edit").argument("<schedule>", "its id, the beginning of it, or its name")))
     .description("Changes what the flags say of a schedule, and nothing else.")
     .option("--clear <fields>", "names of flags, with commas: what they said counts no more")
@@ -48,9 +55,6 @@ export const cron: CommandGroup = (program, cli) => {
     .action(async (word: string, flags: ScheduleFlags & { clear?: string }) =>
       (await load()).editSchedule(cli(), word, flags),
     )
-  for (const verb of ["enable", "disable", "remove"] as const) changing(group, verb, cli)
-  running(group, cli)
-  looking(group, cli)
 }
 
 function running(group: Command, cli: Parameters<CommandGroup>[1]): void {
