@@ -82,7 +82,7 @@ test("files that describe an agent are written and read; nothing outside the wor
   symlinkSync(join(house.home, "pincer.json"), join(workspace, "SOUL.md"))
   const root = await call("agents.workspace.list")
   assert.deepEqual(
-    Object.values(root["entries"]!).map((one) => `${one["kind"]} ${one["path"]}`),
+    Object.values(root["entries"]!).map((one) => `${one["link"] ? "link" : one["kind"]} ${one["path"]}`),
     ["directory sub", "file AGENTS.md", "link SOUL.md", "link link.json"],
   )
   const inside = await call("agents.workspace.list", { path: "sub" })

@@ -29,6 +29,7 @@ export interface WorkspaceFile {
   updatedAtMs: number
   content: string
   encoding: "utf8" | "base64"
+  mimeType: string
   hash: string
 }
 
@@ -61,17 +62,12 @@ export async function listFolder(workspace: string, path: string) {
   const entries = await Promise.all(
     found.slice(0, MAX_ENTRIES).map(async (entry) => {
       const known = await lstat(join(place, entry.name)).catch(() => undefined)
-      const kind = entry.isDirectory()
-        ? "directory"
-        : entry.isFile()
-          ? "file"
-          : entry.isSymbolicLink()
-            ? "link"
-            : "other"
+      const kind = entry.isDirectory() ? ("directory" as const) : ("file" as const)
       return {
         name: entry.name,
         path: shownPath(root, join(place, entry.name)),
         kind,
+        ...(entry.isSymbolicLink() ? { link: true } : {}),
         size: known?.size ?? 0,
         updatedAtMs: Math.round(known?.mtimeMs ?? 0),
       }
@@ -108,6 +104,7 @@ export async function readWorkspaceFile(workspace: string, path: string): Promis
       updatedAtMs: Math.round(known.mtimeMs),
       content: isText ? text : bytes.toString("base64"),
       encoding: isText ? "utf8" : "base64",
+      mimeType: isText ? "text/plain" : "application/octet-stream",
       hash: createHash("sha256").update(bytes).digest("hex"),
     }
   } finally {

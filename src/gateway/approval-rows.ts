@@ -1,4 +1,5 @@
 // Approvals and the rules that they wrote, as every wire shows them: methods, events and HTTP. Pure.
+import { unreachable } from "../base/errors.ts"
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
 import type { ElevatedLevel, Elevation } from "../protocol/permission.ts"
 import type { GrantRow } from "../store/grants.ts"
@@ -80,5 +81,46 @@ export function elevatedRow(sessionKey: string, elevation: Elevation | undefined
     grantedAtMs: elevation?.grantedAt ?? null,
     expiresAtMs: elevation?.expiresAt ?? null,
     grantedBy: elevation?.grantedBy ?? null,
+  }
+}
+
+/** The same for the newer protocol's approval.* methods: what it would show, and how it came out, in their words. */
+export function approvalRecord(approval: Approval, elevated: ElevatedLevel = "off") {
+  const { agentId, decision, id, offer, question, resolvedBy, sessionKey, summary } = approval
+  const allowedDecisions = ["allow-once" as const, ...(offer ? ["allow-always" as const] : []), "deny" as const]
+  return {
+    ...approvalRow(approval, elevated),
+    urlPath: `/api/approvals/${encodeURIComponent(id)}`,
+    presentation: {
+      kind: "exec" as const,
+      commandText: question?.message ?? summary,
+      warningText: approval.reason,
+      host: "gateway",
+      agentId,
+      allowedDecisions,
+    },
+    sourceSessionKey: sessionKey,
+    source: { agentId, sessionKey },
+    ...(resolvedBy === undefined ? {} : { resolver: { kind: "device" as const, id: resolvedBy } }),
+    ...endingOf(decision),
+  }
+}
+
+function endingOf(decision: Approval["decision"]) {
+  switch (decision) {
+    case null:
+      return { status: "pending" }
+    case "allow-once":
+    case "allow-session":
+    case "allow-always":
+      return { status: "allowed", decision, reason: "user" }
+    case "deny":
+      return { status: "denied", decision, reason: "user" }
+    case "expired":
+      return { status: "expired", reason: "timeout" }
+    case "canceled":
+      return { status: "cancelled", reason: "run-aborted" }
+    default:
+      return unreachable(decision)
   }
 }

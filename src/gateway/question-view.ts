@@ -18,6 +18,7 @@ const choice = z.union([
 /** One question as it is asked. */
 export const askedQuestion = () =>
   z.looseObject({
+    questionId: z.string().min(1).max(100).optional().describe("Also id"),
     id: z.string().min(1).max(100).optional(),
     header: z.string().max(200).optional(),
     question: z.string().min(1).max(5_000),
@@ -33,7 +34,7 @@ export function formOf(questions: readonly AskedQuestion[]): UserQuestion {
   const properties: Record<string, unknown> = {}
   const required: string[] = []
   for (const [i, one] of questions.entries()) {
-    const id = one.id ?? `q${i + 1}`
+    const id = one.questionId ?? one.id ?? `q${i + 1}`
     if (Object.hasOwn(properties, id)) throw new PincerError("INVALID_PARAMS", `questions: two have the id "${id}"`)
     properties[id] = fieldOf(one)
     if (one.required ?? true) required.push(id)
@@ -66,7 +67,8 @@ export function questionView(approval: Approval) {
     createdAtMs: createdAt,
     expiresAtMs: expiresAt,
     status: statusOf(approval),
-    ...(answer ? { answers: answer } : {}),
+    ...(answer ? { answers: { answers: listsOf(answer) } } : {}),
+    ...(approval.resolvedBy === undefined ? {} : { resolvedBy: approval.resolvedBy }),
   }
 }
 
@@ -77,7 +79,7 @@ function questionsIn({ properties }: Record<string, unknown>) {
     const options = [oneOf, plain, inside["anyOf"], inside["enum"]].find((one) => Array.isArray(one)) ?? []
     const text = (value: unknown) => (typeof value === "string" ? value : undefined)
     return {
-      id,
+      questionId: id,
       header: text(title) ?? id,
       question: text(description) ?? text(title) ?? id,
       type: text(type) ?? "string",
@@ -99,20 +101,38 @@ export function statusOf({ decision }: Approval): QuestionStatus {
   return decision === "deny" || decision === "canceled" ? "cancelled" : "answered"
 }
 
-/** Answers in any form that clients send, as fields of the form: a value, a list, or `{answer}` / `{answers}` around one. */
-export function fieldsOf(
-  answers: Record<string, unknown>,
-  question: UserQuestion | undefined,
-): Record<string, unknown> {
+/** An answer as the newer protocol tells it: a list of words for each question. */
+export function listsOf(answer: Record<string, unknown>): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(answer).map(([id, value]) => [id, (Array.isArray(value) ? value : [value]).map(String)]),
+  )
+}
+
+/**
+ * Answers in any form that clients send, as fields of the form: `{answers: {…}}` around all or one, `{answer}`, a list, or the value
+ * itself. Numbers and yes or no may come as words.
+ */
+export function fieldsOf(given: Record<string, unknown>, question: UserQuestion | undefined): Record<string, unknown> {
+  const isWrapped = Object.keys(given).length === 1 && isObject(given["answers"])
+  const answers = isWrapped ? (given["answers"] as Record<string, unknown>) : given
   const properties = question?.type === "form" ? question.schema["properties"] : undefined
   const known = isObject(properties) ? properties : {}
   return Object.fromEntries(
-    Object.entries(answers).map(([id, given]) => {
+    Object.entries(answers).map(([id, one]) => {
       const field = known[id]
-      const inner = isObject(given) ? (given["answers"] ?? given["answer"] ?? given["value"]) : given
+      const inner = isObject(one) ? (one["answers"] ?? one["answer"] ?? one["value"]) : one
       const wantsList = isObject(field) && field["type"] === "array"
       if (wantsList) return [id, Array.isArray(inner) ? inner : [inner]]
-      return [id, Array.isArray(inner) && inner.length === 1 ? inner[0] : inner]
+      return [id, typed(Array.isArray(inner) && inner.length === 1 ? inner[0] : inner, field)]
     }),
   )
+}
+
+function typed(value: unknown, field: unknown): unknown {
+  const type = isObject(field) ? field["type"] : undefined
+  if (typeof value !== "string") return value
+  if (type === "boolean" && /^(true|false)$/.test(value)) return value === "true"
+  if ((type === "number" || type === "integer") && value.trim() !== "" && Number.isFinite(Number(value)))
+    return Number(value)
+  return value
 }

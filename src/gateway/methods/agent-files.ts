@@ -110,7 +110,8 @@ const folder = method({
         z.object({
           name: z.string(),
           path: z.string(),
-          kind: z.enum(["directory", "file", "link", "other"]),
+          kind: z.enum(["directory", "file"]),
+          link: z.literal(true).optional(),
           size: z.number(),
           updatedAtMs: z.number(),
         }),
@@ -142,6 +143,7 @@ const file = method({
         size: z.number(),
         content: z.string(),
         encoding: z.enum(["utf8", "base64"]),
+        mimeType: z.string(),
       }),
     }),
   async run({ agentId: id, path }, { parts }) {

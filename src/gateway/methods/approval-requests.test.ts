@@ -89,10 +89,12 @@ test("questions are asked, listed, answered in every form that clients send, dec
     refusal("INVALID_PARAMS"),
   )
   const answered = await call("question.resolve", { id, answers: { colour: { answers: ["blue"] }, sizes: "M" } })
-  assert.deepEqual(answered, { status: "answered", answers: { colour: "blue", sizes: ["M"] } })
+  assert.deepEqual(answered, { status: "answered", answers: { answers: { colour: ["blue"], sizes: ["M"] } } })
+  const { question } = (await call("question.get", { id })) as Any
+  assert.equal(question!["questions"]![1]!["questionId"], "sizes")
   assert.deepEqual(await waiting, answered)
   await assert.rejects(call("question.resolve", { id, cancel: true }), refusal("CONFLICT"))
-  const other = (await call("question.request", { questions: [{ question: "Why?" }] })) as Any
+  const other = (await call("question.request", { questions: [{ questionId: "why", question: "Why?" }] })) as Any
   assert.deepEqual(await call("question.waitAnswer", { id: other["id"], timeoutMs: 0 }), { status: "pending" })
   assert.deepEqual(await call("question.resolve", { id: other["id"], cancel: true }), { status: "cancelled" })
   assert.deepEqual(await call("question.list"), { questions: [] })

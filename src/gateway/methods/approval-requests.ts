@@ -3,7 +3,7 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import type { Approval, ApprovalDecision } from "../../protocol/approval.ts"
-import { approvalRow, DECISIONS } from "../approval-rows.ts"
+import { approvalRecord, approvalRow, DECISIONS } from "../approval-rows.ts"
 import { decisionOf } from "../decisions.ts"
 import { requireAgent, resolveSession, type SessionParams } from "../inbound.ts"
 import { approvalSchema, person } from "./approvals.ts"
@@ -147,11 +147,20 @@ const grantsList = method({
     const rules = await parts.approvals.rules()
     const grants = rules.toReversed().slice(0, limit)
     return {
-      grants: grants.map(({ createdAt, id: grantId, lastUsedAt, match: _, ...rest }) => ({
+      grants: grants.map(({ approvalId, createdAt, id: grantId, lastUsedAt, match: _, uses, ...rest }) => ({
         grantId,
         ...rest,
+        mintedByApprovalId: approvalId,
+        command: rest.text,
+        cwd: null,
+        cronJobId: "",
+        cronJobName: null,
         createdAtMs: createdAt,
+        expiresAtMs: null,
+        revokedAtMs: null,
+        revokedBy: null,
         lastUsedAtMs: lastUsedAt,
+        useCount: uses,
       })),
     }
   },
@@ -177,7 +186,7 @@ const grantsRevoke = method({
 
 async function shown(approval: Approval, { parts }: MethodContext) {
   const elevation = await parts.elevations.of(approval.sessionKey)
-  return approvalRow(approval, elevation?.level)
+  return approvalRecord(approval, elevation?.level)
 }
 
 const get = method({
@@ -249,7 +258,7 @@ const history = method({
       ...(before ? { before } : {}),
       ...(kinds ? { kinds } : {}),
     })
-    const items = page.slice(0, limit).map((one) => approvalRow(one))
+    const items = page.slice(0, limit).map((one) => approvalRecord(one))
     const last = page.length > limit ? items.at(-1) : undefined
     return { items, ...(last ? { nextCursor: `${last.createdAtMs}.${last.id}` } : {}) }
   },

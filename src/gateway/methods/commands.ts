@@ -29,7 +29,7 @@ const list = method({
           textAliases: z.array(z.string()),
           description: z.string(),
           category: z.string(),
-          source: z.enum(["native", "agent"]),
+          source: z.enum(["native", "plugin"]).describe("plugin: of the external agent that runs the session"),
           scope: z.enum(["text", "both"]),
           acceptsArgs: z.boolean(),
         }),
@@ -46,8 +46,8 @@ const list = method({
           name,
           description,
           acceptsArgs: true,
-          category: "agent",
-          source: "agent" as const,
+          category: "tools",
+          source: "plugin" as const,
         })),
     ]
     return {

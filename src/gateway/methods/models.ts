@@ -81,7 +81,12 @@ const probe = method({
       throw new PincerError("NOT_FOUND", `Unknown provider "${params.provider}": run "pincer models list"`)
     const ref = parts.catalogue.resolve(params.model, params.provider)
     const result = await parts.catalogue.probe(ref, params.timeoutMs ?? 20_000)
-    return { ...result, available: result.status === "ok", latency: result.latencyMs, results: [result] }
+    return {
+      ...result,
+      available: result.status === "ok",
+      latency: result.latencyMs,
+      results: [{ label: `${result.provider}/${result.model}`, ...result }],
+    }
   },
 })
 

@@ -5,7 +5,7 @@ import type { Approval } from "../../protocol/approval.ts"
 import { decisionOf } from "../decisions.ts"
 import { requireAgent, resolveSession } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
-import { askedQuestion, fieldsOf, formOf, questionView, statusOf } from "../question-view.ts"
+import { askedQuestion, fieldsOf, formOf, listsOf, questionView, statusOf } from "../question-view.ts"
 import { person } from "./approvals.ts"
 import { type Method, method } from "./method.ts"
 import { renamed, sessionFields } from "./params.ts"
@@ -14,6 +14,7 @@ const MAX_WAIT_MS = 30 * 60_000
 const byId = (params: Record<string, unknown>) => renamed(params, { id: ["questionId", "requestId"] })
 const id = () => z.string({ error: "id is required" }).min(1).max(256)
 const answers = () => z.record(z.string(), z.unknown())
+const told = () => z.object({ answers: z.record(z.string(), z.array(z.string())) })
 
 const shown = () =>
   z.looseObject({
@@ -23,7 +24,7 @@ const shown = () =>
     message: z.string(),
     questions: z.array(
       z.looseObject({
-        id: z.string(),
+        questionId: z.string(),
         header: z.string(),
         question: z.string(),
         multiSelect: z.boolean(),
@@ -34,7 +35,7 @@ const shown = () =>
     createdAtMs: z.number(),
     expiresAtMs: z.number(),
     status: z.enum(["pending", "answered", "cancelled", "expired"]),
-    answers: answers().optional(),
+    answers: told().optional(),
   })
 
 function isQuestion({ question }: Approval): boolean {
@@ -111,12 +112,12 @@ const request = method({
 })
 
 const ending = () =>
-  z.object({ status: z.enum(["pending", "answered", "cancelled", "expired"]), answers: answers().optional() })
+  z.object({ status: z.enum(["pending", "answered", "cancelled", "expired"]), answers: told().optional() })
 
 function endOf(approval: Approval) {
   const { answer } = approval
   const status = statusOf(approval)
-  return { status, ...(status === "answered" ? { answers: answer ?? {} } : {}) }
+  return { status, ...(status === "answered" ? { answers: { answers: listsOf(answer ?? {}) } } : {}) }
 }
 
 const wait = method({

@@ -71,22 +71,31 @@ const resolve = method({
   result: () =>
     z.union([
       z.looseObject({ ok: z.literal(true), key: z.string(), sessionId: z.string(), agentId: z.string() }),
-      z.object({ ok: z.literal(false), candidates: z.array(z.string()).describe("Keys that would fit") }),
+      z.object({
+        ok: z.literal(false),
+        candidates: z.array(z.object({ key: z.string(), agentId: z.string(), displayName: z.string().optional() })),
+      }),
     ]),
   async run({ allowMissing, ...params }, { parts }) {
     const found = await lookUp(params, parts)
-    if (!(found instanceof PincerError)) {
-      const name = found.label ?? found.name ?? found.toldTitle ?? found.title
-      const shown = name === null ? {} : { displayName: name }
-      return { ok: true as const, key: found.key, sessionId: found.id, agentId: found.agentId, ...shown }
-    }
+    if (!(found instanceof PincerError)) return { ok: true as const, ...namesOf(found), sessionId: found.id }
     if (!allowMissing) throw found
-    const candidates = found.details?.["candidates"]
-    return { ok: false as const, candidates: Array.isArray(candidates) ? (candidates as string[]) : [] }
+    const { shortId } = params
+    const near = shortId === undefined ? [] : await beginningWith(shortId, parts)
+    return { ok: false as const, candidates: near.map(namesOf) }
   },
 })
 
 type Named = Parameters<typeof requireSession>[0] & { label?: string; shortId?: string }
+
+function namesOf({ agentId, key, label, name, title, toldTitle }: SessionRow) {
+  const displayName = label ?? name ?? toldTitle ?? title
+  return { key, agentId, ...(displayName === null ? {} : { displayName }) }
+}
+
+async function beginningWith(shortId: string, { store }: Parts): Promise<SessionRow[]> {
+  return (await store.sessions.list({ idPrefix: shortId.toLowerCase(), limit: MAX_CANDIDATES })).sessions
+}
 
 /** The session, or the refusal that says why there is none. */
 async function lookUp({ label, shortId, ...named }: Named, parts: Parts): Promise<SessionRow | PincerError> {
@@ -96,7 +105,7 @@ async function lookUp({ label, shortId, ...named }: Named, parts: Parts): Promis
       new PincerError("NOT_FOUND", `No session has the label "${label}": run "pincer session list"`)
     )
   if (shortId !== undefined) {
-    const { sessions } = await parts.store.sessions.list({ idPrefix: shortId.toLowerCase(), limit: MAX_CANDIDATES })
+    const sessions = await beginningWith(shortId, parts)
     if (sessions.length === 1) return sessions[0]!
     if (sessions.length === 0)
       return new PincerError(
@@ -139,18 +148,20 @@ const search = method({
   result: () =>
     z.object({
       results: z.array(
-        z.looseObject({
+        z.object({
           sessionKey: z.string(),
           sessionId: z.string(),
           agentId: z.string(),
           title: z.string(),
-          updatedAt: z.number(),
-          matches: z.array(
-            z.object({ messageId: z.string(), role: z.string(), text: z.string(), timestamp: z.number() }),
-          ),
+          messageId: z.string(),
+          role: z.enum(["user", "assistant"]),
+          timestamp: z.number(),
+          snippet: z.string(),
+          score: z.number().describe("How many of the words' occurrences it holds"),
         }),
       ),
       count: z.number(),
+      sessions: z.array(z.object({ sessionKey: z.string(), title: z.string() })).describe("Also those found by name"),
       truncated: z.boolean(),
     }),
   async run({ agentId, limit = 20, query, sessionKeys }, { parts }) {
@@ -159,18 +170,15 @@ const search = method({
     const { sessions } = await parts.store.sessions.list(only ? filter : { ...filter, limit: limit + 1 })
     const fitting = only ? sessions.filter(({ key }) => only.has(key)) : sessions
     const results = []
-    for (const found of fitting.slice(0, limit)) {
-      const messages = await parts.store.transcript.messages(found.key, { limit: MAX_MESSAGES })
-      results.push({
-        sessionKey: found.key,
-        sessionId: found.id,
-        agentId: found.agentId,
-        title: found.label ?? found.name ?? found.toldTitle ?? found.title ?? found.key,
-        updatedAt: found.updatedAt,
-        matches: matchesIn(messages, query),
-      })
+    const names = []
+    for (const { agentId: whose, id: sessionId, key: sessionKey, ...row } of fitting.slice(0, limit)) {
+      const title = row.label ?? row.name ?? row.toldTitle ?? row.title ?? sessionKey
+      names.push({ sessionKey, title })
+      const messages = await parts.store.transcript.messages(sessionKey, { limit: MAX_MESSAGES })
+      for (const match of matchesIn(messages, query))
+        results.push({ sessionKey, sessionId, agentId: whose, title, ...match })
     }
-    return { results, count: results.length, truncated: fitting.length > limit }
+    return { results, count: results.length, sessions: names, truncated: fitting.length > limit }
   },
 })
 
@@ -189,7 +197,9 @@ function matchesIn(messages: readonly Message[], query: string) {
     if (!words.every((word) => lower.includes(word))) continue
     const from = Math.max(0, lower.indexOf(words[0]!) - SNIPPET_CHARS / 4)
     const shown = `${from > 0 ? "…" : ""}${excerpt(text.slice(from), SNIPPET_CHARS)}`
-    found.push({ messageId: message.id, role: message.role, text: shown, timestamp: message.at })
+    const score = words.reduce((sum, word) => sum + lower.split(word).length - 1, 0)
+    const role = message.role === "user" ? ("user" as const) : ("assistant" as const)
+    found.push({ messageId: message.id, role, timestamp: message.at, snippet: shown, score })
     if (found.length === SNIPPETS) break
   }
   return found

@@ -98,7 +98,7 @@ test("sessions.describe gives the row of one, null for none; sessions.search the
   for (const query of ["伯尔尼", "train early"]) {
     const { results } = (await call("sessions.search", { query })) as { results: Any[] }
     assert.equal(results[0]?.["sessionKey"], "agent:main:bern", query)
-    assert.match(JSON.stringify(results[0]?.["matches"]), /early train/)
+    assert.match(String(results[0]?.["snippet"]), /early train/)
   }
   assert.equal(((await call("sessions.search", { query: "Zermatt" })) as Any)["count"], 0)
   assert.equal(((await call("sessions.search", { query: "train", sessionKeys: ["main"] })) as Any)["count"], 0)

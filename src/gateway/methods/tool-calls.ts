@@ -2,6 +2,8 @@
 import { z } from "zod"
 import { outright, unlisted } from "../../policy/names.ts"
 import { resolvePermissions } from "../../policy/permissions.ts"
+import { PROFILES } from "../../policy/profiles.ts"
+import { matchesAny } from "../../policy/tool-names.ts"
 import type { Tool } from "../../tools/tool.ts"
 import { resolveSession } from "../inbound.ts"
 import { knownTools } from "../known-tools.ts"
@@ -26,7 +28,14 @@ const group = () =>
     label: z.string(),
     source: z.literal("core"),
     tools: z.array(
-      z.looseObject({ id: z.string(), label: z.string(), description: z.string(), source: z.literal("core") }),
+      z.looseObject({
+        id: z.string(),
+        label: z.string(),
+        description: z.string(),
+        rawDescription: z.string(),
+        source: z.literal("core"),
+        defaultProfiles: z.array(z.string()).describe("Profiles of tools that hold it"),
+      }),
     ),
   })
 
@@ -38,12 +47,23 @@ function groupsOf(tools: readonly Tool[]) {
       source: "core" as const,
       tools: tools
         .filter((tool) => tool.class === id)
-        .map(({ description, name }) => ({ id: name, label: name, description, source: "core" as const })),
+        .map(({ description, name }) => ({
+          id: name,
+          label: name,
+          description,
+          rawDescription: description,
+          source: "core" as const,
+          defaultProfiles: profilesOf(name),
+        })),
     }))
     .filter(({ tools: inside }) => inside.length > 0)
 }
 
-const PROFILES = ["minimal", "coding", "messaging", "full"]
+const PROFILE_NAMES = ["minimal", "coding", "messaging", "full"] as const
+
+function profilesOf(tool: string): string[] {
+  return PROFILE_NAMES.filter((name) => name === "full" || matchesAny(PROFILES[name], tool))
+}
 
 const catalog = method({
   name: "tools.catalog",
@@ -62,7 +82,7 @@ const catalog = method({
   async run(params, { parts }) {
     const agentId = params.agentId ?? parts.config.agents.default
     const tools = await knownTools(agentId, parts)
-    const profiles = PROFILES.map((id) => ({ id, label: id }))
+    const profiles = PROFILE_NAMES.map((id) => ({ id, label: id }))
     return { agentId, profiles, groups: groupsOf(tools), tools: tools.map(toolRow), count: tools.length }
   },
 })
@@ -80,7 +100,9 @@ const effective = method({
       sessionKey: z.string(),
       profile: z.string(),
       groups: z.array(group()),
-      notices: z.array(z.object({ tool: z.string(), text: z.string() })),
+      notices: z.array(
+        z.object({ id: z.string().describe("The tool"), severity: z.literal("info"), message: z.string() }),
+      ),
     }),
   async run(params, { parts }) {
     const { agentId, key } = await resolveSession(params, parts)
@@ -92,15 +114,17 @@ const effective = method({
       ...sessionPermissions(session),
     ])
     const layers = policyLayers(parts.config, agentId, origin, undefined, undefined)
-    const notices: { tool: string; text: string }[] = []
+    const notices: { id: string; severity: "info"; message: string }[] = []
     const usable = tools.filter(({ name }) => {
       const scene = { call: { tool: name }, layers, permissions }
       const [objection] = [...outright(scene), ...unlisted(scene)]
-      if (objection) notices.push({ tool: name, text: objection.reason })
+      if (objection) notices.push({ id: name, severity: "info", message: objection.reason })
       return !objection
     })
     const profile = layers.findLast((layer) => layer.profile !== undefined)?.profile ?? "full"
-    return { agentId, sessionKey: key, profile, groups: groupsOf(usable), notices }
+    const groups = groupsOf(usable).flatMap((one) => one.tools)
+    const core = { id: "core", label: "Pincer's own", source: "core" as const, tools: groups }
+    return { agentId, sessionKey: key, profile, groups: [core], notices }
   },
 })
 
