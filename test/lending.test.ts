@@ -183,7 +183,7 @@ test("a lent server that redefines a tool is told of in the session, in the next
     progress: () => undefined,
     settings: { maxOutputChars: 4_000 },
   }
-  await before.find(({ name }) => name.endsWith("__turn"))!.run({ text: "" }, context as unknown as ToolContext)
+  await before.find(({ name }) => name.endsWith(":turn"))!.run({ text: "" }, context as unknown as ToolContext)
   while ((await names()).length === before.length) await new Promise((resolve) => setImmediate(resolve))
   const say = (more: object) => client.request("chat.send", { sessionKey: "lent", message: "x", wait: true, ...more })
   for (const more of [{}, { lender }, { lender }]) await say(more)
