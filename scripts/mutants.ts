@@ -531,7 +531,7 @@ const records: Mutant[] = [
   {
     guard: "guesses are counted",
     file: "src/gateway/auth.ts",
-    find: "if (isCounted(request)) limiter.fail(address)",
+    find: "if (isCounted(request)) limiter.fail(addressOf(request))",
     replace: "",
     test: "src/gateway/auth.test.ts",
   },
@@ -611,8 +611,8 @@ const mcp: Mutant[] = [
   {
     guard: "MCP: a server is waited for 15 seconds",
     file: "src/tools/mcp/connection.ts",
-    find: "clock.after(CONNECT_MS, ",
-    replace: "clock.after(9 * CONNECT_MS, ",
+    find: "ports.clock.after(ms, ",
+    replace: "ports.clock.after(9 * ms, ",
     test: "src/tools/mcp/servers.test.ts",
     only: "does not answer",
   },
@@ -626,9 +626,9 @@ const mcp: Mutant[] = [
   },
   {
     guard: "MCP: a server asks only while its tool is at work",
-    file: "src/tools/mcp/server-tools.ts",
-    find: "if (this.#question || this.#limits.size === 0) return undefined",
-    replace: "if (this.#question) return undefined",
+    file: "src/tools/mcp/calls-at-work.ts",
+    find: "if (!ask || this.#question || this.#calls.size === 0) return undefined",
+    replace: "if (!ask || this.#question) return undefined",
     test: "src/tools/mcp/servers.test.ts",
     only: "a server asks the user",
   },
@@ -642,8 +642,8 @@ const mcp: Mutant[] = [
   },
   {
     guard: "MCP: a question is withdrawn with its call",
-    file: "src/tools/mcp/server-tools.ts",
-    find: 'if (this.#limits.size === 0) this.#question?.abort("The call has ended")',
+    file: "src/tools/mcp/calls-at-work.ts",
+    find: 'this.#question?.abort("The call has ended")',
     replace: "",
     test: "src/tools/mcp/servers.test.ts",
     only: "a question is withdrawn",

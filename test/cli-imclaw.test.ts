@@ -202,9 +202,9 @@ test("--prompt-retries asks again after a failure, once more for each try, and n
 test("--suppress-reads tells that something was read, not what", async () => {
   const call = { calls: [{ name: "Read", args: { path: join(house.work, "notes.txt") } }] }
   fake.script(call)
-  assert.match((await pincer(["read", "--json"])).out, /"tool.ended"[^\n]*apples and pears/)
+  assert.match((await pincer(["read it", "--json"])).out, /"tool.ended"[^\n]*apples and pears/)
   fake.script(call)
-  const { code, out } = await pincer(["read", "--json", "--suppress-reads"])
+  const { code, out } = await pincer(["read it", "--json", "--suppress-reads"])
   assert.equal(code, 0)
   assert.match(out, /"tool.ended"[^\n]*characters left out/)
   assert.doesNotMatch(out, /apples/)

@@ -14,7 +14,7 @@ test("refuseMistyped() knows a mistyped command from a question", () => {
     [["statsu"], "status"],
     [["sesion", "list"], "session list"],
     [["gatway"], "gateway"],
-    [["probe"], "models probe"],
+    [["probe"], "gateway probe"],
     [["modles", "lst"], "models list"],
     [["chta"], "chat"],
   ] as const)

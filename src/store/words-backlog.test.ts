@@ -1,6 +1,6 @@
 // A database as it was before there was an index of words is opened, and what it holds is found again.
 import assert from "node:assert/strict"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, renameSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -8,10 +8,7 @@ import { type TestContext, test } from "node:test"
 import { stillClock } from "../../test/fakes/still-clock.ts"
 import { silentLogger } from "../base/log.ts"
 import type { RecordedEvent } from "../protocol/event.ts"
-import { words } from "./migrations/006-words.ts"
-import { runs } from "./migrations/007-runs.ts"
-import { wordsBacklog } from "./migrations/008-words-backlog.ts"
-import { sessionFacts } from "./migrations/009-session-facts.ts"
+import { migrate, migrations } from "./migrations/index.ts"
 import { type Books, openStore } from "./open.ts"
 
 function said(id: string, text: string): RecordedEvent {
@@ -23,16 +20,24 @@ async function hold(books: Books, key: string, events: RecordedEvent[]): Promise
   await books.transcript.restore(`agent:main:${key}`, "main", entries, {})
 }
 
-/** Takes back what the migrations since made. */
+/** Puts what the database holds into one of the schema from before there was an index, as far as that has columns for it. */
 function makeOld(path: string): void {
-  const db = new DatabaseSync(path)
-  const since = [words, runs, wordsBacklog, sessionFacts].join("\n")
-  const made = [...since.matchAll(/^CREATE (?:VIRTUAL )?TABLE (\w+)/gm)]
-  for (const [, table] of made.reverse()) db.exec(`DROP TABLE ${table}`)
-  for (const [, table, column] of since.matchAll(/^ALTER TABLE (\w+) ADD COLUMN (\w+)/gm))
-    db.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`)
-  db.exec("PRAGMA user_version=5")
-  db.close()
+  const old = new DatabaseSync(`${path}.old`)
+  migrate(old, { list: migrations.slice(0, 5) })
+  old.exec(`PRAGMA foreign_keys=OFF; ATTACH '${path}' AS new`)
+  const names = (sql: string) =>
+    old
+      .prepare(sql)
+      .all()
+      .map(({ name }) => String(name))
+  for (const table of names("SELECT name FROM main.sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite_%'")) {
+    const now = new Set(names(`SELECT name FROM pragma_table_info('${table}', 'new')`))
+    const columns = names(`SELECT name FROM pragma_table_info('${table}', 'main')`).filter((name) => now.has(name))
+    old.exec(`INSERT INTO main.${table} (${columns}) SELECT ${columns} FROM new.${table}`)
+  }
+  old.close()
+  for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true })
+  renameSync(`${path}.old`, path)
 }
 
 async function oldDatabase(t: TestContext): Promise<() => Books> {

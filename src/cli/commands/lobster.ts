@@ -9,6 +9,9 @@ export const lobster: CommandGroup = (program, cli) => {
     .command("lobster")
     .argument("[words...]", "what Lobster would be given")
     .summary("pipelines and workflow files with Lobster's own command line")
+    .description(
+      "Runs pipelines and workflow files with the command line of Lobster; its own help: pincer lobster help.",
+    )
     .allowUnknownOption()
     .helpOption(false)
     .action(async (_words: string[], _flags, command) => {

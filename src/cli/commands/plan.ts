@@ -11,7 +11,7 @@ export const plan: CommandGroup = (program, cli) => {
     .command("list")
     .alias("ls")
     .description("Lists plans, the one last spoken of first.")
-    .option("-s, --session <key>", "only those of this session")
+    .option("--session <key>", "only those of this session")
     .option("-a, --agent <id>", "only those of this agent")
     .option("--open", "only those that are not done")
     .option("-n, --limit <number>", "how many at most", "20")

@@ -14,7 +14,7 @@ import { schedules } from "./010-schedules.ts"
 import { devices } from "./011-devices.ts"
 import { plans } from "./012-plans.ts"
 
-const migrations: readonly string[] = [
+export const migrations: readonly string[] = [
   spine,
   sessionNames,
   jobs,
@@ -44,9 +44,9 @@ export interface MigrateOptions {
  * Brings the schema up to date in one transaction. Throws UNAVAILABLE when the file was written by a newer Pincer, and when a
  * migration fails: then nothing has changed, and the sentence names the copy that was made before.
  */
-export function migrate(db: DatabaseSync, { copy, reached, list = migrations }: MigrateOptions = {}): void {
-  const row = db.prepare("PRAGMA user_version").get()
-  const version = Number(row?.["user_version"] ?? 0)
+export function migrate(db: DatabaseSync, options: MigrateOptions = {}): void {
+  const { copy, list = migrations, reached } = options
+  const version = schemaOf(db)
   if (version > list.length)
     throw new PincerError(
       "UNAVAILABLE",
@@ -56,6 +56,12 @@ export function migrate(db: DatabaseSync, { copy, reached, list = migrations }: 
   if (version === list.length) return
   const copied = version > 0 ? copy?.(version) : undefined
   db.exec("BEGIN IMMEDIATE")
+  // Another process was quicker: what is left to do is seen anew.
+  if (schemaOf(db) !== version) {
+    db.exec("ROLLBACK")
+    migrate(db, options)
+    return
+  }
   try {
     reached?.("begun")
     for (const sql of list.slice(version)) db.exec(sql)
@@ -66,6 +72,10 @@ export function migrate(db: DatabaseSync, { copy, reached, list = migrations }: 
     throw failed(version, list.length, copied, error)
   }
   reached?.("committed")
+}
+
+function schemaOf(db: DatabaseSync): number {
+  return Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0)
 }
 
 function failed(from: number, to: number, copied: string | undefined, error: unknown): PincerError {
