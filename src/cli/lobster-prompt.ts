@@ -10,10 +10,18 @@ async function asked({ env }: Place, question: string): Promise<string> {
   const limit = Number(env["LOBSTER_APPROVAL_INPUT_TIMEOUT_MS"] ?? 0)
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   const closed = new AbortController()
-  lines.once("close", () => closed.abort(new Error("Nobody answered: standard input has ended")))
+  // Ctrl-C is read as a key here; it means what it means everywhere.
+  lines.once("SIGINT", () => {
+    process.once("SIGINT", () => lines.close())
+    process.kill(process.pid, "SIGINT")
+  })
+  lines.once("close", () => closed.abort(new Error("Nobody answered")))
   const signals = limit > 0 ? [closed.signal, AbortSignal.timeout(limit)] : [closed.signal]
+  const signal = AbortSignal.any(signals)
   try {
-    return await lines.question(inert(question), { signal: AbortSignal.any(signals) })
+    return await lines.question(inert(question), { signal })
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error
   } finally {
     lines.close()
   }

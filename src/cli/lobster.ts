@@ -315,7 +315,9 @@ class Lobster {
           envelope = await alone.engine.answer(gate.resumeToken, { type: "respond", response, ...who }, this.#how())
         }
       } catch (error) {
-        return this.#failed(false, alone.failure(error))
+        const code = this.#failed(false, alone.failure(error))
+        this.#waits(gate)
+        return code
       }
     }
     if (!envelope.ok) return this.#failed(false, envelope.error)
@@ -323,9 +325,13 @@ class Lobster {
     const gate = requiresApproval ?? requiresInput
     if (gate) {
       this.#json(isWorkflow ? { status, output, requiresApproval, requiresInput } : [gate])
-      this.#place.err(`It waits for an answer: pincer lobster resume --id ${gate.approvalId}\n`)
+      this.#waits(gate)
     } else if (output.length > 0 || (!isWorkflow && printed === "" && status === "ok")) this.#json(output)
     return 0
+  }
+
+  #waits({ approvalId }: { approvalId?: string | undefined }): void {
+    this.#place.err(`It waits for an answer: pincer lobster resume --id ${approvalId}\n`)
   }
 
   #json(value: unknown): void {

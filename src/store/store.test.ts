@@ -78,6 +78,23 @@ test("openStore() keeps the file to its owner and refuses one that a newer Pince
   })
 })
 
+test("of two processes that open an old database at the same time one changes it, and the other finds it changed", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "pincer-migrate-"))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const [one, other] = [1, 2].map(() => new DatabaseSync(join(folder, "p.db")))
+  assert.ok(one && other)
+  const list = ["CREATE TABLE a (x)", "CREATE TABLE b (x)"]
+  migrate(one, { list: list.slice(0, 1) })
+  // The other one is quicker, between the look at the schema and its change.
+  const copy = () => {
+    migrate(other, { list })
+    return "copy"
+  }
+  migrate(one, { list, copy })
+  assert.equal(one.prepare("PRAGMA user_version").get()?.["user_version"], 2)
+  for (const db of [one, other]) db.close()
+})
+
 test("turns.accept() writes once per id, also after a reopen, and refuses the id for another session", async (t) => {
   const path = temporary(t)
   const first = open(t, path)
