@@ -72,7 +72,7 @@ test("agents list shows what is configured and what is installed; --all also wha
   )
   const gemini = usual.find((row) => row.id === "gemini")
   assert.deepEqual(gemini?.["command"], [join(bin, "gemini"), "--acp"])
-  assert.deepEqual([gemini?.["kind"], gemini?.["configured"], gemini?.["installed"]], ["acp", false, true])
+  assert.deepEqual([gemini?.["runsOn"], gemini?.["configured"], gemini?.["installed"]], ["acp", false, true])
   const all = rowsOf(await pincer(["agents", "list", "--all", "--json"]))
   const codex = all.find((row) => row.id === "codex")
   assert.deepEqual([codex?.["installed"], codex?.["install"]], [false, "npm install -g @agentclientprotocol/codex-acp"])

@@ -35,7 +35,7 @@ export async function examineAgents(cli: Cli, name: string | undefined, flags: {
 async function externalAgents(link: Reach): Promise<string[]> {
   const answer: unknown = await link.client.request("agents.list", {}, { timeoutMs: 30_000 })
   const rows = isObject(answer) && Array.isArray(answer["agents"]) ? answer["agents"].filter(isObject) : []
-  return rows.filter((row) => row["kind"] === "acp").flatMap((row) => stringOf(row["id"]) ?? [])
+  return rows.filter((row) => row["runsOn"] === "acp").flatMap((row) => stringOf(row["id"]) ?? [])
 }
 
 function show({ out }: Cli, id: string, probe: Fields): void {

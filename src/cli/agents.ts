@@ -55,8 +55,8 @@ export async function showAgent(cli: Cli, name: string, flags: { json?: boolean 
   const facts: [string, string | undefined][] = [
     ["Agent", `${name}${name === defaultId ? " (answers when none is named)" : ""}`],
     ["Name", stringOf(row["name"])],
-    ["Runs on", row["kind"] === "acp" ? `${stringOf(row["title"]) ?? "an agent of your own"}, over ACP` : "a model"],
-    ["Model", row["kind"] === "acp" ? undefined : stringOf(model["primary"])],
+    ["Runs on", row["runsOn"] === "acp" ? `${stringOf(row["title"]) ?? "an agent of your own"}, over ACP` : "a model"],
+    ["Model", row["runsOn"] === "acp" ? undefined : stringOf(model["primary"])],
     ["State", `${stateOf(row)}${row["configured"] === true ? "" : ", not in the configuration"}`],
     ["Version", stringOf(row["version"])],
     ["Started with", words(row["command"])],
@@ -76,13 +76,13 @@ function unknownAgent(name: string, rows: readonly Row[]): PincerError {
 }
 
 function runsOn(row: Row): string {
-  if (row["kind"] === "acp") return stringOf(row["title"]) ?? "ACP"
+  if (row["runsOn"] === "acp") return stringOf(row["title"]) ?? "ACP"
   return isObject(row["model"]) ? (stringOf(row["model"]["primary"]) ?? "") : ""
 }
 
 function stateOf(row: Row): string {
   if (row["installed"] !== true) return "missing"
-  if (row["kind"] !== "acp") return "ready"
+  if (row["runsOn"] !== "acp") return "ready"
   return row["from"] === undefined ? "configured" : "installed"
 }
 

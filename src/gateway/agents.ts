@@ -16,7 +16,9 @@ export interface AgentRow {
   model: { primary: string; fallbacks: readonly string[] }
   tools: readonly string[]
   /** "acp": an external agent runs its turns. */
-  kind: "model" | "acp"
+  runsOn: "model" | "acp"
+  /** Existing clients know agents and the gateway's own helpers, of which there are none. */
+  kind: "agent"
   /** Whether the configuration names it. */
   configured: boolean
   /** Whether it could start now, as far as can be told without starting it. */
@@ -96,7 +98,17 @@ async function rowOf(agent: AgentProfile, parts: Rooms & Pick<Parts, "catalogue"
     const chosen = parts.catalogue.chosen()
     const primary = agent.model ?? `${chosen.provider}/${chosen.model}`
     const tools = agent.tools ?? parts.tools.map((tool) => tool.name)
-    return { id, name, workspace, model: { primary, fallbacks }, tools, kind: "model", configured, installed: true }
+    return {
+      id,
+      name,
+      workspace,
+      model: { primary, fallbacks },
+      tools,
+      kind: "agent",
+      runsOn: "model",
+      configured,
+      installed: true,
+    }
   }
   const known = hosted.known === undefined ? undefined : knownAgent(hosted.known)
   const finding = await findingOf(agent, parts)
@@ -107,7 +119,8 @@ async function rowOf(agent: AgentProfile, parts: Rooms & Pick<Parts, "catalogue"
     workspace,
     model: { primary: agent.model ?? `acp/${hosted.known ?? id}`, fallbacks },
     tools: agent.tools ?? [],
-    kind: "acp",
+    kind: "agent",
+    runsOn: "acp",
     configured,
     installed: finding?.type !== "missing",
     ...(known ? { title: known.title } : {}),

@@ -235,7 +235,7 @@ test("a port that is taken is said with who has it; a gateway that answers is as
     sandbox: { available: false, detail: "no bwrap", install: "apt install bubblewrap" },
   }
   const agents = {
-    agents: [{ id: "codex", kind: "acp", configured: true, installed: false, install: "npm i -g codex" }],
+    agents: [{ id: "codex", runsOn: "acp", configured: true, installed: false, install: "npm i -g codex" }],
   }
   const probe = { available: false, error: "401" }
   const mcp = { servers: [{ name: "files", enabled: true, state: "failed" }] }

@@ -138,7 +138,7 @@ function sandboxFinding({ available, backend, detail, install }: Fields): CheckF
 
 const agents = asking(async (ask) => {
   const rows = rowsOf(await ask("agents.list"), "agents")
-  const hosted = rows.filter((row) => row["kind"] === "acp" && row["configured"] === true)
+  const hosted = rows.filter((row) => row["runsOn"] === "acp" && row["configured"] === true)
   const missing = hosted.filter((row) => row["installed"] !== true)
   if (missing.length === 0)
     return ok(

@@ -1,0 +1,85 @@
+// Our answers against the JSON Schema that the original gateway's authors publish (npm @openclaw/gateway-protocol): every member that it
+// requires is there, every one that it knows has its type. What we say beyond it is ours.
+import assert from "node:assert/strict"
+import { readFileSync } from "node:fs"
+import { test } from "node:test"
+import { Ajv } from "ajv"
+import { isObject } from "../src/base/json.ts"
+import { clawConnect, openRaw } from "./frames.ts"
+import { startHouse } from "./house.ts"
+
+const published = new URL("../node_modules/@openclaw/gateway-protocol/protocol.schema.json", import.meta.url)
+
+/** Without the rule that there may be no other members, and without the limits of lengths. */
+function opened(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(opened)
+  if (!isObject(schema)) return schema
+  const left = Object.entries(schema).filter(
+    ([name, value]) => !(name === "additionalProperties" && value === false) && name !== "maxLength",
+  )
+  return Object.fromEntries(left.map(([name, value]) => [name, opened(value)]))
+}
+
+const CALLS: [method: string, definition: string, params?: Record<string, unknown>][] = [
+  ["agents.list", "AgentsListResult"],
+  ["agents.files.list", "AgentsFilesListResult", { agentId: "main" }],
+  ["agents.files.get", "AgentsFilesGetResult", { agentId: "main", name: "AGENTS.md" }],
+  ["agents.files.set", "AgentsFilesSetResult", { agentId: "main", name: "AGENTS.md", content: "# Rules" }],
+  ["agents.workspace.list", "AgentsWorkspaceListResult", { agentId: "main" }],
+  ["agents.workspace.get", "AgentsWorkspaceGetResult", { agentId: "main", path: "AGENTS.md" }],
+  ["agent.identity.get", "AgentIdentityResult"],
+  ["sessions.create", "SessionsCreateResult", { key: "made", label: "Made", model: "offline/rules" }],
+  ["sessions.resolve", "SessionsResolveResult", { key: "made" }],
+  ["sessions.resolve", "SessionsResolveResult", { key: "none", allowMissing: true }],
+  ["sessions.search", "SessionsSearchResult", { query: "hello" }],
+  ["sessions.delete", "SessionsDeleteResult", { key: "made" }],
+  ["commands.list", "CommandsListResult", { agentId: "main" }],
+  ["tools.catalog", "ToolsCatalogResult"],
+  ["tools.effective", "ToolsEffectiveResult", { sessionKey: "main" }],
+  ["tools.invoke", "ToolsInvokeResult", { name: "LS", args: { path: "." } }],
+  ["models.list", "ModelsListResult"],
+  ["models.probe", "ModelsProbeResult", { provider: "offline" }],
+  [
+    "question.request",
+    "QuestionRequestResult",
+    { id: "q", questions: [{ questionId: "why", header: "Why", question: "Why?", options: [{ label: "So" }] }] },
+  ],
+  ["question.list", "QuestionListResult"],
+  ["question.waitAnswer", "QuestionWaitAnswerResult", { id: "q", timeoutMs: 0 }],
+  ["question.resolve", "QuestionResolveResult", { id: "q", answers: { answers: { why: ["So"] } } }],
+  ["question.get", "QuestionGetResult", { id: "q" }],
+  ["exec.create", "", { id: "a", command: "ls" }],
+  ["approval.get", "ApprovalGetResult", { id: "a" }],
+  ["approval.resolve", "ApprovalResolveResult", { id: "a", kind: "exec", decision: "deny" }],
+  ["approval.history", "ApprovalHistoryResult", { kind: "exec" }],
+  ["exec.approval.grants.list", "ExecApprovalGrantsListResult"],
+  ["exec.approval.grants.revoke", "ExecApprovalGrantsRevokeResult", { grantId: "x" }],
+  ["system.info", "SystemInfoResult"],
+  ["wizard.start", "WizardStartResult", { mode: "local" }],
+  ["config.schema.lookup", "ConfigSchemaLookupResult", { path: "gateway.port" }],
+  ["logs.tail", "LogsTailResult", { limit: 5 }],
+]
+
+test("our answers fit the published schema of the protocol", async (t) => {
+  const { definitions } = opened(JSON.parse(readFileSync(published, "utf8"))) as { definitions: Record<string, object> }
+  const ajv = new Ajv({ strict: false, logger: false })
+  const house = await startHouse()
+  t.after(() => house.close())
+  const wire = await openRaw(house.wsUrl)
+  t.after(() => wire.socket.terminate())
+  await wire.ask("connect", clawConnect(4, house.token))
+  await wire.ask("chat.send", { sessionKey: "main", message: "hello", wait: true })
+  const misfits: string[] = []
+  for (const [method, definition, params = {}] of CALLS) {
+    const answer = await wire.ask(method, params)
+    assert.equal(answer.ok, true, `${method}: ${answer.error?.message}`)
+    const schema = definitions[definition]
+    if (!schema) {
+      if (definition !== "") misfits.push(`${definition} is not published`)
+      continue
+    }
+    const fits = ajv.compile({ ...schema, definitions })
+    if (!fits(answer.payload)) misfits.push(`${method}: ${ajv.errorsText(fits.errors?.slice(0, 4))}`)
+  }
+  assert.deepEqual(misfits, [])
+})
