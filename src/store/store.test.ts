@@ -11,6 +11,7 @@ import type { RecordedEvent } from "../protocol/event.ts"
 import { NO_USAGE } from "../protocol/message.ts"
 import type { TurnOutcome, TurnRequest } from "../protocol/turn.ts"
 import { Database } from "./database.ts"
+import { migrate } from "./migrations/index.ts"
 import { type Books, openStore } from "./open.ts"
 import { FencedError } from "./turns.ts"
 
