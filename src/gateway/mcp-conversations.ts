@@ -10,7 +10,7 @@ import { failureOf } from "./outcome.ts"
 import type { Parts } from "./parts.ts"
 
 /** One call of a client. */
-export interface Conversation {
+export interface McpTalk {
   parts: Parts
   /** Ends with the call, or with the client's session. */
   signal: AbortSignal
@@ -34,7 +34,7 @@ export interface ConversationTool {
   description: string
   inputSchema: Record<string, unknown>
   readOnly: boolean
-  run(args: Record<string, unknown>, ask: Conversation): Promise<OfferedResult>
+  run(args: Record<string, unknown>, ask: McpTalk): Promise<OfferedResult>
 }
 
 const DEFAULT_WAIT_S = 300
@@ -46,7 +46,7 @@ const MAX_MESSAGE_CHARS = 20_000
 function tool<Args>(
   words: Pick<ConversationTool, "name" | "title" | "description" | "readOnly">,
   args: z.ZodType<Args>,
-  run: (args: Args, ask: Conversation) => Promise<OfferedResult>,
+  run: (args: Args, ask: McpTalk) => Promise<OfferedResult>,
 ): ConversationTool {
   return {
     ...words,
@@ -183,7 +183,7 @@ const abort = tool(
 export const conversationTools: readonly ConversationTool[] = [list, read, send, wait, abort]
 
 /** The answer, or that it takes longer. A client that gives its call up stops the run. */
-async function ended(runId: string, key: string, seconds: number, ask: Conversation): Promise<OfferedResult> {
+async function ended(runId: string, key: string, seconds: number, ask: McpTalk): Promise<OfferedResult> {
   const { parts, signal } = ask
   const record = await waited(runId, seconds * 1_000, parts, signal)
   if (signal.aborted) {
@@ -229,7 +229,7 @@ async function waited(runId: string, ms: number, parts: Parts, signal: AbortSign
 }
 
 /** Tells what happens, at most once a second. */
-function tellProgress(runId: string, { parts, progress }: Conversation): () => void {
+function tellProgress(runId: string, { parts, progress }: McpTalk): () => void {
   let text = ""
   let toldAt = 0
   return parts.hub.onTurn(runId, ({ event }) => {

@@ -10,7 +10,7 @@ import type { ToolSpec } from "../protocol/turn.ts"
 import type { Tool } from "../tools/tool.ts"
 import { dispatch, type MethodTable } from "./dispatch.ts"
 import { requireAgent, resolveSession } from "./inbound.ts"
-import { type Conversation, conversationTools, invoked, type OfferedResult } from "./mcp-conversations.ts"
+import { conversationTools, invoked, type McpTalk, type OfferedResult } from "./mcp-conversations.ts"
 import type { Caller } from "./methods/method.ts"
 import type { Parts } from "./parts.ts"
 import { shownError } from "./shown.ts"
@@ -65,7 +65,7 @@ function shown({ description, inputSchema, name }: ToolSpec) {
 }
 
 /** What a tool of conversations may use for one call. */
-function asker(client: McpClient, { mcpReq }: ServerContext): Conversation {
+function asker(client: McpClient, { mcpReq }: ServerContext): McpTalk {
   const { methods, parts } = client
   const caller = client.caller()
   const signal = AbortSignal.any([mcpReq.signal, caller.signal])
@@ -111,7 +111,7 @@ async function callHouse(
   client: McpClient,
   name: string,
   args: Record<string, unknown>,
-  ask: Conversation,
+  ask: McpTalk,
 ): Promise<OfferedResult> {
   const { parts } = client
   const found = (await houseTools(client, ask.signal)).find(({ spec }) => spec.name === name)
