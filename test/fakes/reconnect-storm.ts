@@ -104,30 +104,41 @@ function random(seed: number): () => number {
 
 /** Throws when a client misses an event, hears one twice, or is not taken up. */
 export async function reconnectStorm({ house, fake, clients, rounds, seed }: Storm): Promise<StormResult> {
-  fake.otherwise({ text: ANSWER })
-  const next = random(seed)
+  fake.otherwise({ text: ANSWER, deltaSize: 24 })
+  const chance = random(seed)
   const sender = await enter(house)
   const guests: Guest[] = []
   for (let i = 0; i < clients; i++) guests.push(await enter(house))
   const runs: string[] = []
   let over = false
+  // Turns follow the drops: eight while everybody comes back once, so that each client comes back into the middle of some.
+  let next = Promise.withResolvers<void>()
+  let came = 0
+  for (const { client } of guests)
+    client.on("connection.restored", () => {
+      came += 1
+      if (came % Math.ceil(clients / 8) === 0) next.resolve()
+    })
   const traffic = (async () => {
     for (let i = 0; !over; i++) {
       const params = { message: `turn ${i}`, sessionKey: `storm-${i % 3}`, idempotencyKey: `storm-${seed}-${i}` }
       const answer: unknown = await sender.client.request("agent", params, { expectFinal: true, timeoutMs: 120_000 })
       assert.ok(isObject(answer) && answer["status"] === "ok", JSON.stringify(answer))
       runs.push(String(answer["runId"]))
+      if (!over) await next.promise
+      next = Promise.withResolvers()
     }
   })()
   for (let round = 0; round < rounds; round++) {
     for (const guest of guests) {
       guest.drop()
       // Some leave together, some while others come back.
-      if (next() < 0.2) await new Promise((resolve) => setImmediate(resolve))
+      if (chance() < 0.2) await new Promise((resolve) => setImmediate(resolve))
     }
     await Promise.all(guests.map((guest) => guest.back()))
   }
   over = true
+  next.resolve()
   await traffic
   // What is answered now was said after everything else.
   await Promise.all(guests.map(({ client }) => client.request("health")))
