@@ -13,7 +13,7 @@ import type { Parts } from "../parts.ts"
 import type { ClientInfo, Credentials } from "./connect-params.ts"
 
 /** What is asked for; the device, if there is one, has proven that it is itself. */
-export interface Asking {
+export interface Arrival {
   client: ClientInfo
   dialect: Caller["dialect"]
   protocol: 3 | 4
@@ -37,7 +37,7 @@ export interface Granted {
 }
 
 /** By the owner's secret: on this machine that is enough, from elsewhere the device must have been approved as well. */
-export async function asOwner(asking: Asking): Promise<Granted> {
+export async function asOwner(asking: Arrival): Promise<Granted> {
   const { parts, device, role, local } = asking
   const { mode } = parts.config.gateway.auth
   const method = parts.token === undefined ? "none" : mode === "password" ? "password" : "token"
@@ -63,14 +63,14 @@ export async function asOwner(asking: Asking): Promise<Granted> {
 }
 
 /** By the word of the proxy in front. No device gets anything of its own that way. */
-export function asProxied(asking: Asking, { user, scopes }: { user: string; scopes: readonly Scope[] }): Granted {
+export function asProxied(asking: Arrival, { user, scopes }: { user: string; scopes: readonly Scope[] }): Granted {
   if (asking.role === "node")
     throw new PincerError("NOT_PAIRED", "a node comes in by its own token, not through the proxy's users")
   return { user, scopes: common(ownerScopes(asking), scopes), method: "trusted-proxy" }
 }
 
 /** By the token that this very device was given for this role, and for no more than that token grants. */
-export async function asDevice(asking: Asking): Promise<Granted> {
+export async function asDevice(asking: Arrival): Promise<Granted> {
   const { parts, auth, request, role, device, credentials, protocol } = asking
   const held = device ? await deviceTokenScopes(asking, device.id) : undefined
   if (device && !held && credentials.bootstrapToken !== undefined)
@@ -87,7 +87,7 @@ export async function asDevice(asking: Asking): Promise<Granted> {
   return { scopes, method: "device-token" }
 }
 
-async function byCode(asking: Asking, device: DeviceClaim, secret: string): Promise<Granted> {
+async function byCode(asking: Arrival, device: DeviceClaim, secret: string): Promise<Granted> {
   const { auth, parts, request, role, scopes } = asking
   let code: DeviceCode
   try {
@@ -109,7 +109,7 @@ async function byCode(asking: Asking, device: DeviceClaim, secret: string): Prom
 }
 
 /** What the owner's secret gives: what was asked for, of what exists. Protocol 3 and the simple dialect take silence as everything. */
-function ownerScopes({ role, scopes, dialect, protocol }: Asking): string[] {
+function ownerScopes({ role, scopes, dialect, protocol }: Arrival): string[] {
   if (role === "node") return []
   if (scopes === undefined && dialect === "py") return [...ALL_SCOPES]
   if (scopes === undefined || scopes.length === 0) return protocol === 3 ? ["operator.admin"] : []
@@ -117,7 +117,7 @@ function ownerScopes({ role, scopes, dialect, protocol }: Asking): string[] {
 }
 
 async function deviceTokenScopes(
-  { parts, role, credentials }: Asking,
+  { parts, role, credentials }: Arrival,
   deviceId: string,
 ): Promise<readonly string[] | undefined> {
   for (const token of [credentials.deviceToken, credentials.token]) {
@@ -130,7 +130,7 @@ async function deviceTokenScopes(
   return undefined
 }
 
-function unauthorized({ credentials, device, parts }: Asking): PincerError {
+function unauthorized({ credentials, device, parts }: Arrival): PincerError {
   const secret = parts.config.gateway.auth.mode === "password" ? "password" : "token"
   const hint =
     secret === "password"
@@ -164,7 +164,7 @@ const PAIRING_TEXTS = {
 
 /** Keeps the wish for a decision by the owner, and says where it stands. */
 async function pairingRequired(
-  asking: Asking,
+  asking: Arrival,
   device: DeviceClaim,
   scopes: readonly string[],
   reason: keyof typeof PAIRING_TEXTS,
@@ -180,7 +180,7 @@ async function pairingRequired(
   })
 }
 
-function selfOf({ auth, client, request }: Asking, device: DeviceClaim) {
+function selfOf({ auth, client, request }: Arrival, device: DeviceClaim) {
   return {
     deviceId: device.id,
     publicKey: device.publicKey,

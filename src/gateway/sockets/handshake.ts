@@ -19,7 +19,7 @@ import {
   resumeOf,
   stringsOf,
 } from "./connect-params.ts"
-import { type Asking, asDevice, asOwner, asProxied, type Granted } from "./device-entry.ts"
+import { type Arrival, asDevice, asOwner, asProxied, type Granted } from "./device-entry.ts"
 
 /** A refused handshake: what is answered, and how the socket is closed afterwards. */
 export class HandshakeError extends Error {
@@ -109,7 +109,7 @@ async function identify(input: Identifying): Promise<Welcome> {
   const limited = auth.limited(request)
   if (limited) throw limited
   const epoch = parts.devices.members.epoch()
-  const asking: Asking & Pick<Identifying, "params" | "challenge"> = {
+  const asking: Arrival & Pick<Identifying, "params" | "challenge"> = {
     ...input,
     role,
     scopes: params["scopes"] === undefined ? undefined : stringsOf(params["scopes"]),
@@ -140,7 +140,7 @@ async function identify(input: Identifying): Promise<Welcome> {
   }
 }
 
-async function grant(asking: Asking): Promise<Granted> {
+async function grant(asking: Arrival): Promise<Granted> {
   const { auth, request } = asking
   const proxied = auth.proxied(request)
   if (proxied instanceof PincerError) {
@@ -151,7 +151,7 @@ async function grant(asking: Asking): Promise<Granted> {
   return ownsSecret(asking) ? asOwner(asking) : asDevice(asking)
 }
 
-function proveDevice(asking: Asking & Pick<Identifying, "params" | "challenge">, device: DeviceClaim): void {
+function proveDevice(asking: Arrival & Pick<Identifying, "params" | "challenge">, device: DeviceClaim): void {
   const { params, client, credentials, role, scopes, challenge, parts, auth, local } = asking
   const fields = {
     clientId: client.id,
@@ -171,7 +171,7 @@ function proveDevice(asking: Asking & Pick<Identifying, "params" | "challenge">,
     })
 }
 
-function ownsSecret({ credentials, parts, auth }: Asking): boolean {
+function ownsSecret({ credentials, parts, auth }: Arrival): boolean {
   if (parts.token === undefined) return auth.isToken(undefined)
   return [credentials.token, credentials.password].some((one) => one !== undefined && auth.isToken(one))
 }
