@@ -2,8 +2,11 @@ import assert from "node:assert/strict"
 import { type TestContext, test } from "node:test"
 import { say } from "../../../test/fakes/agent-room.ts"
 import { type MethodRoom, openMethodRoom } from "../../../test/fakes/method-room.ts"
+import { systemClock } from "../../base/clock.ts"
 import { PincerError } from "../../base/errors.ts"
+import { configSchema } from "../../config/schema.ts"
 import { dispatch, methodTable } from "../dispatch.ts"
+import { RateLimits } from "../rate-limits.ts"
 import { methods } from "./index.ts"
 import type { Caller } from "./method.ts"
 
@@ -210,4 +213,18 @@ test("what sessions.patch changes decides who may: names and levels need write, 
       call("sessions.patch", { key: "s", ...more }, writer),
       refusal("PERMISSION_DENIED", /operator.admin/),
     )
+})
+
+test("sessions are not made without end, and far callers change the configuration a few times a minute only", async (t) => {
+  const { gateway } = configSchema.parse({ gateway: { rateLimits: { sessionCreations: { max: 2 } } } })
+  const limits = new RateLimits(() => gateway.rateLimits, systemClock)
+  const { call } = await open(t, { parts: { limits } })
+  for (let i = 0; i < 2; i++) await call("sessions.create", {})
+  await assert.rejects(call("sessions.create", {}), refusal("RATE_LIMITED", /at most 2 in 10 seconds/))
+  await assert.rejects(call("sessions.fork", { key: "main" }), refusal("RATE_LIMITED"))
+  await call("sessions.create", {}, { clientId: "another" })
+  const far = { address: "203.0.113.9" }
+  for (let i = 0; i < 3; i++) await call("secrets.reload", {}, far)
+  await assert.rejects(call("secrets.reload", {}, far), refusal("RATE_LIMITED"))
+  await call("secrets.reload")
 })
