@@ -176,6 +176,32 @@ test("a unit of somebody else's is neither replaced nor removed", { skip: LINUX 
   assert.match(readFileSync(place.unit, "utf8"), /bin\/true/)
 })
 
+test("the service of another home that has the same name is neither replaced nor removed", {
+  skip: LINUX,
+}, async (t) => {
+  const place = makePlace(t)
+  const first = await place.run(["gateway", "install", "--no-start"])
+  assert.equal(first.code, 0, first.err)
+  assert.equal(existsSync(join(place.home, "gateway.json")), false, "it was not to start")
+  const text = readFileSync(place.unit, "utf8")
+  const other = join(place.root, "elsewhere", ".pincer")
+  for (const verb of [["install"], ["uninstall", "--user"]]) {
+    const { code, err } = await place.run(["--home", other, "gateway", ...verb])
+    assert.equal(code, 1)
+    assert.match(err, /is the service of .*\.pincer: pass --home/)
+  }
+  assert.equal(readFileSync(place.unit, "utf8"), text)
+  const status = JSON.parse((await place.run(["status", "--json"])).out)
+  assert.deepEqual(
+    [status.verdict, status.service.installed, status.service.supervisor.enabled],
+    ["stopped", true, true],
+  )
+  writeFileSync(place.unit, text.replace("RestartSec=3", "RestartSec=1"))
+  const drifted = await place.run(["status"])
+  assert.match(drifted.out, /not up to date/)
+  assert.match(drifted.out, /fix: pincer gateway install/)
+})
+
 test("each profile has a service of its own", { skip: LINUX }, async (t) => {
   const place = makePlace(t)
   const { out } = await place.run(["--profile", "work", "gateway", "install", "--dry-run", "--json"])

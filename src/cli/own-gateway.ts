@@ -9,7 +9,7 @@ import type { Cli } from "./cli.ts"
 import { lastLines } from "./last-lines.ts"
 import type { ServiceView } from "./service/view.ts"
 
-export interface Problem {
+export interface OwnProblem {
   text: string
   /** The command that fixes it. */
   fix: string
@@ -19,7 +19,7 @@ export interface OwnView {
   home: string
   running?: GatewayInfo
   service?: ServiceView
-  problems: Problem[]
+  problems: OwnProblem[]
 }
 
 export async function viewOwn(cli: Cli): Promise<OwnView> {
@@ -32,8 +32,8 @@ export async function viewOwn(cli: Cli): Promise<OwnView> {
   return { home, ...(running ? { running } : {}), ...(service ? { service } : {}), problems }
 }
 
-function serviceProblems(service: ServiceView, running: GatewayInfo | undefined): Problem[] {
-  const problems: Problem[] = []
+function serviceProblems(service: ServiceView, running: GatewayInfo | undefined): OwnProblem[] {
+  const problems: OwnProblem[] = []
   if (service.drift !== undefined)
     problems.push({
       text: `The service ${service.name} is not up to date. ${service.drift}`,
@@ -55,7 +55,7 @@ function serviceProblems(service: ServiceView, running: GatewayInfo | undefined)
 }
 
 /** Why no gateway runs, the likeliest cause first. */
-async function whyNot(cli: Cli, home: string, service: ServiceView | undefined): Promise<Problem[]> {
+async function whyNot(cli: Cli, home: string, service: ServiceView | undefined): Promise<OwnProblem[]> {
   const said = lastFailure(home)
   if (service?.failed)
     return [
@@ -85,7 +85,7 @@ function lastFailure(home: string): string {
   return /^pincer: (.*)$/m.exec(lastLines(join(home, "logs", "start.log")))?.[1] ?? ""
 }
 
-async function heldPort(cli: Cli): Promise<Problem | undefined> {
+async function heldPort(cli: Cli): Promise<OwnProblem | undefined> {
   const { loadConfig } = await import("../config/load.ts")
   try {
     const { config } = loadConfig({ env: cli.env, flags: cli.flags })

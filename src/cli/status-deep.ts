@@ -3,13 +3,13 @@
 import { asPincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { GatewayClient } from "../protocol/client.ts"
-import type { Problem } from "./own-gateway.ts"
+import type { OwnProblem } from "./own-gateway.ts"
 import { bytes } from "./status.ts"
 
 export interface Deeper {
   json: Record<string, unknown>
   facts: [string, string][]
-  problems: Problem[]
+  problems: OwnProblem[]
 }
 
 const PROBE_MS = 20_000

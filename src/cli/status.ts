@@ -6,7 +6,7 @@ import type { Cli } from "./cli.ts"
 import { called, otherGateway, reachGateway, type Target } from "./connect.ts"
 import { millisecondsOf, pointedAt, type TargetFlags } from "./gateway-target.ts"
 import { inert } from "./inert.ts"
-import { type OwnView, type Problem, viewOwn } from "./own-gateway.ts"
+import { type OwnProblem, type OwnView, viewOwn } from "./own-gateway.ts"
 import { Exit } from "./report.ts"
 import { stringOf } from "./turn.ts"
 
@@ -27,7 +27,7 @@ interface Status {
   service?: Record<string, unknown>
   /** Absent with --no-probe, and when nothing runs. */
   probe?: { reachable: boolean; latencyMs: number; error?: string }
-  problems: Problem[]
+  problems: OwnProblem[]
   /** What to type next; the first problem's. */
   next?: string
   facts: [string, string][]
@@ -127,7 +127,7 @@ async function ask(cli: Cli, asking: Asking): Promise<Asked> {
   }
 }
 
-function whyUnreachable({ code, message }: PincerError, { named, running }: Asking): Problem {
+function whyUnreachable({ code, message }: PincerError, { named, running }: Asking): OwnProblem {
   if (code === "AUTH_REQUIRED" || code === "NOT_PAIRED") {
     const where = named === undefined ? "" : ` --server ${named.url}`
     const from = running?.startedWith?.tokenFrom
@@ -216,8 +216,8 @@ function untilOf(ms: unknown): string {
   return typeof ms === "number" ? new Date(ms).toISOString() : "it is turned off"
 }
 
-function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): Problem[] {
-  const problems: Problem[] = []
+function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): OwnProblem[] {
+  const problems: OwnProblem[] = []
   const version = stringOf(gateway["version"])
   if (version !== undefined && version !== cli.version)
     problems.push({
@@ -249,7 +249,7 @@ function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): P
 }
 
 /** Safe mode before everything else: hardly anything that was configured counts then. */
-function configProblems(configuration: Record<string, unknown>, path = "the configuration"): Problem[] {
+function configProblems(configuration: Record<string, unknown>, path = "the configuration"): OwnProblem[] {
   const { mode, refused, restart } = configuration
   const why = isObject(refused) ? stringOf(refused["message"]) : undefined
   if (mode === "safe") {

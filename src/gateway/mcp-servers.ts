@@ -16,7 +16,7 @@ import { wildcard } from "../policy/tool-names.ts"
 import type { McpServer } from "../protocol/mcp-server.ts"
 import type { Sandbox } from "../sandbox/index.ts"
 import type { McpHouse } from "../tools/mcp/house.ts"
-import type { HousePorts, HouseServer, HouseServerSettings } from "../tools/mcp/house-server.ts"
+import type { HouseServer, HouseServerSettings, ServerHousePorts } from "../tools/mcp/house-server.ts"
 import type { Tool } from "../tools/tool.ts"
 import type { LiveConfig } from "./live-config.ts"
 import type { SamplingParts } from "./mcp-sampling.ts"
@@ -121,7 +121,7 @@ export class ConfiguredServers implements ToolServers {
     ])
     const { clock, env, home, live, log, programEnv, version } = this.#parts
     const shelf = new ListingShelf(join(home, "mcp"), log)
-    const portsOf = (settings: HouseServerSettings): HousePorts => {
+    const portsOf = (settings: HouseServerSettings): ServerHousePorts => {
       const { name } = settings
       const own = live.current().tools.mcpServers[name]!
       const key = digestOf({ ...own, enabled: true, tools: {}, agents: [] })

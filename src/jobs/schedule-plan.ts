@@ -4,7 +4,7 @@ import type { ScheduleRecord, TickReason } from "../protocol/schedule.ts"
 import type { NewTick } from "../store/ticks.ts"
 import { jitterOf, policiesOf, type ScheduleSettings } from "./schedule.ts"
 
-export interface Standing {
+export interface TickStanding {
   /** Ticks of the schedule that have not ended, and those of them that were not begun. */
   open: number
   waiting: number
@@ -14,7 +14,7 @@ export interface Standing {
 export function planTicks(
   schedule: ScheduleRecord,
   ticks: readonly number[],
-  standing: Standing,
+  standing: TickStanding,
   settings: ScheduleSettings,
   now: number,
 ): NewTick[] {
@@ -65,7 +65,7 @@ function overlapping(
   { spec }: ScheduleRecord,
   ticks: readonly number[],
   reasons: Map<number, TickReason>,
-  { open, waiting }: Standing,
+  { open, waiting }: TickStanding,
   settings: ScheduleSettings,
 ): void {
   const wanted = ticks.filter((tick) => !reasons.has(tick))

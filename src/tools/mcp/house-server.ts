@@ -6,7 +6,7 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import type { Tool } from "../tool.ts"
 import { type ListedTool, readListing } from "./listing.ts"
 import type { McpLimits, McpPorts, ServerListing } from "./ports.ts"
-import { type Asked, resourceTools } from "./resources.ts"
+import { type Listable, resourceTools } from "./resources.ts"
 import { ServerTools } from "./server-tools.ts"
 import { toolOfServer } from "./tool-of-server.ts"
 
@@ -40,7 +40,7 @@ export interface HouseServerSettings {
   reach(): McpServer
 }
 
-export interface HousePorts extends Pick<McpPorts, "clock" | "log" | "env" | "version" | "ask" | "sample"> {
+export interface ServerHousePorts extends Pick<McpPorts, "clock" | "log" | "env" | "version" | "ask" | "sample"> {
   /** What is started instead of the server's program, to work in that folder. */
   launch(...given: Parameters<NonNullable<McpPorts["launch"]>>): ReturnType<NonNullable<McpPorts["launch"]>>
   /** What it offered in an earlier life. */
@@ -72,7 +72,7 @@ interface Instance {
 
 export class HouseServer {
   readonly settings: HouseServerSettings
-  readonly #ports: HousePorts
+  readonly #ports: ServerHousePorts
   readonly #instances = new Map<string, Instance>()
   readonly #ending = new Set<Promise<void>>()
   readonly #redefined = new Set<string>()
@@ -84,7 +84,7 @@ export class HouseServer {
   #looked = false
   #closedWhy: string | undefined
 
-  constructor(settings: HouseServerSettings, ports: HousePorts) {
+  constructor(settings: HouseServerSettings, ports: ServerHousePorts) {
     this.settings = settings
     this.#ports = ports
   }
@@ -157,7 +157,7 @@ export class HouseServer {
   }
 
   /** Its connection for a folder, for what is no call of a tool. */
-  asked(cwd: string): Asked {
+  asked(cwd: string): Listable {
     return this.#open(cwd)
   }
 

@@ -11,7 +11,7 @@ import { type Logger, silentLogger } from "../../base/log.ts"
 import type { UserQuestion } from "../../protocol/question.ts"
 import type { Tool, ToolContext, ToolResult } from "../tool.ts"
 import { McpHouse } from "./house.ts"
-import type { HousePorts, HouseServerSettings } from "./house-server.ts"
+import type { HouseServerSettings, ServerHousePorts } from "./house-server.ts"
 import type { ServerListing } from "./ports.ts"
 
 const FAKE = join(import.meta.dirname, "../../../test/fakes/mcp-server.ts")
@@ -49,7 +49,11 @@ interface Shelf {
   changes: string[]
 }
 
-function house(wanted: HouseServerSettings[], more: Partial<HousePorts> = {}, shelf: Shelf = newShelf()): McpHouse {
+function house(
+  wanted: HouseServerSettings[],
+  more: Partial<ServerHousePorts> = {},
+  shelf: Shelf = newShelf(),
+): McpHouse {
   const env = { PATH: process.env["PATH"] ?? "" }
   const made = new McpHouse(({ name }) => ({
     ...{ clock: systemClock, log: silentLogger, env, ask: "caller" as const },

@@ -2,14 +2,14 @@
 import { PincerError } from "../../base/errors.ts"
 import { nearWords } from "../../base/spelling.ts"
 import type { Tool } from "../tool.ts"
-import { CHANGE_GRACE_MS, type HousePorts, HouseServer, type HouseServerSettings } from "./house-server.ts"
+import { CHANGE_GRACE_MS, HouseServer, type HouseServerSettings, type ServerHousePorts } from "./house-server.ts"
 
 export class McpHouse {
-  readonly #portsOf: (settings: HouseServerSettings) => HousePorts
+  readonly #portsOf: (settings: HouseServerSettings) => ServerHousePorts
   #servers = new Map<string, HouseServer>()
   readonly #ending = new Set<Promise<void>>()
 
-  constructor(portsOf: (settings: HouseServerSettings) => HousePorts) {
+  constructor(portsOf: (settings: HouseServerSettings) => ServerHousePorts) {
     this.#portsOf = portsOf
   }
 

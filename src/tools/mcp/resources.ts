@@ -16,7 +16,7 @@ const MAX_PROMPT_MESSAGES = 100
 const MAX_PROMPT_CHARS = 200_000
 
 /** What may be asked of a server besides its tools. */
-export interface Asked {
+export interface Listable {
   request(method: string, params: Record<string, unknown>, signal: AbortSignal): Promise<Record<string, unknown>>
   list(method: ListMethod, key: string, signal: AbortSignal): Promise<unknown[]>
 }
@@ -36,7 +36,7 @@ export interface McpPrompt {
   arguments: { name: string; description?: string; required: boolean }[]
 }
 
-export async function listResources(server: Asked, signal: AbortSignal): Promise<McpResource[]> {
+export async function listResources(server: Listable, signal: AbortSignal): Promise<McpResource[]> {
   const resources = await server.list("resources/list", "resources", signal)
   // Servers without templates may not know the question.
   const templates = await server
@@ -66,7 +66,7 @@ function resourceOf(raw: unknown, key: string, template: boolean): McpResource[]
 
 /** What is read at an address, as a result that a model reads. */
 export async function readResource(
-  server: Asked,
+  server: Listable,
   name: string,
   uri: string,
   { maxChars, signal }: { maxChars: number; signal: AbortSignal },
@@ -76,7 +76,7 @@ export async function readResource(
   return readResult({ content: contents.map((resource) => ({ type: "resource", resource })) }, name, maxChars)
 }
 
-export async function listPrompts(server: Asked, signal: AbortSignal): Promise<McpPrompt[]> {
+export async function listPrompts(server: Listable, signal: AbortSignal): Promise<McpPrompt[]> {
   const prompts = await server.list("prompts/list", "prompts", signal)
   return prompts.slice(0, MAX_LISTED).flatMap((raw) => {
     if (!isObject(raw) || typeof raw["name"] !== "string" || raw["name"] === "") return []
@@ -104,7 +104,7 @@ export async function listPrompts(server: Asked, signal: AbortSignal): Promise<M
 
 /** A prompt as text to send: its messages one after the other, each with who says it where that is not the user alone. */
 export async function promptText(
-  server: Asked,
+  server: Listable,
   name: string,
   args: Readonly<Record<string, string>>,
   signal: AbortSignal,
@@ -126,7 +126,7 @@ export async function promptText(
 /** What models get of a server that has resources. `of`: the connection for the folder that a call works in. */
 export function resourceTools(
   server: string,
-  of: (cwd: string) => Asked & { busy?: number },
+  of: (cwd: string) => Listable & { busy?: number },
   trusted: boolean,
 ): readonly Tool[] {
   const about = `[MCP server "${seenLine(server, 60)}"]`
