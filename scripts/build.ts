@@ -75,14 +75,28 @@ function commandFiles(): string[] {
  * may have to load a gateway.
  */
 function grouping(): (id: string) => string | null {
+  const tree = loadedWith(src("cli/program.ts"))
+  // Every client of this home reads its token.
+  const client = loadedWith(
+    src("cli/connect.ts"),
+    src("cli/status.ts"),
+    src("cli/background.ts"),
+    src("config/secrets.ts"),
+  )
+  const config = loadedWith(src("cli/configuration.ts"), src("config/load.ts"))
+  const pipeline = loadedWith(
+    src("cli/lobster-main.ts"),
+    src("gateway/workflows/alone.ts"),
+    src("gateway/workflows/alone-look.ts"),
+  )
   const groups: [name: string, ids: Set<string>][] = [
-    ["tree", loadedWith(src("cli/program.ts"))],
-    // Every client of this home reads its token.
-    [
-      "client",
-      loadedWith(src("cli/connect.ts"), src("cli/status.ts"), src("cli/background.ts"), src("config/secrets.ts")),
-    ],
-    ["config", loadedWith(src("cli/configuration.ts"), src("config/load.ts"))],
+    // Scripts start pipelines often: they need a little of what the tree of commands and clients need, and none of the rest.
+    ["ground", pipeline.intersection(tree.union(client).union(config))],
+    // And what their programs need: the policy, the configuration and the sandbox, but no commands.
+    ["acts", loadedWith(src("gateway/workflows/alone-acts.ts")).intersection(tree.union(client).union(config))],
+    ["tree", tree],
+    ["client", client],
+    ["config", config],
     ["", loadedWith(...commandFiles(), src("gateway/workflows/library.ts"))],
     ["daemon", loadedWith(...DAEMON)],
   ]
