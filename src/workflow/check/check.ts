@@ -345,6 +345,14 @@ class Checker {
       this.#seen.set(real, read)
       for (const problem of checkWorkflow(read, this.#how, around, this.#seen)) this.#problems.push(problem)
     }
+    const unused = read.definition ? leftOut(read.definition) : []
+    if (unused.length > 0)
+      this.#note(
+        "warning",
+        "left-out",
+        `Step ${step.id}: ${unused.join(" and ")} of ${body.path} count only where that file is started by itself`,
+        pointer,
+      )
     for (const [name, arg] of Object.entries(read.definition?.args ?? {})) {
       const given = Object.hasOwn(body.args, name)
       if (arg.required && !given && arg.default === undefined)
@@ -373,6 +381,16 @@ class Checker {
       pointer,
     })
   }
+}
+
+/** What a file within a file has no say about. */
+function leftOut({ costLimit, finally: last, onFailure, timeoutMs }: Definition): string[] {
+  return [
+    ...(onFailure.length > 0 ? ["on_failure"] : []),
+    ...(last.length > 0 ? ["finally"] : []),
+    ...(timeoutMs === undefined ? [] : ["timeout_ms"]),
+    ...(costLimit ? ["cost_limit"] : []),
+  ]
 }
 
 function differs(a: SourcePlace, b: SourcePlace): boolean {
