@@ -118,6 +118,7 @@ const parts: { input: Record<string, string>; plugins: Plugin[] }[] = [
       workflow: join(root, "src/gateway/workflows/library.ts"),
       "thread-entry": join(root, "src/tools/thread-entry.ts"),
       "backup-entry": join(root, "src/backup/thread-entry.ts"),
+      "local-entry": join(root, "src/local/child/local-entry.ts"),
     },
     plugins: [plainBuiltins, graph],
   },

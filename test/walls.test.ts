@@ -10,6 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   protocol: ["base"],
   sandbox: ["base"],
+  local: ["base"],
   config: LOWER,
   store: LOWER,
   policy: LOWER,
@@ -34,8 +35,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "acp",
     "workflow",
     "backup",
+    "local",
   ],
-  cli: [...LOWER, "config"],
+  cli: [...LOWER, "config", "local"],
 }
 /** Commands that start a program may reach the gateway, by dynamic import only. */
 const STARTERS =

@@ -6,6 +6,7 @@ import { cron } from "./cron.ts"
 import { discovery } from "./discovery.ts"
 import { elevated, elevatedLimits } from "./elevated.ts"
 import { hosted } from "./hosted.ts"
+import { localModels } from "./local-models.ts"
 import { backup, log, update } from "./maintenance.ts"
 import { mcpServe, mcpServers } from "./mcp.ts"
 import { permissions, policy } from "./policy.ts"
@@ -144,6 +145,8 @@ const models = z.strictObject({
   discover: z.boolean().default(true),
   /** Where local model servers are looked for; the default is the well-known ports. */
   localServers: z.array(z.strictObject({ id: z.string(), baseUrl: httpUrl })).optional(),
+  /** Model files of this machine. */
+  local: localModels.prefault({}),
 })
 
 const tools = z.strictObject({

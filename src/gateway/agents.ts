@@ -65,9 +65,11 @@ export function answering(
 
 /** When only the offline model could answer: who could do better, in one line. Nobody's paid agent is started unasked. */
 export async function suggestion(
-  parts: Pick<Parts, "agents" | "catalogue" | "config" | "finder" | "standIn">,
+  parts: Pick<Parts, "agents" | "catalogue" | "config" | "finder" | "localModels" | "standIn">,
 ): Promise<string | undefined> {
   if (answering(parts).provider !== "offline") return undefined
+  const local = parts.localModels?.suggestion()
+  if (local !== undefined) return local
   const installed = await installedAgents(parts)
   const [first] = installed
   if (!first) return undefined

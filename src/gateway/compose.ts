@@ -46,6 +46,7 @@ import { Hub } from "./hub.ts"
 import { Lendings } from "./lending.ts"
 import { serverOpener } from "./lent-servers.ts"
 import { liveAgents, namedProfiles, sandboxSettings, takeSettings, toolSettings } from "./live-settings.ts"
+import { LocalModels } from "./local-models.ts"
 import { openLog } from "./logging.ts"
 import { ConfiguredServers } from "./mcp-servers.ts"
 import { methods } from "./methods/index.ts"
@@ -161,8 +162,11 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const store = openStore({ path: paths.db, durability: config.store.durability, ...copies }, clock, log, redactor)
   undo.add(() => store.close())
   const hub = new Hub(log, redactor)
-  const models = openModels({ config: () => live.current(), env, base: paths.home, clock, log })
   const places = agentPlaces(env, paths.home)
+  const { userHome } = places
+  const localModels = new LocalModels({ config: () => live.current(), home: paths.home, userHome, env, clock, log })
+  undo.add(() => localModels.close())
+  const models = openModels({ config: () => live.current(), env, base: paths.home, clock, log, local: localModels })
   const finder = new AgentFinder(places, clock)
   const known = boot.mode === "safe" ? [] : knownAgents
   const hostedAgents: Hosting = {
@@ -172,7 +176,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const ownAgents = liveAgents(live, paths.home, hostedAgents)
   ownAgents()
   const standIn = new StandIn({
-    ...{ known, finder, catalogue: models.catalogue, userHome: places.userHome },
+    ...{ known, finder, catalogue: models.catalogue, userHome },
     config: () => live.current(),
   })
   const agents = () => standIn.over(ownAgents())
@@ -342,6 +346,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     },
     finder,
     standIn,
+    localModels,
     host: agentHost,
     token: token.token,
   }
@@ -381,6 +386,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     rpc.announce("mcp.changed", payload)
     acp.broadcastText("mcp.changed", payload)
   }
+  await localModels.look()
   await standIn.look()
   await lanes.start()
   await desk.start()

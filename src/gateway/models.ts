@@ -4,9 +4,10 @@ import type { Logger } from "../base/log.ts"
 import type { Env } from "../config/paths.ts"
 import type { Config } from "../config/schema.ts"
 import { resolveSecret } from "../config/secrets.ts"
-import { baseUrlOf, type Discovered, discover, probeLocal, withLocal } from "../providers/discovery.ts"
+import { baseUrlOf, type Discovered, discover, probeLocal, withLastService, withLocal } from "../providers/discovery.ts"
 import { OpenCatalogue } from "../providers/open-catalogue.ts"
 import { services } from "../providers/services.ts"
+import type { LocalModels } from "./local-models.ts"
 
 const PROBE_MS = 400
 /** Servers that the user named may be further away. */
@@ -28,19 +29,29 @@ export interface ModelsOptions {
   base: string
   clock: Clock
   log: Logger
+  /** Model files of this machine. */
+  local: Pick<LocalModels, "service" | "look" | "onChanged">
 }
 
 /** Found on this machine by a look around. */
 type LocalServers = Parameters<typeof withLocal>[1]
 
-export function openModels({ config, env, base, clock, log }: ModelsOptions): Models {
-  const found = () => {
+export function openModels({ config, env, base, clock, log, local }: ModelsOptions): Models {
+  const read = () => {
     const discovered = discoverIn(config(), env, base)
     for (const problem of discovered.problems) log.warn({}, problem)
     return discovered
   }
+  let configured = read()
+  let servers: LocalServers = []
+  /** What was read, what answers on this machine, and its files. */
+  const all = () => {
+    const found = servers.length > 0 ? withLocal(configured, servers) : configured
+    const files = local.service()
+    return files ? withLastService(found, files) : found
+  }
   const catalogue = new OpenCatalogue({
-    discovered: found(),
+    discovered: all(),
     get chosenModel() {
       return config().agents.defaults.model
     },
@@ -53,17 +64,35 @@ export function openModels({ config, env, base, clock, log }: ModelsOptions): Mo
     clock,
     log,
   })
-  let servers: LocalServers = []
+  local.onChanged = () => {
+    const { defaultModels } = catalogue.discovered
+    const next = all()
+    // What services said when they were asked goes on counting.
+    for (const { id } of next.settings) {
+      const model = id === "local" ? undefined : defaultModels.get(id)
+      if (model !== undefined && !next.defaultModels.has(id)) next.defaultModels.set(id, model)
+    }
+    catalogue.replace(next)
+  }
   let looking: AbortController | undefined
+  const look = async (signal: AbortSignal) => {
+    await local.look({ everywhere: true })
+    const found = await lookForServers(config(), env, signal)
+    if (signal.aborted) return
+    if (found && found.length > 0) {
+      servers = found
+      catalogue.replace(all())
+      log.info({ servers: found.map((one) => one.id) }, "Model servers on this machine")
+    }
+    await catalogue.findDefaults(LIST_MS, signal)
+  }
   const lookAround = () => {
     looking?.abort()
     const controller = new AbortController()
     looking = controller
-    look(catalogue, config(), env, controller.signal, log)
-      .then((local) => {
-        servers = local ?? servers
-      })
-      .catch((error: unknown) => log.warn({ err: error }, "Looking for model servers on this machine failed"))
+    look(controller.signal).catch((error: unknown) =>
+      log.warn({ err: error }, "Looking for models on this machine failed"),
+    )
     return () => looking?.abort()
   }
   return {
@@ -71,8 +100,8 @@ export function openModels({ config, env, base, clock, log }: ModelsOptions): Mo
     lookAround,
     renew() {
       if (!config().models.discover) servers = []
-      const discovered = found()
-      catalogue.replace(servers.length > 0 ? withLocal(discovered, servers) : discovered)
+      configured = read()
+      catalogue.replace(all())
       lookAround()
     },
   }
@@ -93,24 +122,9 @@ function discoverIn(config: Config, env: Env, base: string): Discovered {
 }
 
 /** The servers that answered; undefined when none were looked for. */
-async function look(
-  catalogue: OpenCatalogue,
-  config: Config,
-  env: Env,
-  signal: AbortSignal,
-  log: Logger,
-): Promise<LocalServers | undefined> {
-  let servers: LocalServers | undefined
-  if (config.models.discover) {
-    const local = services.filter((row) => row.local)
-    const rows = config.models.localServers ?? local.map((row) => ({ id: row.id, baseUrl: baseUrlOf(row, env) }))
-    servers = await probeLocal(rows, PROBE_MS, signal)
-    if (signal.aborted) return undefined
-    if (servers.length > 0) {
-      catalogue.replace(withLocal(catalogue.discovered, servers))
-      log.info({ servers: servers.map((one) => one.id) }, "Model servers on this machine")
-    }
-  }
-  await catalogue.findDefaults(LIST_MS, signal)
-  return servers
+async function lookForServers(config: Config, env: Env, signal: AbortSignal): Promise<LocalServers | undefined> {
+  if (!config.models.discover) return undefined
+  const known = services.filter((row) => row.local)
+  const rows = config.models.localServers ?? known.map((row) => ({ id: row.id, baseUrl: baseUrlOf(row, env) }))
+  return probeLocal(rows, PROBE_MS, signal)
 }

@@ -17,6 +17,7 @@ import type { DeviceCodeDesk } from "./device-codes.ts"
 import type { DeviceDesk } from "./device-desk.ts"
 import type { Hub } from "./hub.ts"
 import type { Lendings } from "./lending.ts"
+import type { LocalModels } from "./local-models.ts"
 import type { ConfiguredServers } from "./mcp-servers.ts"
 import type { Presence } from "./presence.ts"
 import type { RateLimits } from "./rate-limits.ts"
@@ -75,6 +76,8 @@ export interface Parts {
   readonly finder: Pick<AgentFinder, "find" | "require">
   /** Says why an external agent runs the default agent's turns, where none was configured to. Absent where none can. */
   readonly standIn?: Pick<StandIn, "why">
+  /** Model files of this machine. */
+  readonly localModels?: Pick<LocalModels, "look" | "suggestion">
   /** Runs external agents. Absent where none can be hosted. */
   readonly host?: Pick<AgentHost, "probe" | "set">
   /** The shared secret, or undefined when authentication is off. Compared in constant time only (gateway/auth.ts). */

@@ -67,7 +67,12 @@ export class StandIn {
     const { agents, models } = this.#ports.config()
     const own = agents.entries[agents.default]
     const said = agents.defaults.model ?? own?.model ?? own?.acp
-    return models.discover && said === undefined && this.#ports.catalogue.chosen().provider === "offline"
+    return models.discover && said === undefined && this.#isLastResort(this.#ports.catalogue.chosen().provider)
+  }
+
+  /** Rules, or a model file that nobody has named. */
+  #isLastResort(provider: string): boolean {
+    return provider === "offline" || (provider === "local" && !Object.hasOwn(this.#ports.config().providers, provider))
   }
 
   #isLoggedIn({ login = [] }: KnownAgent): boolean {

@@ -253,7 +253,7 @@ each(
 )
 
 each("silence is bounded: before the head, within the stream, within the body of an error", async ({ fake, open }) => {
-  const hasty = open({ connectTimeoutMs: 30, stallMs: 30 })
+  const hasty = open({ connectTimeoutMs: 250, stallMs: 250 })
   fake.script(fails({ type: "stall", after: "nothing" }), fails({ type: "stall", after: "first" }))
   assert.equal(failureIn(await hear(hasty)).kind, "stalled")
   const failure = failureIn(await hear(hasty))

@@ -246,3 +246,21 @@ export function withLocal(found: Discovered, servers: readonly LocalServer[]): D
     problems: found.problems,
   }
 }
+
+/** One more service, just before the offline model. */
+export function withLastService(
+  found: Discovered,
+  last: { settings: ProviderSettings; source: string; defaultModel: string | undefined },
+): Discovered {
+  const { settings, source, defaultModel } = last
+  const { id } = settings
+  if (found.settings.some((one) => one.id === id)) return found
+  const offline = found.settings.filter((one) => one.wire === "offline")
+  return {
+    settings: [...found.settings.filter((one) => one.wire !== "offline"), settings, ...offline],
+    defaultModels:
+      defaultModel === undefined ? found.defaultModels : new Map(found.defaultModels).set(id, defaultModel),
+    sources: new Map(found.sources).set(id, source),
+    problems: found.problems,
+  }
+}

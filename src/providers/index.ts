@@ -6,6 +6,7 @@ import { openaiChat } from "./openai-chat/index.ts"
 import { openaiResponses } from "./openai-responses/index.ts"
 import type { Provider } from "./provider.ts"
 import type { ProviderSettings } from "./settings.ts"
+import { startedProvider } from "./started.ts"
 
 const wires: Readonly<Record<ProviderSettings["wire"], (settings: ProviderSettings) => Provider>> = {
   "openai-chat": openaiChat,
@@ -16,5 +17,6 @@ const wires: Readonly<Record<ProviderSettings["wire"], (settings: ProviderSettin
 }
 
 export function openProvider(settings: ProviderSettings): Provider {
-  return wires[settings.wire](settings)
+  const open = wires[settings.wire]
+  return settings.startedBy ? startedProvider(settings, settings.startedBy, open) : open(settings)
 }

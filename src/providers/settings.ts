@@ -1,5 +1,22 @@
 // The configuration slice of this room, as plain data. Secrets arrive as functions, so that none lies in a settings object.
 
+import type { ModelInfo } from "./provider.ts"
+
+/** Where a service is that is started when it is first asked, until `release`. */
+export interface StartedPlace {
+  baseUrl: string
+  secret: string
+  /** Why it is gone, when it is. */
+  fault(): string | undefined
+  release(): void
+}
+
+export interface StartedService {
+  /** Waits until `model` can be asked. Throws PincerError, or the signal's reason. */
+  start(model: string, signal: AbortSignal): Promise<StartedPlace>
+  models(): Promise<Omit<ModelInfo, "provider">[]>
+}
+
 export interface ProviderSettings {
   /** The user's name for it: "openai", "my-vllm". */
   id: string
@@ -18,6 +35,8 @@ export interface ProviderSettings {
   connectTimeoutMs: number
   /** Longest silence within a stream, ms. */
   stallMs: number
+  /** Of a service that is started when it is asked; the address above stands for the machine only. */
+  startedBy?: StartedService
   /** Fields of the wire that this service does not accept or names differently. */
   quirks: Quirks
 }

@@ -49,7 +49,9 @@ const status = method({
       suggestion: z
         .string()
         .optional()
-        .describe("An installed external agent that could answer instead of the offline model"),
+        .describe(
+          "Who could answer instead of the offline model: an installed external agent, or a model file that lacks its engine",
+        ),
       turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
       jobs: z.looseObject({ queued: z.number(), running: z.number() }),
       approvals: z.object({ pending: z.number() }),

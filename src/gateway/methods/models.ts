@@ -41,6 +41,7 @@ const list = method({
   params: () => z.object({ provider: z.string().min(1).optional() }),
   result: () => z.object({ models: z.array(model()) }),
   async run(params, { caller, parts }) {
+    await parts.localModels?.look({ everywhere: true })
     const chosen = parts.catalogue.chosen()
     const all = await parts.catalogue.models(caller.signal)
     const wanted = all.filter((info) => params.provider === undefined || info.provider === params.provider)
