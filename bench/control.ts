@@ -76,50 +76,86 @@ async function listen(url: string, heard: (text: string) => void): Promise<WebSo
   return socket
 }
 
-async function crowd(url: string, pid: number, clients: number, note: Note): Promise<void> {
-  await pause(QUIET_MS)
-  const idle = residentMiB(pid)
+interface Crowd {
+  sockets: WebSocket[]
+  /** Told of every event that any of them hears. */
+  onEvent(heard: (text: string) => void): void
+}
+
+async function gather(url: string, clients: number): Promise<Crowd> {
   let heard = (_text: string): void => undefined
   const sockets: WebSocket[] = []
   for (let i = 0; i < clients; i += 50)
     sockets.push(...(await Promise.all(Array.from({ length: 50 }, () => listen(url, (text) => heard(text))))))
+  return {
+    sockets,
+    onEvent(listener) {
+      heard = listener
+    },
+  }
+}
+
+/** From the call that causes an event to the first and the last client that hear it, ms. */
+async function tellAll(url: string, { sockets, onEvent }: Crowd): Promise<{ first: number; last: number }[]> {
+  const owner = await connect(url)
+  const times: { first: number; last: number }[] = []
+  for (let i = 0; i < EVENTS; i++) {
+    const label = `bench-${i}.`
+    let left = sockets.length
+    let first = 0
+    const all = new Promise<number>((resolve) =>
+      onEvent((text) => {
+        if (!text.includes(label)) return
+        if (left === sockets.length) first = performance.now()
+        left -= 1
+        if (left === 0) resolve(performance.now())
+      }),
+    )
+    const began = performance.now()
+    const [last] = await Promise.all([all, owner.call("sessions.patch", { key: "bench", label })])
+    times.push({ first: first - began, last: last - began })
+    await pause(20)
+  }
+  owner.close()
+  return times
+}
+
+async function crowd(url: string, pid: number, clients: number, note: Note): Promise<void> {
   await pause(QUIET_MS)
-  const full = residentMiB(pid)
+  const idle = residentMiB(pid)
+  const ours = await gather(url, clients)
+  await pause(QUIET_MS)
+  const more = residentMiB(pid).all - idle.all
   note(
     `${clients} connected idle clients, resident over idle`,
     "≤ 60 MB",
-    `${(((full.all - idle.all) * 2 ** 20) / 1e6).toFixed(0)} MB (${(((full.all - idle.all) * 1024) / clients).toFixed(0)} KiB each)`,
+    `${((more * 2 ** 20) / 1e6).toFixed(0)} MB (${((more * 1024) / clients).toFixed(0)} KiB each)`,
     "–",
   )
-  const owner = await connect(url)
-  const times: number[] = []
-  const cpu = cpuMs(pid)
-  for (let i = 0; i < EVENTS; i++) {
-    const label = `bench-${i}`
-    let left = clients
-    let last = 0
-    const all = new Promise<void>((resolve) => {
-      heard = (text) => {
-        if (!text.includes(label)) return
-        left -= 1
-        if (left > 0) return
-        last = performance.now()
-        resolve()
-      }
-    })
-    const began = performance.now()
-    await Promise.all([owner.call("sessions.patch", { key: "bench", label }), all])
-    times.push(last - began)
-    await pause(20)
+  const bare = await startScript(join(import.meta.dirname, "fanout.ts"))
+  const theirs = await gather(bare.url, clients)
+  const figures: string[] = []
+  for (const [name, address, process, all] of [
+    ["Pincer", url, pid, ours],
+    ["a bare `ws` server", bare.url, bare.pid, theirs],
+  ] as const) {
+    const before = cpuMs(process)
+    const times = await tellAll(address, all)
+    const cpu = (cpuMs(process) - before) / EVENTS
+    const whole = median(times.map(({ last }) => last))
+    const spread = median(times.map(({ first, last }) => last - first))
+    figures.push(
+      `${name} ${whole.toFixed(1)} ms, ${spread.toFixed(1)} ms from the first to the last (${cpu.toFixed(1)} ms of CPU)`,
+    )
   }
   note(
     `one event to ${clients} subscribers: from the call that causes it to the last of them, median`,
     "≤ 15 ms",
-    `${median(times).toFixed(1)} ms (at most ${Math.max(...times).toFixed(1)} ms; ${((cpuMs(pid) - cpu) / EVENTS).toFixed(1)} ms of the gateway's CPU)`,
+    figures.join("; "),
     "–",
   )
-  owner.close()
-  for (const socket of sockets) socket.terminate()
+  for (const socket of [...ours.sockets, ...theirs.sockets]) socket.terminate()
+  await bare.stop()
 }
 
 /** All figures of the control plane, on a gateway of their own. */
