@@ -292,7 +292,7 @@ test("processes outside are neither seen nor signalled", { skip }, async (t) => 
   const { sh } = room(t)
   const victim = spawn("/bin/sleep", ["600"], { stdio: "ignore" })
   t.after(() => victim.kill("SIGKILL"))
-  const run = await sh(`kill -9 ${victim.pid}; kill -9 -1 2>&1; ls -d /proc/[0-9]* | wc -l`)
+  const run = await sh(`exec 2>&1; kill -9 ${victim.pid}; kill -9 -1; ls -d /proc/[0-9]* | wc -l`)
   assert.ok(Number(run.output.trim().split("\n").at(-1)) < 12 || run.exitCode !== 0, run.output)
   assert.equal(victim.exitCode, null)
   assert.equal(victim.signalCode, null)
@@ -349,7 +349,7 @@ test("no file that the daemon has open is passed on", { skip }, async (t) => {
 
 test("the terminal cannot be written into: there is none, and pushing characters is refused", { skip }, async (t) => {
   const { sh } = room(t)
-  const run = await sh("echo evil > /dev/tty; tty; ps -o tty= -p $$ 2>/dev/null; echo END")
+  const run = await sh("exec 2>&1; echo evil > /dev/tty; tty; ps -o tty= -p $$ 2>/dev/null; echo END")
   assert.match(run.output, /No such device or address[\s\S]*not a tty[\s\S]*END$/)
 })
 
