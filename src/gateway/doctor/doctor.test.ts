@@ -25,7 +25,7 @@ import { loadConfig } from "../../config/load.ts"
 import { pathsIn } from "../../config/paths.ts"
 import { openStore } from "../../store/open.ts"
 import type { Diagnosis, DoctorRoom, GatewayLook } from "./check.ts"
-import { checks, chosen, diagnose, examine, summaryOf } from "./examine.ts"
+import { checks, chosen, diagnose, examine } from "./examine.ts"
 import { plansOf, repair, repairs, shownPlan, undoRepair } from "./repair.ts"
 
 const base = mkdtempSync(join(tmpdir(), "pincer-doctor-"))
