@@ -1,5 +1,6 @@
 // pincer models: which models there are, and whether one answers.
 import type { CommandGroup } from "./group.ts"
+import { localCommands } from "./models-local.ts"
 
 export const models: CommandGroup = (program, cli) => {
   const group = program.command("models").summary("list models, try one").description("The models that agents can use.")
@@ -24,4 +25,5 @@ export const models: CommandGroup = (program, cli) => {
       const { probeModel } = await import("../models.ts")
       await probeModel(cli(), name, flags)
     })
+  localCommands(group, cli)
 }
