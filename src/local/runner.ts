@@ -39,8 +39,8 @@ export interface ModelLease {
   baseUrl: string
   secret: string
   contextSize: number
-  /** Why the process is gone, when it is. */
-  fault(): string | undefined
+  /** Why the process is gone. A broken connection is seen before its end: that is waited for a moment. */
+  fault(): Promise<string | undefined>
   release(): void
 }
 
@@ -59,6 +59,8 @@ interface Running {
 
 const MAX_WAITING = 8
 const BACK_OFF_MS = [0, 2_000, 10_000, 30_000, 60_000]
+/** How long the end of a process may come after the end of its connection. */
+const END_MS = 1_000
 const STDERR_CHARS = 4_000
 
 export class LocalRunner {
@@ -94,7 +96,13 @@ export class LocalRunner {
         baseUrl: running.baseUrl,
         secret: running.secret,
         contextSize: running.contextSize,
-        fault: () => running.fault,
+        fault: async () => {
+          await Promise.race([
+            running.exited,
+            new Promise<void>((resolve) => this.#options.clock.after(END_MS, resolve)),
+          ])
+          return running.fault
+        },
         release: () => {
           if (!open) return
           open = false

@@ -6,8 +6,8 @@ import type { ModelInfo } from "./provider.ts"
 export interface StartedPlace {
   baseUrl: string
   secret: string
-  /** Why it is gone, when it is. */
-  fault(): string | undefined
+  /** Asked when a connection broke: why it is gone, if it is. */
+  fault(): Promise<string | undefined>
   release(): void
 }
 

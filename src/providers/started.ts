@@ -5,6 +5,9 @@ import { FailureError, failureOf } from "./failure.ts"
 import type { FailureKind, ModelEvent, ModelRequest, Provider } from "./provider.ts"
 import type { ProviderSettings, StartedPlace, StartedService } from "./settings.ts"
 
+/** What a stream fails with when the process behind it ends. */
+const BROKEN: readonly FailureKind[] = ["network", "truncated"]
+
 type Open = (settings: ProviderSettings) => Provider
 
 export function startedProvider(settings: ProviderSettings, service: StartedService, open: Open): Provider {
@@ -36,7 +39,8 @@ async function* stream(
     const { baseUrl, secret } = place
     const quirks = { ...settings.quirks, keyless: false }
     for await (const event of open({ ...settings, baseUrl, quirks, apiKey: () => secret }).stream(request, signal)) {
-      const fault = event.type === "failed" && event.failure.kind !== "aborted" ? place.fault() : undefined
+      const isBroken = event.type === "failed" && BROKEN.includes(event.failure.kind)
+      const fault = isBroken ? await place.fault() : undefined
       if (event.type === "failed" && fault !== undefined)
         yield { ...event, failure: { ...event.failure, kind: "server", message: fault } }
       else yield event
