@@ -6,6 +6,8 @@ import { isObject } from "../../base/json.ts"
 type Json = Record<string, unknown>
 
 const MAX_DEPTH = 24
+/** What a reference counts as: one that leads back to itself grows with every branch. */
+const REFERENCE = 8
 const ANY: Json = {
   oneOf: [
     { type: ["string", "number", "boolean", "null"] },
@@ -30,7 +32,7 @@ function convert(schema: unknown, root: Json, depth: number): Json {
   if (!isObject(schema) || depth > MAX_DEPTH) return ANY
   const target = resolve(schema, root)
   if (target === undefined) return ANY
-  if (target !== schema) return convert(target, root, depth + 1)
+  if (target !== schema) return convert(target, root, depth + REFERENCE)
   const said = typeof schema["description"] === "string" ? { description: schema["description"] } : {}
   if ("const" in schema) return isPlain(schema["const"]) ? { const: schema["const"], ...said } : ANY
   if (Array.isArray(schema["enum"])) return { enum: schema["enum"].filter(isPlain), ...said }
