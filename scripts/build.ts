@@ -1,12 +1,14 @@
 // Builds dist/ for publishing. Node refuses to strip types under node_modules, and loading some 350 small modules costs more than
 // all the rest of a start: so the sources and the packages that every start needs become a few files, cut where imports are lazy.
+// Argument: another folder than dist/.
 import { rmSync } from "node:fs"
 import { isBuiltin } from "node:module"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { type Plugin, rolldown } from "rolldown"
 
 const root = join(import.meta.dirname, "..")
-const out = join(root, "dist", "app")
+const dist = resolve(process.argv[2] ?? join(root, "dist"))
+const out = join(dist, "app")
 /** Left to node_modules: data that is loaded late, and packages that find their own files at run time. */
 const external = ["@pydantic/genai-prices", "html-to-text"]
 const BUILTIN = "\0builtin:"
@@ -125,7 +127,7 @@ const parts: { input: Record<string, string>; plugins: Plugin[] }[] = [
   { input: { forwarder: join(root, "src/sandbox/forwarder.ts") }, plugins: [] },
 ]
 
-rmSync(join(root, "dist"), { recursive: true, force: true })
+rmSync(dist, { recursive: true, force: true })
 for (const { input, plugins } of parts) {
   const build = await rolldown({
     input,

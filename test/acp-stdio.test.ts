@@ -8,8 +8,7 @@ import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { startFakeModel } from "./fakes/model-service.ts"
 import { type House, makeHome, startHouse, TEST_TOKEN } from "./house.ts"
-
-const ENTRY = join(import.meta.dirname, "..", "bin", "pincer.js")
+import { PROGRAM } from "./program.ts"
 
 interface Agent {
   child: ChildProcessWithoutNullStreams
@@ -22,7 +21,7 @@ interface Agent {
 }
 
 function startAgent(t: TestContext, args: string[], env: Record<string, string> = {}): Agent {
-  const child = spawn(process.execPath, [ENTRY, "acp", ...args], {
+  const child = spawn(process.execPath, [PROGRAM, "acp", ...args], {
     env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...env },
   })
   const exit = once(child, "exit").then(([code]) => code as number | null)

@@ -12,8 +12,8 @@ import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import type { Scope } from "../src/protocol/frame.ts"
 import { clawConnect, type Json, openRaw, type Raw } from "./frames.ts"
 import { type House, startHouse, TEST_TOKEN } from "./house.ts"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const TERMINAL = fileURLToPath(new URL("./fakes/terminal.py", import.meta.url))
 const KEY = "agent:main:leave"
 

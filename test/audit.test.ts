@@ -7,13 +7,11 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { test } from "node:test"
-import { fileURLToPath } from "node:url"
 import type { AuditEntry } from "../src/protocol/audit.ts"
 import { openAuditFile } from "../src/store/audit-file.ts"
 import { clawConnect, openRaw } from "./frames.ts"
 import { type House, startHouse, TEST_TOKEN } from "./house.ts"
-
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+import { PROGRAM } from "./program.ts"
 
 async function pincer(home: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const env = { PATH: process.env["PATH"] ?? "", HOME: home, PINCER_HOME: home, PINCER_GATEWAY_TOKEN: TEST_TOKEN }

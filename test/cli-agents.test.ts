@@ -7,8 +7,8 @@ import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { fileURLToPath } from "node:url"
 import { type House, startHouse } from "./house.ts"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const AGENT = fileURLToPath(new URL("./fakes/acp-agent.mjs", import.meta.url))
 
 let house: House

@@ -6,10 +6,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
-import { fileURLToPath } from "node:url"
 import { readGatewayInfo } from "../src/config/gateway-file.ts"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const TEXT = '// mine\n{\n  "gateway": { "port": 0 },\n  "models": { "discover": false }\n}\n'
 
 function place(t: TestContext, text: string) {

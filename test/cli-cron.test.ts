@@ -5,11 +5,9 @@ import { once } from "node:events"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
-import { fileURLToPath } from "node:url"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { type House, startHouse } from "./house.ts"
-
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+import { PROGRAM } from "./program.ts"
 
 let fake: FakeModel
 let house: House

@@ -7,11 +7,9 @@ import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, describe, type TestContext, test } from "node:test"
-import { fileURLToPath } from "node:url"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { type House, startHouse } from "./house.ts"
-
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+import { PROGRAM } from "./program.ts"
 
 interface Ran {
   code: number | null

@@ -8,8 +8,8 @@ import { after, before, beforeEach, test } from "node:test"
 import { fileURLToPath } from "node:url"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { type House, startHouse } from "./house.ts"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const TERMINAL = fileURLToPath(new URL("./fakes/terminal.py", import.meta.url))
 const ANSWER = "Hello from the fake model.\n"
 

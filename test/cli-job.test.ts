@@ -3,12 +3,10 @@ import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { after, before, test } from "node:test"
-import { fileURLToPath } from "node:url"
 import type { WireJob } from "../src/protocol/job.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { type House, startHouse } from "./house.ts"
-
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+import { PROGRAM } from "./program.ts"
 
 let fake: FakeModel
 let house: House

@@ -7,8 +7,8 @@ import { after, before, test } from "node:test"
 import { fileURLToPath } from "node:url"
 import { connectGateway } from "../src/protocol/client.ts"
 import { type House, startHouse } from "./house.ts"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const TERMINAL = fileURLToPath(new URL("./fakes/terminal.py", import.meta.url))
 let house: House
 

@@ -5,7 +5,6 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileS
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
-import { fileURLToPath } from "node:url"
 import { Command } from "commander"
 import { systemClock } from "../src/base/clock.ts"
 import { silentLogger } from "../src/base/log.ts"
@@ -16,8 +15,7 @@ import { Screen } from "../src/cli/screen.ts"
 import type { Approval } from "../src/protocol/approval.ts"
 import { openStore } from "../src/store/open.ts"
 import { NO_SANDBOX, startHouse } from "./house.ts"
-
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+import { PROGRAM } from "./program.ts"
 
 function place(t: TestContext, config: object = {}) {
   const home = realpathSync(mkdtempSync(join(tmpdir(), "pincer-policy-")))

@@ -12,8 +12,8 @@ import { createServer } from "node:tls"
 import { fileURLToPath } from "node:url"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { type House, startHouse } from "./house.ts"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const TERMINAL = fileURLToPath(new URL("./fakes/terminal.py", import.meta.url))
 const MISSING = "NOT TESTED: openssl is not there, so no certificate could be made"
 

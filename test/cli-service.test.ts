@@ -17,8 +17,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { fileURLToPath } from "node:url"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const FAKE = fileURLToPath(new URL("./fakes/systemctl.mjs", import.meta.url))
 const LINUX = process.platform === "linux" ? false : "systemd is Linux's"
 

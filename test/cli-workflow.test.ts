@@ -6,8 +6,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { type House, startHouse } from "./house.ts"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = join(import.meta.dirname, "..", "bin", "pincer.js")
 let house: House
 let place: string
 

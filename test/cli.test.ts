@@ -8,8 +8,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, describe, test } from "node:test"
 import { fileURLToPath } from "node:url"
+import { CHECKOUT_PROGRAM, PROGRAM } from "./program.ts"
 
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const TERMINAL = fileURLToPath(new URL("./fakes/terminal.py", import.meta.url))
 const CONFIG = `// mine
 {
@@ -448,10 +448,10 @@ describe("pincer without a gateway", () => {
       t.skip("NOT TESTED: there is no Node older than 24 on this machine")
       return
     }
-    const ran = spawnSync(old, [PROGRAM, "config", "check"], { env: place.env, encoding: "utf8" })
+    const ran = spawnSync(old, [CHECKOUT_PROGRAM, "config", "check"], { env: place.env, encoding: "utf8" })
     assert.equal(ran.status, 0, ran.stderr)
     assert.match(ran.stdout, /is valid/)
-    assert.equal(spawnSync(old, [PROGRAM, "config", "get", "no.such"], { env: place.env }).status, 4)
+    assert.equal(spawnSync(old, [CHECKOUT_PROGRAM, "config", "get", "no.such"], { env: place.env }).status, 4)
   })
 
   test("--standalone needs no daemon and leaves none", async () => {

@@ -8,15 +8,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
-import { fileURLToPath } from "node:url"
 import { systemClock } from "../src/base/clock.ts"
 import { silentLogger } from "../src/base/log.ts"
 import { openStore } from "../src/store/open.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { clawConnect, makeDevice, openRaw, type Raw, signed } from "./frames.ts"
 import { type House, startHouse } from "./house.ts"
-
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
+import { PROGRAM } from "./program.ts"
 
 /** Letters and digits as keys have them: at least one of each kind. */
 function random(length: number): string {

@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync,
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { PROGRAM } from "./program.ts"
 
-const PROGRAM = join(import.meta.dirname, "..", "bin", "pincer.js")
 const SEND = `steps:
   - {id: a, run: "echo one >> effects"}
   - {id: ok, approval: "Send it?"}

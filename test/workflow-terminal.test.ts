@@ -6,9 +6,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { fileURLToPath } from "node:url"
+import { PROGRAM } from "./program.ts"
 
 const TERMINAL = fileURLToPath(new URL("./fakes/terminal.py", import.meta.url))
-const PROGRAM = fileURLToPath(new URL("../bin/pincer.js", import.meta.url))
 const hasPython = spawnSync("python3", ["--version"]).status === 0
 const only = { skip: hasPython ? false : "NOT TESTED: there is no python3 to make a terminal with" }
 

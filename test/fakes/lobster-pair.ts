@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import type { Call, Case } from "../conformance/lobster/case.ts"
+import { PROGRAM } from "../program.ts"
 
 /** How a program is started; the words of the case follow. */
 export interface Program {
@@ -25,7 +26,7 @@ const CALL_MS = 60_000
 
 export const ours: Program = {
   name: "pincer lobster",
-  command: [process.execPath, join(import.meta.dirname, "..", "..", "bin", "pincer.js"), "lobster", "--unsandboxed"],
+  command: [process.execPath, PROGRAM, "lobster", "--unsandboxed"],
   env: (folder) => ({ PINCER_HOME: join(folder, "home"), PINCER_DIST: process.env["PINCER_DIST"] ?? "" }),
 }
 
