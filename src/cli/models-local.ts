@@ -3,6 +3,7 @@
 import { userInfo } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { PincerError } from "../base/errors.ts"
+import { runningGateway } from "../config/gateway-file.ts"
 import { envValue, expandPath, resolvePaths } from "../config/paths.ts"
 import { findEngine } from "../local/engine.ts"
 import { filesOf, type HubName } from "../local/hub.ts"
@@ -38,6 +39,7 @@ export interface DownloadFlags {
   json?: boolean
 }
 
+const TELL_MS = 15_000
 const SHA256 = /^[0-9a-f]{64}$/i
 
 function shelvesOf(cli: Cli): Shelf[] {
@@ -176,20 +178,21 @@ export async function removeLocal(cli: Cli, name: string, flags: { yes?: boolean
   else cli.out.line(inertLine(`Removed ${removed.files.join(", ")}.`))
 }
 
-/** A gateway of this home that runs looks again. Whether one did. */
-export async function tellGateway(cli: Cli): Promise<boolean> {
-  if (await otherGateway(cli)) return false
+/** A gateway of this home that runs looks again. Null when none runs; false, and a line that says so, when it could not be told. */
+export async function tellGateway(cli: Cli): Promise<boolean | null> {
+  const { home } = resolvePaths(cli.env, cli.flags)
+  if (!runningGateway(home) || (await otherGateway(cli))) return null
   try {
     const link = await reachGateway(cli, { otherwise: "refuse" })
     try {
-      await link.client.request("models.list", {}, { timeoutMs: 15_000 })
+      await link.client.request("models.list", {}, { timeoutMs: TELL_MS })
       return true
     } finally {
       await link.close()
     }
   } catch (error) {
-    // None runs, or it does not answer: it looks when it starts.
-    if (error instanceof PincerError) return false
-    throw error
+    if (!(error instanceof PincerError)) throw error
+    cli.err.line(inertLine(`The gateway that runs could not be told (${error.message}): pincer gateway restart`))
+    return false
   }
 }

@@ -1,5 +1,6 @@
 // The process that runs a local model, for real, with an engine that is none: through the same wire as any other service.
 import assert from "node:assert/strict"
+import { once } from "node:events"
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,6 +10,7 @@ import { doneOf, failureIn, hear, requestOf } from "../../test/fakes/provider-ro
 import { type StillClock, stillClock } from "../../test/fakes/still-clock.ts"
 import { tinyModel } from "../../test/fakes/tiny-model.ts"
 import { silentLogger } from "../base/log.ts"
+import { signalGroup, startProgram } from "../base/process.ts"
 import { processBirth } from "../base/process-birth.ts"
 import { callsOf, textOf } from "../protocol/message.ts"
 import { openProvider } from "../providers/index.ts"
@@ -68,7 +70,7 @@ const READ = {
   },
 }
 
-test("an answer comes as from any service: words, thoughts and what it cost, and the process stays for the next one", async (t) => {
+test("an answer is like that of a service on the net: words, thoughts and what it cost, and the process stays for the next one", async (t) => {
   const { provider, runner } = await room(t)
   const done = doneOf(await hear(provider, saying("你好 there")))
   assert.equal(textOf(done.content), "you said 你好 there")
@@ -244,3 +246,24 @@ test("a llama-server of the machine does as well, and its key file is gone once 
 async function gone(pid: number): Promise<void> {
   while (processBirth(pid) !== undefined) await new Promise((resolve) => setTimeout(resolve, 5))
 }
+
+test("a process whose owner is gone ends, with everything it started", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "pincer-owner-"))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  writeFileSync(join(folder, "small.gguf"), tinyModel())
+  const file = join(import.meta.dirname, "child", "local-entry.ts")
+  const env = { PATH: process.env["PATH"] ?? "", HOME: folder }
+  const child = await startProgram(process.execPath, [file], { cwd: folder, env })
+  const order = {
+    ...{ engine: { type: "llama-server", path: fakeLlamaServer(folder) }, secret: "s", threads: 1, contextSize: 1_024 },
+    ...{ model: { name: "small", path: join(folder, "small.gguf"), bytes: 1 }, folder },
+  }
+  const exited = once(child, "exit")
+  child.stdin.write(`${JSON.stringify(order)}\n`)
+  await once(child.stdout, "data")
+  assert.ok(signalGroup(child.pid!, 0))
+  // What the kernel does for an owner that is killed.
+  child.stdin.destroy()
+  await exited
+  while (signalGroup(child.pid!, 0)) await new Promise((resolve) => setTimeout(resolve, 5))
+})
