@@ -1,4 +1,4 @@
-// The process that runs a local model, for real, with an engine that is none: through the same wire as any other service.
+// The process that runs a local model, for real, with an engine that is none: through the wire that other services are asked on.
 import assert from "node:assert/strict"
 import { once } from "node:events"
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"

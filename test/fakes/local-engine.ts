@@ -25,7 +25,7 @@ export async function getLlama(options) {
       }
     },
     async createGrammarForJsonSchema(schema) {
-      return { schema, parse: (text) => JSON.parse(text) }
+      return { schema }
     },
   }
 }

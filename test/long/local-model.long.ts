@@ -17,7 +17,7 @@ const PROGRAM = join(import.meta.dirname, "../../bin/pincer.js")
 const CONFIG = {
   models: { discover: true, localServers: [], local: { threads: 1, contextSize: 65_536 } },
   // Few tools: with a token for each byte a description is long.
-  agents: { defaults: { tools: ["read"], sampling: { maxOutputTokens: 24 } } },
+  agents: { defaults: { tools: ["read"], maxOutputTokens: 24 } },
 }
 let house: House
 let missing: string | undefined
@@ -51,7 +51,7 @@ before(async () => {
   assert.equal(added.code, 0, added.err)
 })
 
-after(() => house.close())
+after(() => house?.close())
 
 function needsEngine(t: TestContext): boolean {
   if (missing !== undefined) t.skip(`NOT TESTED: the engine could not be installed: ${missing}`)

@@ -5,7 +5,6 @@ import {
   type Context,
   type Generated,
   type GenerateOptions,
-  type Grammar,
   type Llama,
   type LoadedModel,
   loadLlama,
@@ -104,7 +103,7 @@ export class Generation {
     }
     const made = await this.#chat.generateResponse(ask.history, options)
     if (signal.aborted) return
-    const reason = ask.forced && grammar ? forcedCall(ask, made, grammar, out) : calls(ask, made, out)
+    const reason = ask.forced && grammar ? forcedCall(ask, made, out) : calls(ask, made, out)
     const { usedInputTokens, usedOutputTokens } = this.#sequence.tokenMeter.diff(meter)
     // What stood in memory from the request before was not read again, but it is part of the prompt.
     const promptTokens = Math.max(usedInputTokens, this.#sequence.nextTokenIndex - usedOutputTokens)
@@ -140,15 +139,10 @@ function calls(ask: Ask, made: Generated, out: (piece: GeneratedPiece) => void):
   return made.metadata.stopReason === "maxTokens" ? "length" : "stop"
 }
 
-/** One that was cut off by the limit is none. */
-function forcedCall(
-  ask: Ask,
-  made: Generated,
-  grammar: Grammar,
-  out: (piece: GeneratedPiece) => void,
-): "length" | "tool_calls" {
+/** One that was cut off by the limit is none. Whether the arguments are right is judged by whoever asked. */
+function forcedCall(ask: Ask, made: Generated, out: (piece: GeneratedPiece) => void): "length" | "tool_calls" {
   if (made.metadata.stopReason === "maxTokens") return "length"
-  const call = grammar.parse(made.response) as { name: string; arguments: unknown }
+  const call = JSON.parse(made.response) as { name: string; arguments: unknown }
   out({ type: "call", call: madeCall(ask, call.name, call.arguments) })
   return "tool_calls"
 }

@@ -119,6 +119,11 @@ export function withoutNulls(value: unknown, schema: unknown, root: unknown = sc
   if (!isObject(value) || !target) return value
   const known = isObject(target["properties"]) ? target["properties"] : {}
   const required = Array.isArray(target["required"]) ? target["required"] : []
-  const kept = Object.entries(value).filter(([key, one]) => one !== null || required.includes(key) || !(key in known))
+  const kept = Object.entries(value).filter(([key, one]) => isSaid(one) || required.includes(key) || !(key in known))
   return Object.fromEntries(kept.map(([key, one]) => [key, withoutNulls(one, known[key], root, depth + 1)]))
+}
+
+/** A number that is too large to be one is as good as none. */
+function isSaid(value: unknown): boolean {
+  return value !== null && !(typeof value === "number" && !Number.isFinite(value))
 }

@@ -38,9 +38,8 @@ export interface Generated {
   metadata: { stopReason: string }
 }
 
-export interface Grammar {
-  parse(text: string): unknown
-}
+/** Made by createGrammarForJsonSchema() and handed back. */
+export type Grammar = object
 
 export interface Meter {
   getState(): unknown
