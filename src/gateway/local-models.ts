@@ -46,7 +46,7 @@ export class LocalModels implements StartedService {
     if (!this.#isWanted() || (!everywhere && !existsSync(join(home, "models")))) return
     const { listModels, shelves } = await import("../local/shelf.ts")
     const places = shelves(home, userHome, env)
-    const models = await listModels(everywhere ? places : places.slice(0, 1))
+    const models = await listModels(everywhere ? places : places.slice(0, 1), this.#models)
     const { findEngine } = await import("../local/engine.ts")
     const engine = models.length > 0 ? findEngine(home, env["PATH"] ?? "") : undefined
     const seen = JSON.stringify([models, engine])

@@ -131,6 +131,15 @@ test("only our own are removed", async (t) => {
   assert.deepEqual(await named(places), ["theirs"])
 })
 
+test("a file that is still the same is not read again; one that changed is", async (t) => {
+  const { put, places } = place(t)
+  put(".pincer/models/m.gguf", tinyModel(), 5)
+  const first = (await listModels(places)).map((model) => ({ ...model, architecture: "remembered" }))
+  assert.equal((await listModels(places, first))[0]?.architecture, "remembered")
+  put(".pincer/models/m.gguf", tinyModel(), 4)
+  assert.equal((await listModels(places, first))[0]?.architecture, "llama")
+})
+
 test("places of other programs move with their variables", () => {
   const moved = shelves("/h", "/u", { LLAMA_CACHE: "/l", HF_HOME: "/f" }, "linux")
   assert.deepEqual(

@@ -76,8 +76,12 @@ export function partsOf(file: string): string[] {
   )
 }
 
-/** Newest first within each folder, folders in the order given. Files that only belong to a model are left out. */
-export async function listModels(places: readonly Shelf[]): Promise<LocalModel[]> {
+/**
+ * Newest first within each folder, folders in the order given. `known`: what was listed before; heads of files that are still the same are
+ * not read again.
+ */
+export async function listModels(places: readonly Shelf[], known: readonly LocalModel[] = []): Promise<LocalModel[]> {
+  const before = new Map(known.map((model) => [model.path, model]))
   const models: LocalModel[] = []
   const seen = new Set<string>()
   const names = new Set<string>()
@@ -85,7 +89,7 @@ export async function listModels(places: readonly Shelf[]): Promise<LocalModel[]
     const found: LocalModel[] = []
     for (const path of await ggufFiles(place)) {
       if (models.length + found.length >= MAX_MODELS) break
-      const model = await look(path, place.name, seen)
+      const model = await look(path, place.name, seen, before)
       if (model) found.push(model)
     }
     found.sort((a, b) => b.modifiedAt - a.modifiedAt || a.name.localeCompare(b.name))
@@ -137,7 +141,12 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
 }
 
 /** Undefined for what is there already under another name, a link that leads nowhere, and what is no file. */
-async function look(path: string, from: ShelfName, seen: Set<string>): Promise<LocalModel | undefined> {
+async function look(
+  path: string,
+  from: ShelfName,
+  seen: Set<string>,
+  before: ReadonlyMap<string, LocalModel>,
+): Promise<LocalModel | undefined> {
   const files = partsOf(path)
   const sizes = await Promise.all(files.map(sizeOf))
   const [first] = sizes
@@ -152,6 +161,9 @@ async function look(path: string, from: ShelfName, seen: Set<string>): Promise<L
   const missing = files.filter((_, i) => !sizes[i])
   if (missing.length > 0)
     return { ...model, problem: `parts are missing: ${missing.map((one) => basename(one)).join(", ")}` }
+  const old = before.get(path)
+  if (old && old.bytes === model.bytes && old.modifiedAt === model.modifiedAt && old.problem === undefined)
+    return { ...old, name: model.name, files }
   return { ...model, ...(await factsOf(path)) }
 }
 
