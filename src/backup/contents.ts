@@ -23,9 +23,9 @@ export interface Contents {
 /** Taken as a copy that SQLite makes, never as a file. */
 export const DATABASE = "pincer.db"
 export const CONFIG = "pincer.json"
-/** Made anew by a start, or about this machine only. */
+/** Made anew by a start, about this machine only, or large and to be had again (model files and their engine). */
 const TRANSIENT =
-  /^(?:gateway\.(?:json|lock)(?:\.next)?|logs|backups|agents|before-restore|restore\.json|restore-.*|doctor|.*\.(?:tmp|partial|lock|sock)|\.DS_Store)$/
+  /^(?:gateway\.(?:json|lock)(?:\.next)?|logs|backups|agents|models|engine(?:\.new)?|before-restore|restore\.json|restore-.*|doctor|.*\.(?:tmp|partial|lock|sock)|\.DS_Store)$/
 /** Holds no secret unless somebody wrote one into it. */
 const HARMLESS = /^(?:workflows?|skills|memory|.*\.md)$/
 
