@@ -61,7 +61,7 @@ function loadedWith(...ids: string[]): Set<string> {
 }
 
 const src = (file: string) => join(root, "src", file)
-const DAEMON = [src("cli/gateway-run.ts"), src("cli/standalone.ts"), src("gateway/compose.ts")]
+const DAEMON = [src("cli/gateway-run.ts"), src("cli/standalone.ts"), src("gateway/boot.ts"), src("gateway/compose.ts")]
 
 /** What commands load that are no gateway. */
 function commandFiles(): string[] {
@@ -91,6 +91,9 @@ function grouping(): (id: string) => string | null {
     src("gateway/workflows/alone.ts"),
     src("gateway/workflows/alone-look.ts"),
   )
+  const quick = pipeline.union(loadedWith(src("gateway/workflows/alone-acts.ts"), src("cli/acp-main.ts")))
+  const commands = loadedWith(...commandFiles(), src("gateway/workflows/library.ts"))
+  const daemon = loadedWith(...DAEMON)
   const groups: [name: string, ids: Set<string>][] = [
     // Scripts start pipelines often: they need a little of what the tree of commands and clients need, and none of the rest.
     ["ground", pipeline.intersection(tree.union(client).union(config))],
@@ -99,8 +102,10 @@ function grouping(): (id: string) => string | null {
     ["tree", tree],
     ["client", client],
     ["config", config],
-    ["", loadedWith(...commandFiles(), src("gateway/workflows/library.ts"))],
-    ["daemon", loadedWith(...DAEMON)],
+    // What both need: no command is started so often that the rest of this would matter, but for those above.
+    ["shared", commands.intersection(daemon).difference(quick)],
+    ["", commands],
+    ["daemon", daemon],
   ]
   return (id) => groups.find(([, ids]) => ids.has(id))?.[0] || null
 }
