@@ -181,8 +181,7 @@ export const events: readonly EventKind[] = [
   {
     name: "cron",
     scope: "operator.read",
-    summary:
-      "A schedule was added, changed or removed, or one of its ticks was begun or has ended.",
+    summary: "A schedule was added, changed or removed, or one of its ticks was begun or has ended.",
     payload:
       '{ jobId, action: "added" | "updated" | "removed" | "started" | "finished", runId?, status?, state?, runAtMs?, durationMs?, error?, summary?, nextRunAtMs?, job? }',
   },
