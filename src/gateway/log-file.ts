@@ -1,5 +1,6 @@
 // The file that the log is written to. It is put aside by size, under the time when that was; what was put aside is deleted by number and
 // age. A disk that takes nothing more costs lines, never the gateway: the file is opened again later and says how many were lost.
+// Lines are gathered for a moment, so that a turn does not cost a write of its own; warnings and errors go out at once, with all before them.
 import { basename, dirname } from "node:path"
 import { createStream, type RotatingFileStream } from "rotating-file-stream"
 import { pruneLogs } from "../base/log-file.ts"
@@ -18,6 +19,8 @@ export interface LogFileOptions {
 }
 
 const RETRY_MS = 5_000
+const GATHER_MS = 100
+const GATHER_CHARS = 64 * 1024
 const FIRST_PRUNE_MS = 60_000
 const DAY_MS = 86_400_000
 
@@ -26,6 +29,9 @@ export class LogFile {
   readonly #pruning: NodeJS.Timeout
   #file: RotatingFileStream | undefined
   #lost = 0
+  #gathered: string[] = []
+  #chars = 0
+  #gathering: NodeJS.Timeout | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -37,14 +43,28 @@ export class LogFile {
     setTimeout(() => this.#prune(), FIRST_PRUNE_MS).unref()
   }
 
-  write(line: string): void {
-    if (this.#file) this.#file.write(line)
-    else this.#lost += 1
+  /** `urgent`: somebody will want to read it even if the process ends now. */
+  write(line: string, urgent = true): void {
+    this.#gathered.push(line)
+    this.#chars += line.length
+    if (urgent || this.#chars > GATHER_CHARS) this.#flush()
+    else this.#gathering ??= setTimeout(() => this.#flush(), GATHER_MS)
+  }
+
+  #flush(): void {
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
+    if (this.#gathered.length === 0) return
+    if (this.#file) this.#file.write(this.#gathered.join(""))
+    else this.#lost += this.#gathered.length
+    this.#gathered = []
+    this.#chars = 0
   }
 
   /** Resolves when what was written is in the file. */
   close(): Promise<void> {
     this.#closed = true
+    this.#flush()
     clearInterval(this.#pruning)
     clearTimeout(this.#timer)
     const file = this.#file

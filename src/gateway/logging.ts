@@ -41,7 +41,7 @@ export function openLog(options: LogOptions): GatewayLog {
     {
       write(line: string) {
         const shown = withoutSecrets(line, redactor)
-        file.write(shown)
+        file.write(shown, !CALM.test(shown))
         options.terminal?.(short(shown))
       },
     },
@@ -54,6 +54,9 @@ export function openLog(options: LogOptions): GatewayLog {
     close: () => file.close(),
   }
 }
+
+/** Lines of the levels below "warn", as pino begins them. */
+const CALM = /^\{"level":[123]0,/
 
 /** Errors as plain fields, so that theirs are looked at too. */
 function withPlainErrors(fields: Record<string, unknown>): Record<string, unknown> {
