@@ -91,19 +91,26 @@ function grouping(): (id: string) => string | null {
     src("gateway/workflows/alone.ts"),
     src("gateway/workflows/alone-look.ts"),
   )
-  const quick = pipeline.union(loadedWith(src("gateway/workflows/alone-acts.ts"), src("cli/acp-main.ts")))
+  const acts = loadedWith(src("gateway/workflows/alone-acts.ts"))
+  const editor = loadedWith(src("cli/acp-main.ts"), src("cli/acp.ts"), src("acp/bridge/bridge.ts"))
+  const quick = pipeline.union(acts).union(editor)
   const commands = loadedWith(...commandFiles(), src("gateway/workflows/library.ts"))
   const daemon = loadedWith(...DAEMON)
   const groups: [name: string, ids: Set<string>][] = [
     // Scripts start pipelines often: they need a little of what the tree of commands and clients need, and none of the rest.
     ["ground", pipeline.intersection(tree.union(client).union(config))],
     // And what their programs need: the policy, the configuration and the sandbox, but no commands.
-    ["acts", loadedWith(src("gateway/workflows/alone-acts.ts")).intersection(tree.union(client).union(config))],
+    // Clients need a part of that, too, and not the rest.
+    ["base", acts.intersection(tree.union(client))],
+    ["acts", acts.intersection(config)],
     ["tree", tree],
     ["client", client],
     ["config", config],
     // What both need: no command is started so often that the rest of this would matter, but for those above.
-    ["shared", commands.intersection(daemon).difference(quick)],
+    [
+      "shared",
+      new Set([...commands.intersection(daemon).difference(quick)].filter((id) => !id.includes("node_modules"))),
+    ],
     ["", commands],
     ["daemon", daemon],
   ]
