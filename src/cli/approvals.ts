@@ -3,28 +3,13 @@ import { PincerError } from "../base/errors.ts"
 import { isObject, parseJson } from "../base/json.ts"
 import type { GatewayClient } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
-import { reachGateway } from "./connect.ts"
 import { inertLine } from "./inert.ts"
+import { fieldsOf, withGateway } from "./one-call.ts"
 import { questionOf, showOffer, showQuestion, visible } from "./question.ts"
 import type { Screen } from "./screen.ts"
 import { duration } from "./status.ts"
 
 type Fields = Record<string, unknown>
-
-async function withGateway<T>(cli: Cli, use: (client: GatewayClient) => Promise<T>): Promise<T> {
-  const link = await reachGateway(cli, { otherwise: "refuse" })
-  try {
-    return await use(link.client)
-  } finally {
-    await link.close()
-  }
-}
-
-async function fieldsOf(client: GatewayClient, method: string, params: Fields): Promise<Fields> {
-  const answer: unknown = await client.request(method, params)
-  if (isObject(answer)) return answer
-  throw new PincerError("INTERNAL_ERROR", `The gateway's answer to ${method} is not understood`)
-}
 
 /** What waits, oldest first. */
 export async function pendingApprovals(client: GatewayClient): Promise<Fields[]> {

@@ -3,8 +3,9 @@ import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { GatewayClient } from "../protocol/client.ts"
 import type { Cli } from "./cli.ts"
-import { ask, type DeviceFields, scopesFrom, shortScopes, withGateway } from "./device.ts"
+import { ask, type DeviceFields, scopesFrom, shortScopes } from "./device.ts"
 import { inertLine } from "./inert.ts"
+import { withGateway } from "./one-call.ts"
 import { duration } from "./status.ts"
 
 export interface PairFlags {

@@ -5,8 +5,8 @@ import type { GatewayClient } from "../protocol/client.ts"
 import { ALL_SCOPES, type Scope } from "../protocol/frame.ts"
 import { idFor } from "./approvals.ts"
 import type { Cli } from "./cli.ts"
-import { reachGateway } from "./connect.ts"
 import { inertLine } from "./inert.ts"
+import { withGateway } from "./one-call.ts"
 import { duration } from "./status.ts"
 
 export type DeviceFields = Record<string, unknown>
@@ -14,15 +14,6 @@ export type DeviceFields = Record<string, unknown>
 export interface DeviceFlags {
   json?: boolean
   role?: string
-}
-
-export async function withGateway<T>(cli: Cli, use: (client: GatewayClient) => Promise<T>): Promise<T> {
-  const link = await reachGateway(cli, { otherwise: "refuse" })
-  try {
-    return await use(link.client)
-  } finally {
-    await link.close()
-  }
 }
 
 export async function ask(client: GatewayClient, method: string, params: DeviceFields): Promise<DeviceFields> {

@@ -4,8 +4,8 @@ import { isObject } from "../base/json.ts"
 import type { GatewayClient } from "../protocol/client.ts"
 import { idFor } from "./approvals.ts"
 import type { Cli } from "./cli.ts"
-import { reachGateway } from "./connect.ts"
 import { inert, inertLine } from "./inert.ts"
+import { fieldsOf, withGateway } from "./one-call.ts"
 import { visible } from "./question.ts"
 import { Exit } from "./report.ts"
 import { duration } from "./status.ts"
@@ -13,21 +13,6 @@ import { duration } from "./status.ts"
 type Fields = Record<string, unknown>
 
 const WAIT_MS = 60_000
-
-async function withGateway<T>(cli: Cli, use: (client: GatewayClient) => Promise<T>): Promise<T> {
-  const link = await reachGateway(cli, { otherwise: "refuse" })
-  try {
-    return await use(link.client)
-  } finally {
-    await link.close()
-  }
-}
-
-async function fieldsOf(client: GatewayClient, method: string, params: Fields): Promise<Fields> {
-  const answer: unknown = await client.request(method, params)
-  if (isObject(answer)) return answer
-  throw new PincerError("INTERNAL_ERROR", `The gateway's answer to ${method} is not understood`)
-}
 
 async function plansOf(client: GatewayClient, params: Fields): Promise<Fields[]> {
   const { plans } = await fieldsOf(client, "plan.list", params)

@@ -4,29 +4,14 @@ import { resolve } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
 import type { Cli } from "./cli.ts"
-import { type Reach, reachGateway } from "./connect.ts"
 import { inert, inertLine } from "./inert.ts"
 import { MarkdownStream } from "./markdown.ts"
+import { fieldsOf, withLink } from "./one-call.ts"
 import { summaryOf } from "./stages.ts"
 import { duration } from "./status.ts"
 import { stringOf, textIn } from "./turn.ts"
 
 type Fields = Record<string, unknown>
-
-async function withGateway<T>(cli: Cli, use: (link: Reach) => Promise<T>): Promise<T> {
-  const link = await reachGateway(cli, { otherwise: "start" })
-  try {
-    return await use(link)
-  } finally {
-    await link.close()
-  }
-}
-
-async function fieldsOf(link: Reach, method: string, params: Fields): Promise<Fields> {
-  const answer: unknown = await link.client.request(method, params)
-  if (isObject(answer)) return answer
-  throw new PincerError("INTERNAL_ERROR", `The gateway's answer to ${method} is not understood`)
-}
 
 export async function listSessions(
   cli: Cli,
@@ -49,7 +34,7 @@ export async function listSessions(
     ...(flags.tag === undefined ? {} : { tag: flags.tag }),
     ...(flags.all ? {} : { archived: flags.archived === true }),
   }
-  const list = await withGateway(cli, (link) => fieldsOf(link, "sessions.list", params))
+  const list = await withLink(cli, "start", (link) => fieldsOf(link.client, "sessions.list", params))
   const sessions = Array.isArray(list["sessions"]) ? list["sessions"].filter(isObject) : []
   if (flags.json) {
     cli.out.json(sessions)
@@ -73,8 +58,8 @@ export async function listSessions(
 }
 
 export async function showSession(cli: Cli, key: string, flags: { limit: string; json?: boolean }): Promise<void> {
-  const session = await withGateway(cli, (link) =>
-    fieldsOf(link, "sessions.get", { key, limit: countOf(flags.limit, "--limit") }),
+  const session = await withLink(cli, "start", (link) =>
+    fieldsOf(link.client, "sessions.get", { key, limit: countOf(flags.limit, "--limit") }),
   )
   if (flags.json) cli.out.json(session)
   else for (const message of messagesOf(session)) showMessage(cli, message)
@@ -125,7 +110,7 @@ function callLine(call: Fields): string {
 }
 
 export async function deleteSession(cli: Cli, key: string, flags: { json?: boolean }): Promise<void> {
-  const gone = await withGateway(cli, (link) => fieldsOf(link, "sessions.delete", { key }))
+  const gone = await withLink(cli, "start", (link) => fieldsOf(link.client, "sessions.delete", { key }))
   if (gone["deleted"] !== true)
     throw new PincerError("NOT_FOUND", `Unknown session "${key}": run "pincer session list"`)
   if (flags.json) cli.out.json(gone)
@@ -133,7 +118,7 @@ export async function deleteSession(cli: Cli, key: string, flags: { json?: boole
 }
 
 export async function resetSession(cli: Cli, key: string, flags: { json?: boolean }): Promise<void> {
-  const reset = await withGateway(cli, (link) => fieldsOf(link, "sessions.reset", { key }))
+  const reset = await withLink(cli, "start", (link) => fieldsOf(link.client, "sessions.reset", { key }))
   if (flags.json) cli.out.json(reset)
   else cli.out.line(`Emptied ${inertLine(String(reset["key"]))}.`)
 }
@@ -148,7 +133,7 @@ export async function exportSession(
   if (format !== "md" && format !== "json")
     throw new PincerError("INVALID_PARAMS", `--format: "${asked}" is not one of md, json`)
   const params = { session: key, format: format === "md" ? "markdown" : "json" }
-  const exported = await withGateway(cli, (link) => fieldsOf(link, "session.export", params)).catch(
+  const exported = await withLink(cli, "start", (link) => fieldsOf(link.client, "session.export", params)).catch(
     (error: unknown) => {
       if (error instanceof PincerError && /Session not found/.test(error.message))
         throw new PincerError("NOT_FOUND", `Unknown session "${key}": run "pincer session list"`, { cause: error })

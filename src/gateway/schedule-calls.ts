@@ -16,7 +16,7 @@ import type { Caller } from "./methods/method.ts"
 import type { Parts } from "./parts.ts"
 import { commandWorkflow } from "./schedule-launcher.ts"
 import { type AddParams, addParams, normalizeAdd } from "./schedule-params.ts"
-import { saidOf } from "./schedule-view.ts"
+import { saidOf, workText } from "./schedule-view.ts"
 import { problemText } from "./workflows/workflows.ts"
 
 type Who = Pick<Caller, "clientId" | "deviceId" | "scopes">
@@ -41,7 +41,7 @@ export async function specOf(params: AddParams, who: Who, zone: string, parts: P
       'A message without a model is told somewhere: give delivery, such as {mode: "announce"}',
     )
   return {
-    name: params.name ?? excerpt(nameOf(task), 60),
+    name: params.name ?? excerpt(workText({ task }), 60),
     agentId,
     when: rule,
     task,
@@ -181,21 +181,6 @@ function sessionOf({ sessionKey, sessionTarget }: AddParams, agentId: string, us
   if (sessionKey === undefined)
     throw new PincerError("INVALID_PARAMS", 'sessionTarget "current" needs sessionKey: name the session')
   return parseSessionKey(sessionKey, agentId).key
-}
-
-function nameOf(task: ScheduleTask): string {
-  switch (task.kind) {
-    case "turn":
-      return task.message
-    case "workflow":
-      return task.file
-    case "command":
-      return task.line
-    case "text":
-      return task.text
-    default:
-      return unreachable(task)
-  }
 }
 
 async function checkTask(task: ScheduleTask, agentId: string, who: Who, parts: Parts): Promise<void> {

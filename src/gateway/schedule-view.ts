@@ -96,7 +96,7 @@ export function saidOf(schedule: Pick<ScheduleRecord, "spec" | "enabled">): Reco
 }
 
 /** Words of a person: what it says or does, in one text. */
-export function workText({ task }: ScheduleSpec): string {
+export function workText({ task }: Pick<ScheduleSpec, "task">): string {
   switch (task.kind) {
     case "turn":
       return task.message
