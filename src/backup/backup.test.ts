@@ -351,9 +351,10 @@ test("a disk without room leaves no file behind and the home as it was", async (
   const home = makeHome()
   const small = join(room, "small")
   mkdirSync(small)
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return t.skip("only root can mount a small disk")
+  if (process.platform !== "linux" || process.getuid?.() !== 0)
+    return t.skip("NOT TESTED: only root on Linux can mount a small disk")
   if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=128k", "tmpfs", small]).status !== 0)
-    return t.skip("no mount here")
+    return t.skip("NOT TESTED: a small disk cannot be mounted here")
   try {
     writeFileSync(join(home, "workspace/big"), Buffer.alloc(400_000, 7))
     await assert.rejects(createBackup(options(home, { folder: small })), /needs about .* MB .*free: make room/)

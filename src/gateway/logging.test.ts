@@ -69,8 +69,10 @@ test("put-aside files go when they are too old, whatever their number", () => {
 test("a disk that is full costs lines, not the gateway: the file is opened again and says how many", async (t) => {
   const small = join(room, "small")
   mkdirSync(small)
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return t.skip("only root can mount a small disk")
-  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", small]).status !== 0) return t.skip("no mount here")
+  if (process.platform !== "linux" || process.getuid?.() !== 0)
+    return t.skip("NOT TESTED: only root on Linux can mount a small disk")
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", small]).status !== 0)
+    return t.skip("NOT TESTED: a small disk cannot be mounted here")
   try {
     const said: string[] = []
     const path = join(small, "gateway.log")

@@ -82,10 +82,11 @@ test("damage that copies well is found in the copy, which is not kept", async ()
 test("a disk without room: the snapshot is refused, nothing is left, the original is as it was", async (t) => {
   const at = folder()
   const small = join(at, "small")
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return t.skip("only root can mount a small disk")
+  if (process.platform !== "linux" || process.getuid?.() !== 0)
+    return t.skip("NOT TESTED: only root on Linux can mount a small disk")
   spawnSync("mkdir", [small])
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", small])
-  if (mounted.status !== 0) return t.skip("a small disk cannot be mounted here")
+  if (mounted.status !== 0) return t.skip("NOT TESTED: a small disk cannot be mounted here")
   try {
     const db = new DatabaseSync(join(at, "big.db"))
     db.exec("PRAGMA journal_mode=WAL; CREATE TABLE t (x BLOB); PRAGMA user_version=1")

@@ -63,7 +63,7 @@ function located(agent: OutsideAgent, t: TestContext): Located | undefined {
     return { prefix, command: [program, ...(agent.args ?? [])] }
   } catch (error) {
     process.stdout.write(`\nNOT TESTED: ${agent.spec}: ${String(error)}\n\n`)
-    t.skip(String(error))
+    t.skip(`NOT TESTED: ${String(error)}`)
     return undefined
   }
 }
