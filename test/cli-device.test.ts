@@ -97,4 +97,7 @@ test("what is no code, or says not where, is refused with the next step", async 
   assert.match(relayed.err, /token mismatch/)
   const nobody = await pincer(["device", "approve"], here())
   assert.match(nobody.err, /No device waits/)
+  const unknown = await pincer(["device", "approve", "nope"], here())
+  assert.match(unknown.err, /No device waits under "nope": see "pincer device list"/)
+  assert.equal(unknown.code, 4)
 })

@@ -82,6 +82,8 @@ test("a backup while the gateway runs; a restore waits until it is stopped, and 
   assert.match(early.err, /already running on/)
   await house.stop()
   writeFileSync(join(house.home, "gateway.token"), "another", { mode: 0o600 })
+  const nowhere = await pincer(["backup", "restore", "/no/such.tar.gz"])
+  assert.deepEqual([nowhere.code, /\/no\/such\.tar\.gz does not exist: see/.test(nowhere.err)], [4, true], nowhere.err)
   const unasked = await pincer(["backup", "restore", "latest"])
   assert.match(unasked.err, /Nobody can be asked here: add --yes/)
   assert.equal(readFileSync(join(house.home, "gateway.token"), "utf8"), "another")

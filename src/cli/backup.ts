@@ -1,5 +1,6 @@
 // `pincer backup`: copies of this home, made while a gateway runs or not, looked through, and put back. For a gateway that was named
 // by its address, create and status go through its own hand.
+import { existsSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import { isObject } from "../base/json.ts"
@@ -258,6 +259,8 @@ export async function restoreBackupFile(
   const place = placeOf(cli, room)
   const { home, config } = place.paths
   const from = await named(cli, given, place, room)
+  if (!existsSync(from))
+    throw new PincerError("NOT_FOUND", `The backup ${from} does not exist: see "pincer backup list"`)
   const passphrase = await opening(cli, from, flags.passphraseFile, room)
   const question = `Replace what is in ${home} by ${from}? What is there now is kept aside.`
   if (!(await confirmed(cli, question, flags.yes === true))) throw new PincerError("ABORTED", "Nothing was restored")

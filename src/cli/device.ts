@@ -112,7 +112,11 @@ export async function listDevices(cli: Cli, flags: DeviceFlags): Promise<void> {
 async function requestId(client: GatewayClient, part: string | undefined, also: "codes" | "none"): Promise<string> {
   const { codes, pending } = await listing(client)
   const ids = [...pending, ...(also === "codes" ? codes : [])].map((row) => String(row["requestId"]))
-  if (part !== undefined) return idFor(ids, part, "requests")
+  if (part !== undefined) {
+    const id = idFor(ids, part, "requests")
+    if (ids.includes(id)) return id
+    throw new PincerError("NOT_FOUND", `No device waits under "${part}": see "pincer device list"`)
+  }
   const [only, ...more] = ids
   if (only === undefined) throw new PincerError("NOT_FOUND", "No device waits to be approved")
   if (more.length > 0)
