@@ -61,7 +61,12 @@ function loadedWith(...ids: string[]): Set<string> {
 }
 
 const src = (file: string) => join(root, "src", file)
-const DAEMON = [src("cli/gateway-run.ts"), src("cli/standalone.ts"), src("gateway/boot.ts"), src("gateway/compose.ts")]
+const DAEMON = [
+  src("cli/gateway-run.ts"),
+  src("cli/standalone.ts"),
+  src("gateway/config/boot.ts"),
+  src("gateway/compose.ts"),
+]
 
 /** What commands load that are no gateway. */
 function commandFiles(): string[] {

@@ -4,7 +4,7 @@ import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto"
 import { type AddressInfo, createConnection, createServer, type Socket } from "node:net"
 import { test } from "node:test"
 import { GatewayClient } from "@openclaw/gateway-client"
-import { deviceIdOf } from "../src/gateway/device.ts"
+import { deviceIdOf } from "../src/gateway/devices/device.ts"
 import { clawConnect, openRaw } from "./frames.ts"
 import { NO_SANDBOX, startHouse } from "./house.ts"
 

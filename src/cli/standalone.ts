@@ -58,6 +58,6 @@ export async function openOwnGateway(options: OwnGatewayOptions): Promise<OwnGat
 }
 
 async function opened({ onBadConfig, ...options }: OwnGatewayOptions) {
-  if (onBadConfig === "stay-reachable") return (await import("../gateway/boot.ts")).bootGateway(options)
+  if (onBadConfig === "stay-reachable") return (await import("../gateway/config/boot.ts")).bootGateway(options)
   return (await import("../gateway/compose.ts")).openGateway(options)
 }

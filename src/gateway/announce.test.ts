@@ -3,7 +3,7 @@ import { test } from "node:test"
 import { silentLogger } from "../base/log.ts"
 import { type Config, configSchema } from "../config/schema.ts"
 import { type Announcement, announce, announcementOf } from "./announce.ts"
-import type { ConfigTaker, LiveConfig } from "./live-config.ts"
+import type { ConfigTaker, LiveConfig } from "./config/live-config.ts"
 
 const PLACE = { port: 18789, home: "/home/me/.pincer" }
 

@@ -5,7 +5,7 @@ import { hostname } from "node:os"
 import type { Logger } from "../base/log.ts"
 import { isLoopback } from "../config/load.ts"
 import type { Config } from "../config/schema.ts"
-import type { LiveConfig } from "./live-config.ts"
+import type { LiveConfig } from "./config/live-config.ts"
 
 /** What is needed of bonjour-service; tests hand in another. */
 export interface Announcer {

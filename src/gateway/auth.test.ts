@@ -5,7 +5,7 @@ import { test } from "node:test"
 import { systemClock } from "../base/clock.ts"
 import { configSchema } from "../config/schema.ts"
 import { openAuth, sameSecret, tokenHash } from "./auth.ts"
-import { DeviceMembers } from "./device-members.ts"
+import { DeviceMembers } from "./devices/device-members.ts"
 
 const TOKEN = "a-token-that-is-long-enough"
 const doors = { members: new DeviceMembers(), used: () => undefined }

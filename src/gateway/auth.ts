@@ -2,13 +2,13 @@
 import type { IncomingMessage } from "node:http"
 import { PincerError } from "../base/errors.ts"
 import { ALL_SCOPES, type Scope } from "../protocol/frame.ts"
-import { sameSecret, tokenHash } from "./digest.ts"
-import { isForwarded, Proxies } from "./forwarded.ts"
-import { Limiter } from "./limiter.ts"
+import { sameSecret, tokenHash } from "./access/digest.ts"
+import { isForwarded, Proxies } from "./access/forwarded.ts"
+import { Limiter } from "./access/limiter.ts"
+import { proxiedUser } from "./access/trusted-proxy.ts"
 import type { Parts } from "./parts.ts"
-import { proxiedUser } from "./trusted-proxy.ts"
 
-export { sameSecret, tokenHash } from "./digest.ts"
+export { sameSecret, tokenHash } from "./access/digest.ts"
 
 /** The outcome of a credential check on HTTP. */
 export type HttpIdentity = Identity | { ok: false; error: PincerError }

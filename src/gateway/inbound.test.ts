@@ -4,8 +4,8 @@ import { say } from "../../test/fakes/agent-room.ts"
 import { openMethodRoom } from "../../test/fakes/method-room.ts"
 import { PincerError } from "../base/errors.ts"
 import { attachmentParts } from "./attachments.ts"
-import { historyMessages, newestWithin, shortened } from "./history.ts"
 import { hostingOf, listedPath, requireAgent, resolveSession } from "./inbound.ts"
+import { historyMessages, newestWithin, shortened } from "./sessions/history.ts"
 
 test("resolveSession() brings every form of a session's name to one key", async (t) => {
   const opened = await openMethodRoom({ script: () => say("x") })

@@ -13,10 +13,10 @@ import type { Permissions } from "../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey, type SessionName } from "../protocol/session.ts"
 import type { Origin, Sampling, TurnRequest } from "../protocol/turn.ts"
 import type { SessionRow } from "../store/store.ts"
-import { configuredAgents } from "./agents.ts"
+import { configuredAgents } from "./agents/agents.ts"
 import type { Caller } from "./methods/method.ts"
 import type { Parts } from "./parts.ts"
-import { configuredPermissions } from "./rights.ts"
+import { configuredPermissions } from "./policy/rights.ts"
 
 export interface SessionParams {
   sessionKey?: string

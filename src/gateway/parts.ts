@@ -12,19 +12,19 @@ import type { Catalogue } from "../providers/catalogue.ts"
 import type { Sandbox } from "../sandbox/index.ts"
 import type { Store } from "../store/store.ts"
 import type { Tool } from "../tools/tool.ts"
-import type { ConfigService } from "./config-service.ts"
-import type { DeviceCodeDesk } from "./device-codes.ts"
-import type { DeviceDesk } from "./device-desk.ts"
+import type { RateLimits } from "./access/rate-limits.ts"
+import type { LocalModels } from "./agents/local-models.ts"
+import type { StandIn } from "./agents/stand-in.ts"
+import type { ConfigService } from "./config/config-service.ts"
+import type { DeviceCodeDesk } from "./devices/device-codes.ts"
+import type { DeviceDesk } from "./devices/device-desk.ts"
 import type { Hub } from "./hub.ts"
-import type { Lendings } from "./lending.ts"
-import type { LocalModels } from "./local-models.ts"
-import type { ConfiguredServers } from "./mcp-servers.ts"
-import type { Presence } from "./presence.ts"
-import type { RateLimits } from "./rate-limits.ts"
+import type { Lendings } from "./lending/lending.ts"
+import type { ConfiguredServers } from "./mcp/mcp-servers.ts"
 import type { SessionNotices } from "./rpc/notices.ts"
-import type { Schedules } from "./schedules.ts"
-import type { StandIn } from "./stand-in.ts"
-import type { Tally } from "./tally.ts"
+import type { Schedules } from "./schedules/schedules.ts"
+import type { Presence } from "./status/presence.ts"
+import type { Tally } from "./status/tally.ts"
 import type { Workflows } from "./workflows/workflows.ts"
 
 export interface Parts {
@@ -70,7 +70,7 @@ export interface Parts {
   readonly elevations: Elevations
   readonly catalogue: Catalogue
   readonly tools: readonly Tool[]
-  /** Also the known external agents that the configuration does not name (gateway/agents.ts). */
+  /** Also the known external agents that the configuration does not name (gateway/agents/agents.ts). */
   readonly agents: ReadonlyMap<string, AgentProfile>
   /** Where external agents are on this machine. */
   readonly finder: Pick<AgentFinder, "find" | "require">

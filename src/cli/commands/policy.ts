@@ -6,7 +6,7 @@ import type { CommandGroup } from "./group.ts"
 
 async function room() {
   const [trial, { recordedLeave }] = await Promise.all([
-    import("../../gateway/policy-trial.ts"),
+    import("../../gateway/policy/policy-trial.ts"),
     import("../../store/leave.ts"),
   ])
   return { ...trial, recordedLeave }

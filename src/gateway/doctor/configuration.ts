@@ -7,7 +7,7 @@ import { formatPath } from "../../config/document.ts"
 import { MAX_CONFIG_BYTES } from "../../config/load.ts"
 import { holdsPlainSecret } from "../../config/redact.ts"
 import { resolveSecret } from "../../config/secrets.ts"
-import { configuredWarnings } from "../policy-warnings.ts"
+import { configuredWarnings } from "../policy/policy-warnings.ts"
 import {
   type Change,
   type Check,

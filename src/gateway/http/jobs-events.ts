@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http"
 import type { Clock } from "../../base/clock.ts"
 import type { FeedEvent } from "../../jobs/feed.ts"
 import { isJobEnd } from "../../protocol/job.ts"
-import { streamJob } from "../job-stream.ts"
+import { streamJob } from "../jobs/job-stream.ts"
 import type { Exchange } from "./exchange.ts"
 
 const KEEP_ALIVE_MS = 15_000

@@ -11,7 +11,7 @@ import {
   submission,
   submitParams,
   submittedJob,
-} from "../job-calls.ts"
+} from "../jobs/job-calls.ts"
 import { readJsonBody } from "./body.ts"
 import type { Exchange } from "./exchange.ts"
 import { streamEvents } from "./jobs-events.ts"

@@ -9,7 +9,7 @@ import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
 import { parseJson } from "../../base/json.ts"
 import type { MethodTable } from "../dispatch.ts"
-import type { McpClient } from "../mcp-offer.ts"
+import type { McpClient } from "../mcp/mcp-offer.ts"
 import type { Caller } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
 import { MAX_BODY_BYTES, readJsonText } from "./body.ts"
@@ -69,7 +69,10 @@ function readMessage(text: string): unknown {
 
 async function openSession(exchange: Exchange, sessions: Map<string, Session>): Promise<Session> {
   const { methods, parts, subject } = exchange
-  const [library, { offerTo }] = await Promise.all([import("@modelcontextprotocol/server"), import("../mcp-offer.ts")])
+  const [library, { offerTo }] = await Promise.all([
+    import("@modelcontextprotocol/server"),
+    import("../mcp/mcp-offer.ts"),
+  ])
   makeRoom(sessions, parts)
   const ended = new AbortController()
   const id = uuid(parts.clock.now())

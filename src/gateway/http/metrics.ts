@@ -1,9 +1,9 @@
 // GET /metrics in the text format of Prometheus, and GET /api/metrics as JSON under IMClaw's names (IM-MET). Nothing in here names a
 // session, a person or a text.
 import { Counter, Gauge, Registry } from "prom-client"
-import { factsOf } from "../facts.ts"
 import type { Parts } from "../parts.ts"
-import type { Counts, Latency } from "../tally.ts"
+import { factsOf } from "../status/facts.ts"
+import type { Counts, Latency } from "../status/tally.ts"
 import type { Exchange } from "./exchange.ts"
 import { sendJson } from "./refusal.ts"
 

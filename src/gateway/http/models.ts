@@ -1,5 +1,5 @@
 // GET /v1/models: the agents first, then what the model services offer. Both kinds of name are accepted as `model` everywhere.
-import { usableAgents } from "../agents.ts"
+import { usableAgents } from "../agents/agents.ts"
 import type { Exchange } from "./exchange.ts"
 import { badField, unknownModel } from "./refusal.ts"
 

@@ -2,7 +2,7 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { parseWith } from "../../base/schema.ts"
-import { usableAgents } from "../agents.ts"
+import { usableAgents } from "../agents/agents.ts"
 import { dispatch } from "../dispatch.ts"
 import { resolveSession } from "../inbound.ts"
 import { sessionOf } from "../rpc/session-view.ts"

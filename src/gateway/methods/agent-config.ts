@@ -6,7 +6,7 @@ import { person } from "./approvals.ts"
 import { type Method, method } from "./method.ts"
 import { renamed, sessionFields } from "./params.ts"
 
-const work = () => import("../agent-config.ts")
+const work = () => import("../agents/agent-config.ts")
 
 const id = () => z.string({ error: "agentId is required" }).trim().toLowerCase().min(1).max(64)
 const text = (max: number) => z.string().trim().min(1).max(max)

@@ -6,7 +6,7 @@ import type { Parts } from "../parts.ts"
 import { type Method, method } from "./method.ts"
 import { count, renamed } from "./params.ts"
 
-const work = () => import("../agent-files.ts")
+const work = () => import("../agents/agent-files.ts")
 
 const byId = (params: Record<string, unknown>) => renamed(params, { agentId: ["id", "agent"], name: ["file"] })
 const agentId = () => z.string().min(1).optional().describe("Default: the default agent")

@@ -3,7 +3,7 @@ import { z } from "zod"
 import type { Resolver } from "../../agent/agent.ts"
 import type { ApprovalDecision } from "../../protocol/approval.ts"
 import { unknownApproval } from "../../store/approvals.ts"
-import { type ApprovalAnswer, answered, approvalRow, DECISIONS, ruleRow } from "../approval-rows.ts"
+import { type ApprovalAnswer, answered, approvalRow, DECISIONS, ruleRow } from "../approvals/approval-rows.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"
 

@@ -6,12 +6,12 @@ import { uuid } from "../../base/id.ts"
 import type { SessionName } from "../../protocol/session.ts"
 import { isFinal, type TurnRecord, type TurnRequest } from "../../protocol/turn.ts"
 import { requireAgent, resolveSession, turnRequest } from "../inbound.ts"
-import { failureOf, unfinished } from "../outcome.ts"
 import type { Parts } from "../parts.ts"
 import { type AskParams, askParams, normalizeAsk } from "../rpc/ask-options.ts"
 import { agentOf, sessionId } from "../rpc/session-view.ts"
 import { TurnStream } from "../rpc/stream.ts"
 import { saidParts } from "../said-parts.ts"
+import { failureOf, unfinished } from "../sessions/outcome.ts"
 import { type Method, type MethodContext, method } from "./method.ts"
 
 const READERS = new Set(["Read", "LS", "Glob", "Grep"])

@@ -8,11 +8,11 @@ import type { SessionName } from "../../protocol/session.ts"
 import type { Sampling, TurnRecord } from "../../protocol/turn.ts"
 import { isFinal } from "../../protocol/turn.ts"
 import { attachmentParts, attachments } from "../attachments.ts"
-import { historyMessages, newestWithin, shortened } from "../history.ts"
 import { namesSession, resolveSession, type SessionParams, type TurnInput, turnRequest } from "../inbound.ts"
-import { completion, failureOf, unfinished } from "../outcome.ts"
 import type { Parts } from "../parts.ts"
 import { content, type SaidParts, saidParts } from "../said-parts.ts"
+import { historyMessages, newestWithin, shortened } from "../sessions/history.ts"
+import { completion, failureOf, unfinished } from "../sessions/outcome.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
 import {
   agentCommand,

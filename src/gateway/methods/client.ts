@@ -3,8 +3,8 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { grants } from "../../protocol/frame.ts"
-import { MAX_TEXT } from "../asks.ts"
 import { resolveSession } from "../inbound.ts"
+import { MAX_TEXT } from "../lending/asks.ts"
 import { type Method, type MethodContext, method } from "./method.ts"
 
 const MAX_ROOTS = 32

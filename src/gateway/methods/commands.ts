@@ -1,7 +1,7 @@
 // commands.list: words with a slash that mean something in a session: the gateway's own, and those of the external agent that runs it.
 import { z } from "zod"
 import { resolveSession } from "../inbound.ts"
-import { offerOf } from "../session-options.ts"
+import { offerOf } from "../sessions/session-options.ts"
 import { type Method, method } from "./method.ts"
 import { renamed, sessionFields } from "./params.ts"
 

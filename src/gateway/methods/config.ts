@@ -1,10 +1,10 @@
-// config.*: the configuration shown, changed and loaded anew. The work is in gateway/config-calls.ts, loaded at the first call.
+// config.*: the configuration shown, changed and loaded anew. The work is in gateway/config/config-calls.ts, loaded at the first call.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import type { ConfigEdit } from "../../config/revise.ts"
 import { type Caller, type Method, method } from "./method.ts"
 
-const calls = () => import("../config-calls.ts")
+const calls = () => import("../config/config-calls.ts")
 const whoIs = ({ clientId, deviceId }: Caller) => deviceId ?? clientId
 
 const paths = () => z.array(z.string())

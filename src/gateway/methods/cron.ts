@@ -11,7 +11,7 @@ import {
   type TickState,
 } from "../../protocol/schedule.ts"
 import type { Parts } from "../parts.ts"
-import { addParams, normalizeAdd } from "../schedule-params.ts"
+import { addParams, normalizeAdd } from "../schedules/schedule-params.ts"
 import { type Caller, type Method, method } from "./method.ts"
 import { count, renamed } from "./params.ts"
 
@@ -43,8 +43,8 @@ function zoneOf({ config }: Parts): string {
   return config.cron.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
-const views = () => import("../schedule-view.ts")
-const calls = () => import("../schedule-calls.ts")
+const views = () => import("../schedules/schedule-view.ts")
+const calls = () => import("../schedules/schedule-calls.ts")
 
 async function shown(schedule: ScheduleRecord, desk: ScheduleDesk) {
   return (await views()).shownSchedule(schedule, desk.runningSince(schedule.id))

@@ -1,10 +1,10 @@
 // device.initiate, device.complete and setup codes: how a new device comes in without anybody approving it at the gateway. Rules and
-// bounds: gateway/device-codes.ts.
+// bounds: gateway/devices/device-codes.ts.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { ALL_SCOPES, grants } from "../../protocol/frame.ts"
-import { CODE_TTL_MS } from "../device-codes.ts"
-import { accessOf } from "../device-views.ts"
+import { CODE_TTL_MS } from "../devices/device-codes.ts"
+import { accessOf } from "../devices/device-views.ts"
 import { deciderOf, refuseChannels, scope } from "./devices.ts"
 import { type Caller, type Method, method } from "./method.ts"
 import { renamed } from "./params.ts"
@@ -115,7 +115,7 @@ const setup = method({
     }),
   reveals: true,
   async run(params, { caller, parts }) {
-    const { isPlainRemote, qrDataUrl, setupCode, whereabouts } = await import("../device-setup.ts")
+    const { isPlainRemote, qrDataUrl, setupCode, whereabouts } = await import("../devices/device-setup.ts")
     const { gateway } = parts.config
     const where = whereabouts(gateway, parts.devices.port ?? gateway.port, params.publicUrl)
     const isNode = params.bootstrapProfile === "node"
@@ -179,7 +179,7 @@ const code = method({
   result: () => z.looseObject({ code: z.string() }),
   reveals: true,
   async run({ token, url }, context) {
-    const { setupCode, whereabouts } = await import("../device-setup.ts")
+    const { setupCode, whereabouts } = await import("../devices/device-setup.ts")
     if (token === undefined) {
       const made: unknown = await setup.run(setupParams().parse({ publicUrl: url }), context)
       const { setupCode: text } = setup.result.parse(made) as { setupCode: string }

@@ -1,10 +1,10 @@
-// device.pair.*, device.token.*, device.scopes.*: who may connect as what (protocol §4.1). Decisions and their rules: gateway/device-desk.ts.
+// device.pair.*, device.token.*, device.scopes.*: who may connect as what (protocol §4.1). Decisions and their rules: gateway/devices/device-desk.ts.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { ALL_SCOPES, type Scope } from "../../protocol/frame.ts"
-import type { Decider } from "../device-desk.ts"
-import { codeView, pendingView } from "../device-views.ts"
-import { networkOf } from "../limiter.ts"
+import { networkOf } from "../access/limiter.ts"
+import type { Decider } from "../devices/device-desk.ts"
+import { codeView, pendingView } from "../devices/device-views.ts"
 import { person } from "./approvals.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"

@@ -1,7 +1,7 @@
 // What the payload of each event holds, as a schema: for the JSON Schema of the protocol, and for tests, which hold every event that
 // they see against it. Made when first looked at.
 import { z } from "zod"
-import { ASK_KINDS } from "../asks.ts"
+import { ASK_KINDS } from "../lending/asks.ts"
 import { approvalSchema } from "./approvals.ts"
 import { row as sessionRow } from "./sessions.ts"
 

@@ -1,7 +1,7 @@
 // The events of the control plane: who hears them and what they carry. features.events, audience checks and the docs follow from
 // this list (protocol §5, §6, §9.6).
 import { grants, type Scope } from "../../protocol/frame.ts"
-import { ASK_KINDS } from "../asks.ts"
+import { ASK_KINDS } from "../lending/asks.ts"
 
 export interface EventKind {
   name: string

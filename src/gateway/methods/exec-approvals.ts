@@ -1,6 +1,6 @@
 // exec.approvals.get and set: what may run without asking, as the original gateway's clients edit it.
 import { z } from "zod"
-import { changeExecFile, execFile, execSnapshot } from "../exec-approvals.ts"
+import { changeExecFile, execFile, execSnapshot } from "../approvals/exec-approvals.ts"
 import { person } from "./approvals.ts"
 import { type Method, method } from "./method.ts"
 

@@ -1,10 +1,10 @@
 // health and status: how the gateway is.
 import { z } from "zod"
-import { answering, configuredAgents, suggestion } from "../agents.ts"
-import { elevatedRow } from "../approval-rows.ts"
-import { factsOf } from "../facts.ts"
-import { healthPayload, recentSessions } from "../health.ts"
+import { answering, configuredAgents, suggestion } from "../agents/agents.ts"
+import { elevatedRow } from "../approvals/approval-rows.ts"
 import type { Parts } from "../parts.ts"
+import { factsOf } from "../status/facts.ts"
+import { healthPayload, recentSessions } from "../status/health.ts"
 import { type Method, method } from "./method.ts"
 
 const health = method({

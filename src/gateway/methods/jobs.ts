@@ -12,8 +12,8 @@ import {
   submission,
   submitParams,
   submittedJob,
-} from "../job-calls.ts"
-import { streamJob } from "../job-stream.ts"
+} from "../jobs/job-calls.ts"
+import { streamJob } from "../jobs/job-stream.ts"
 import type { Parts } from "../parts.ts"
 import { type Method, type MethodContext, method } from "./method.ts"
 import { renamed } from "./params.ts"

@@ -3,8 +3,8 @@
 import type { z } from "zod"
 import type { Scope } from "../../protocol/frame.ts"
 import type { Origin } from "../../protocol/turn.ts"
+import type { RateLimitName } from "../access/rate-limits.ts"
 import type { Parts } from "../parts.ts"
-import type { RateLimitName } from "../rate-limits.ts"
 
 /** Who is calling. Everything here was established by the gateway, nothing is the caller's own word. */
 export interface Caller {
@@ -60,7 +60,7 @@ export interface Method<P = unknown, R = unknown> {
   demands?(params: P): Scope
   /** Nodes may call it, too: they have no scopes, so none is asked of them. */
   nodes?: true
-  /** Counted against a limit of this name (gateway/rate-limits.ts). */
+  /** Counted against a limit of this name (gateway/access/rate-limits.ts). */
   limited?: RateLimitName
   /** Turns every accepted form of the params into the canonical one, before validation (protocol §9.3). */
   normalize?(params: Record<string, unknown>, caller: Caller): Record<string, unknown>

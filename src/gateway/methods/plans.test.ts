@@ -4,7 +4,7 @@ import { callTools, type RoomOptions, say } from "../../../test/fakes/agent-room
 import { type MethodRoom, openMethodRoom } from "../../../test/fakes/method-room.ts"
 import { PincerError } from "../../base/errors.ts"
 import { todoWrite } from "../../tools/todo.ts"
-import type { PlanView } from "../plan-view.ts"
+import type { PlanView } from "../sessions/plan-view.ts"
 
 type Status = "pending" | "in_progress" | "completed"
 const todos = (...steps: [string, Status][]) =>

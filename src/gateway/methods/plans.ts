@@ -6,7 +6,7 @@ import { parseSessionKey } from "../../protocol/session.ts"
 import type { PlanRow } from "../../store/store.ts"
 import { namesSession, resolveSession, turnRequest } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
-import { goOnText, type PlanView, planView } from "../plan-view.ts"
+import { goOnText, type PlanView, planView } from "../sessions/plan-view.ts"
 import { type Method, method } from "./method.ts"
 import { count, idempotencyKey, renamed, sessionFields } from "./params.ts"
 

@@ -3,7 +3,7 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { namesSession, resolveSession } from "../inbound.ts"
-import { Follower } from "../session-follower.ts"
+import { Follower } from "../sessions/session-follower.ts"
 import { emitterOf } from "./client.ts"
 import { type Method, type MethodContext, method } from "./method.ts"
 import { sessionFields } from "./params.ts"

@@ -5,8 +5,8 @@ import { type MethodRoom, openMethodRoom } from "../../../test/fakes/method-room
 import { systemClock } from "../../base/clock.ts"
 import { PincerError } from "../../base/errors.ts"
 import { configSchema } from "../../config/schema.ts"
+import { RateLimits } from "../access/rate-limits.ts"
 import { dispatch, methodTable } from "../dispatch.ts"
-import { RateLimits } from "../rate-limits.ts"
 import { methods } from "./index.ts"
 import type { Caller } from "./method.ts"
 

@@ -1,7 +1,7 @@
 // session.options: what an external agent offers for a session. It is chosen with sessions.patch.
 import { z } from "zod"
 import { namesSession, resolveSession } from "../inbound.ts"
-import { offerOf } from "../session-options.ts"
+import { offerOf } from "../sessions/session-options.ts"
 import { type Method, method } from "./method.ts"
 import { sessionFields } from "./params.ts"
 

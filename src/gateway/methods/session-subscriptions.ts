@@ -2,7 +2,7 @@
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { namesSession, resolveSession } from "../inbound.ts"
-import { sessionWatch } from "../session-watch.ts"
+import { sessionWatch } from "../sessions/session-watch.ts"
 import { emitterOf } from "./client.ts"
 import { type Caller, type Method, type MethodContext, method } from "./method.ts"
 import { renamed, sessionFields } from "./params.ts"

@@ -6,7 +6,6 @@ import { PincerError } from "../../base/errors.ts"
 import { ELEVATED_LEVELS, type Elevation } from "../../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
-import { historyMessages, previewItem } from "../history.ts"
 import {
   checkPermissions,
   listedPath,
@@ -17,8 +16,9 @@ import {
   type SessionParams,
 } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
-import { SESSION_PERMISSIONS } from "../rights.ts"
-import { applyChosen, chosenBy, withChosen } from "../session-options.ts"
+import { SESSION_PERMISSIONS } from "../policy/rights.ts"
+import { historyMessages, previewItem } from "../sessions/history.ts"
+import { applyChosen, chosenBy, withChosen } from "../sessions/session-options.ts"
 import { endLeave, setElevated } from "./elevated.ts"
 import { type Method, method } from "./method.ts"
 import { count, permissions, renamed, sessionFields, THINKING } from "./params.ts"

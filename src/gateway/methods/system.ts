@@ -2,7 +2,7 @@
 import { statfs } from "node:fs/promises"
 import { arch, cpus, freemem, hostname, loadavg, platform, release, totalmem, type } from "node:os"
 import { z } from "zod"
-import type { PresenceEntry } from "../presence.ts"
+import type { PresenceEntry } from "../status/presence.ts"
 import { type Method, method } from "./method.ts"
 
 const info = method({

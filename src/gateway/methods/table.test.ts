@@ -55,7 +55,7 @@ test("health is kept for a second and counts what there is", async (t) => {
   const opened = await openMethodRoom({ script: () => say("x") })
   t.after(() => opened.close())
   const parts = { ...opened.parts, startedAt: now, clock: { ...opened.parts.clock, now: () => now } }
-  const { healthPayload, healthSnapshot } = await import("../health.ts")
+  const { healthPayload, healthSnapshot } = await import("../status/health.ts")
   const first = await healthPayload(parts)
   parts.presence.connections = 3
   assert.equal(await healthPayload(parts), first, "the very same object")

@@ -1,7 +1,7 @@
 // tools.list: what models may call.
 import { z } from "zod"
 import type { Tool } from "../../tools/tool.ts"
-import { knownTools } from "../known-tools.ts"
+import { knownTools } from "../policy/known-tools.ts"
 import { type Method, method } from "./method.ts"
 import { tidy } from "./params.ts"
 

@@ -3,7 +3,7 @@
 
 import type { RecordedEnvelope } from "../../protocol/event.ts"
 import type { Message } from "../../protocol/message.ts"
-import { shownText } from "../history.ts"
+import { shownText } from "../sessions/history.ts"
 import { type StreamEvent, TurnStream } from "./stream.ts"
 
 export interface Activity {

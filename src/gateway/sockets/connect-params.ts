@@ -1,7 +1,7 @@
 // What connect may say, in both shapes (protocol §2.1, §9.1): read, cut to sensible lengths, not yet believed. Pure.
 import { PincerError } from "../../base/errors.ts"
 import { isObject } from "../../base/json.ts"
-import type { DeviceClaim } from "../device.ts"
+import type { DeviceClaim } from "../devices/device.ts"
 import type { Caller } from "../methods/method.ts"
 
 export interface ClientInfo {

@@ -10,7 +10,7 @@ import { systemClock } from "../../base/clock.ts"
 import { configSchema } from "../../config/schema.ts"
 import { openAuth } from "../auth.ts"
 import type { Method } from "../methods/method.ts"
-import { Presence } from "../presence.ts"
+import { Presence } from "../status/presence.ts"
 import { ControlDoor } from "./control.ts"
 
 /** A WebSocket whose peer does nothing by itself. */

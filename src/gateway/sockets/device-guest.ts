@@ -1,7 +1,7 @@
 // Who was let in before the upgrade (/ws and /acp), and how such a connection ends with the rights of its device.
 import { PincerError } from "../../base/errors.ts"
 import type { Identity } from "../auth.ts"
-import { type DeviceMember, memberName, setScopes } from "../device-members.ts"
+import { type DeviceMember, memberName, setScopes } from "../devices/device-members.ts"
 import type { Caller } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
 

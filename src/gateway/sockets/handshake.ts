@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http"
 import { PincerError } from "../../base/errors.ts"
 import { isObject } from "../../base/json.ts"
 import type { Auth } from "../auth.ts"
-import { type DeviceClaim, verifyDevice } from "../device.ts"
+import { type DeviceClaim, verifyDevice } from "../devices/device.ts"
 import type { Caller } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
 import {

@@ -1,6 +1,6 @@
 // Approvals as events of both dialects (protocol §6.1): who may decide hears of each request and of how it ended, also when nobody answered. Pure.
 import type { TurnEvent } from "../../protocol/event.ts"
-import { approvalRow } from "../approval-rows.ts"
+import { approvalRow } from "../approvals/approval-rows.ts"
 import type { Named } from "./project-claw.ts"
 
 /** Undefined for any other event. */

@@ -5,7 +5,7 @@ import type { TurnEnvelope } from "../../protocol/event.ts"
 import type { ToolView } from "../../protocol/tool-view.ts"
 import type { TurnOutcome } from "../../protocol/turn.ts"
 import { diffOf } from "../../tools/diff.ts"
-import { wireUsage } from "../history.ts"
+import { wireUsage } from "../sessions/history.ts"
 import type { Growing, RunView } from "./run-view.ts"
 
 export interface Named {

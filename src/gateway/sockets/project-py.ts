@@ -3,7 +3,7 @@
 import { ERROR_TABLE, type ErrorCode } from "../../base/errors.ts"
 import type { TurnEnvelope } from "../../protocol/event.ts"
 import type { TurnOutcome } from "../../protocol/turn.ts"
-import { wireUsage } from "../history.ts"
+import { wireUsage } from "../sessions/history.ts"
 import type { Grown, Named, Run } from "./project-claw.ts"
 
 /** The simple dialect names a session by agent and rest of the key; its main session is "default". */

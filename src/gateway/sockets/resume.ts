@@ -1,7 +1,7 @@
 // Connections that were lost: for two minutes they go on hearing, so that the client can come back and take up what it missed
 // (protocol §9.7). Only the same caller may, with no fewer rights than it had.
 import type { Clock } from "../../base/clock.ts"
-import { mayTake } from "../heir.ts"
+import { mayTake } from "../access/heir.ts"
 import type { Outbox } from "./outbox.ts"
 import { REPLAY } from "./ring.ts"
 

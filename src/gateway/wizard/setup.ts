@@ -9,7 +9,7 @@ import type { ModelRef } from "../../providers/catalogue.ts"
 import { discover } from "../../providers/discovery.ts"
 import { OpenCatalogue } from "../../providers/open-catalogue.ts"
 import { type ServiceRow, serviceOf, services } from "../../providers/services.ts"
-import { writeConfigFor } from "../config-calls.ts"
+import { writeConfigFor } from "../config/config-calls.ts"
 import type { Parts } from "../parts.ts"
 import type { Prompter } from "./dialogue.ts"
 

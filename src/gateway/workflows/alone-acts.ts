@@ -23,7 +23,7 @@ import { resolvePath } from "../../tools/paths.ts"
 import type { ToolSettings } from "../../tools/tool.ts"
 import type { ProgramResult, ProgramRun } from "../../workflow/command.ts"
 import type { EnginePorts, StepAddress } from "../../workflow/engine/ports.ts"
-import { judgeCall, settingsOf, type TrialPlace } from "../policy-trial.ts"
+import { judgeCall, settingsOf, type TrialPlace } from "../policy/policy-trial.ts"
 import { askedOf, collected, factsOf, type StepQuestion } from "./programs.ts"
 
 export interface ActsOptions {
