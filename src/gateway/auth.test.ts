@@ -116,7 +116,7 @@ test("the token is compared in constant time: hashes of equal length, by timingS
   assert.ok(sameSecret(TOKEN, TOKEN))
   for (const wrong of ["", "a", TOKEN.slice(1), `${TOKEN}x`, TOKEN.toUpperCase(), "x".repeat(100_000)])
     assert.ok(!sameSecret(wrong, TOKEN))
-  const source = readFileSync(new URL("digest.ts", import.meta.url), "utf8")
+  const source = readFileSync(new URL("access/digest.ts", import.meta.url), "utf8")
   assert.match(source, /return timingSafeEqual\(sha256\(a\), sha256\(b\)\)/)
   const judging = readFileSync(new URL("auth.ts", import.meta.url), "utf8")
   assert.doesNotMatch(judging, /[!=]== (parts\.)?token\b|\btoken [!=]== (?!undefined)/)
