@@ -68,7 +68,7 @@ test("an agent that wants a log-in, or does not start, is an answer and no failu
 })
 
 test("an agent is really started, in an empty folder that is gone afterwards", async () => {
-  const script = fileURLToPath(new URL("../../test/fakes/acp-agent.mjs", import.meta.url))
+  const script = fileURLToPath(new URL("../../../test/fakes/acp-agent.mjs", import.meta.url))
   const hosting = { known, secret }
   const own = structuredClone(config.agents)
   own.entries["mine"]!.acp = { ...own.entries["mine"]!.acp!, command: [process.execPath, script], credentials: {} }
