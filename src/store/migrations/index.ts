@@ -13,6 +13,7 @@ import { sessionFacts } from "./009-session-facts.ts"
 import { schedules } from "./010-schedules.ts"
 import { devices } from "./011-devices.ts"
 import { plans } from "./012-plans.ts"
+import { sessionGroups } from "./013-session-groups.ts"
 
 export const migrations: readonly string[] = [
   spine,
@@ -27,6 +28,7 @@ export const migrations: readonly string[] = [
   schedules,
   devices,
   plans,
+  sessionGroups,
 ]
 
 /** How many migrations there are: the schema that this Pincer writes. */
