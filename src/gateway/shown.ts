@@ -20,6 +20,7 @@ function mayHide(event: TurnEvent): boolean {
     case "model.started":
     case "turn.started":
     case "messages.dropped":
+    case "messages.restored":
     case "turn.interrupted":
       return false
     default:
@@ -57,6 +58,8 @@ function shownTranscript(transcript: Transcript, redactor: Redactor): Transcript
     events: async (key, options) =>
       (await transcript.events(key, options)).map((envelope) => shownEnvelope(envelope, redactor)),
     restore: (...given) => transcript.restore(...given),
+    ways: (key) => transcript.ways(key),
+    goTo: (...given) => transcript.goTo(...given),
     fork: (...given) => transcript.fork(...given),
     add: (...given) => transcript.add(...given),
     bytes: (ids) => transcript.bytes(ids),

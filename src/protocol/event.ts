@@ -15,6 +15,8 @@ export type RecordedEvent =
   | { type: "message.added"; message: Message }
   /** The messages with these ids no longer count (resend, edit). They stay in the log. */
   | { type: "messages.dropped"; messageIds: string[] }
+  /** Messages that had been taken back count again, where they stood. */
+  | { type: "messages.restored"; messageIds: string[] }
   | {
       type: "tool.started"
       callId: string

@@ -2,6 +2,7 @@
 // Writes are grouped: what is asked for in one tick is committed together, and a promise resolves when its write is on disk.
 import type { Approval, ApprovalDecision } from "../protocol/approval.ts"
 import type { AuditFilter, AuditRecord, AuditVerification } from "../protocol/audit.ts"
+import type { Ways } from "../protocol/conversation.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import type { Message, Usage } from "../protocol/message.ts"
 import type { Plan } from "../protocol/plan.ts"
@@ -86,6 +87,9 @@ export interface Sessions {
   prune(kinds: readonly string[] | "all", before: number): Promise<number>
 }
 
+/** Which messages are to count. Told the ways as they are in the very moment of the write. */
+export type WayPlan = (ways: Ways, messages: ReadonlyMap<string, Message>) => readonly string[]
+
 export interface Transcript {
   /** Messages of the session's current transcript that still count, oldest first. `limit`: the newest so many. */
   messages(key: string, options?: { limit?: number }): Promise<Message[]>
@@ -98,11 +102,20 @@ export interface Transcript {
     entries: readonly { turnId: string; at: number; event: RecordedEvent }[],
     fields: SessionPatch,
   ): Promise<SessionRow>
+  /** The ways that the conversation took, with every message that is part of one. Undefined when there is no such session. */
+  ways(key: string): Promise<{ ways: Ways; messages: ReadonlyMap<string, Message> } | undefined>
+  /** Lets exactly the messages that `plan` names count, in one write; what it throws stops it. Throws NOT_FOUND. */
+  goTo(key: string, plan: WayPlan): Promise<RecordedEnvelope[]>
   /**
    * A new session with the transcript, names and settings of another, in one write; what it was allowed for a while is not taken along.
    * A turn that runs is taken as far as it is recorded. Throws NOT_FOUND, ALREADY_EXISTS.
    */
-  fork(key: string, newKey: string, agentId: string, fields?: Pick<SessionPatch, "cwd">): Promise<SessionRow>
+  fork(
+    key: string,
+    newKey: string,
+    agentId: string,
+    fields?: Pick<SessionPatch, "cwd"> & { plan?: WayPlan },
+  ): Promise<SessionRow>
   /** Appends what belongs to no turn; the session is made when it is not there. */
   add(key: string, agentId: string, events: readonly RecordedEvent[]): Promise<RecordedEnvelope[]>
   /** Bytes that the recorded events of these session ids take, for listings. Ids without events are left out. */

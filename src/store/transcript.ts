@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import { excerpt } from "../base/text.ts"
+import { type Ways, waysOf } from "../protocol/conversation.ts"
 import type { RecordedEnvelope, RecordedEvent } from "../protocol/event.ts"
 import { type Message, NO_USAGE, textOf } from "../protocol/message.ts"
 import type { SessionFacts } from "../protocol/session-facts.ts"
@@ -13,7 +14,7 @@ import { Fork } from "./fork.ts"
 import type { PlanTable } from "./plans.ts"
 import { int, json, text } from "./row.ts"
 import type { SessionTable } from "./sessions.ts"
-import type { SessionPatch, SessionRow, Transcript } from "./store.ts"
+import type { SessionPatch, SessionRow, Transcript, WayPlan } from "./store.ts"
 import type { WordTable } from "./words.ts"
 
 const TITLE_CHARS = 80
@@ -34,6 +35,7 @@ export class TranscriptTable implements Transcript {
   readonly #bytes
   readonly #facts
   readonly #describe
+  readonly #forgetAgent
 
   constructor(db: Database, clock: Clock, sessions: SessionTable, words: WordTable, plans: PlanTable) {
     this.#db = db
@@ -44,7 +46,7 @@ export class TranscriptTable implements Transcript {
     this.#insert = db.statement("INSERT INTO events (session_id,seq,turn_id,at,type,data) VALUES (?,?,?,?,?,?)")
     this.#events = db.statement("SELECT * FROM events WHERE session_id=? AND seq>? ORDER BY seq LIMIT ?")
     const conversation =
-      "SELECT data FROM events WHERE session_id=? AND type IN ('message.added','messages.dropped') ORDER BY seq"
+      "SELECT at,data FROM events WHERE session_id=? AND type IN ('message.added','messages.dropped','messages.restored') ORDER BY seq"
     this.#conversation = db.statement(conversation)
     this.#conversationBack = db.statement(`${conversation} DESC`)
     this.#bytes = db.statement("SELECT coalesce(sum(octet_length(data)),0) AS size FROM events WHERE session_id=?")
@@ -55,6 +57,7 @@ export class TranscriptTable implements Transcript {
        cost_usd=CASE WHEN ?10 IS NULL THEN cost_usd ELSE coalesce(cost_usd,0)+?10 END,
        aborted_last=coalesce(?11,aborted_last) WHERE key=?12`,
     )
+    this.#forgetAgent = db.statement("DELETE FROM notes WHERE session_key=? AND name='hosted'")
     this.#facts = db.statement("SELECT data FROM session_facts WHERE session_id=?")
     this.#describe = [
       "INSERT OR REPLACE INTO session_facts (session_id,data) VALUES (?,?)",
@@ -119,7 +122,46 @@ export class TranscriptTable implements Transcript {
     })
   }
 
-  fork(key: string, newKey: string, agentId: string, fields: Pick<SessionPatch, "cwd"> = {}): Promise<SessionRow> {
+  async ways(key: string): Promise<{ ways: Ways; messages: ReadonlyMap<string, Message> } | undefined> {
+    const session = this.#sessions.find(key)
+    return session && this.#waysOf(session.id)
+  }
+
+  #waysOf(sessionId: string): { ways: Ways; messages: ReadonlyMap<string, Message> } {
+    const events = this.#conversation
+      .all(sessionId)
+      .map((row) => ({ at: int(row, "at"), event: json<RecordedEvent>(row, "data") }))
+    const messages = new Map<string, Message>()
+    for (const { event } of events) if (event.type === "message.added") messages.set(event.message.id, event.message)
+    return { ways: waysOf(events), messages }
+  }
+
+  goTo(key: string, plan: WayPlan): Promise<RecordedEnvelope[]> {
+    return this.#db.write(() => this.#goTo(this.#sessions.requireNow(key), plan))
+  }
+
+  /** Within a write. What an external agent remembers goes, too: its next turn is told the conversation anew. */
+  #goTo(session: SessionRow, plan: WayPlan): RecordedEnvelope[] {
+    const { messages, ways } = this.#waysOf(session.id)
+    const wanted = new Set(plan(ways, messages))
+    const now = new Set(ways.now)
+    const dropped = ways.now.filter((id) => !wanted.has(id))
+    const restored = [...wanted].filter((id) => !now.has(id) && messages.has(id))
+    const events: RecordedEvent[] = []
+    if (dropped.length > 0) events.push({ type: "messages.dropped", messageIds: dropped })
+    if (restored.length > 0) events.push({ type: "messages.restored", messageIds: restored })
+    if (events.length === 0) return []
+    for (const id of restored) this.#words.hear(session.id, { type: "message.added", message: messages.get(id)! })
+    this.#forgetAgent.run(session.key)
+    return this.append(session, "", this.#clock.now(), events)
+  }
+
+  fork(
+    key: string,
+    newKey: string,
+    agentId: string,
+    { plan, ...fields }: Pick<SessionPatch, "cwd"> & { plan?: WayPlan } = {},
+  ): Promise<SessionRow> {
     return this.#db.write(() => {
       const source = this.#sessions.requireNow(key)
       if (this.#sessions.find(newKey))
@@ -133,6 +175,7 @@ export class TranscriptTable implements Transcript {
           this.append(session, turnId, at, [event])
         }
       for (const { turnId, at, event } of fork.rest(this.#clock.now())) this.append(session, turnId, at, [event])
+      if (plan) this.#goTo(session, plan)
       return this.#sessions.patchNow(newKey, {})
     })
   }
@@ -144,17 +187,26 @@ export class TranscriptTable implements Transcript {
       const events = this.#conversation.all(sessionId).map((row) => json<RecordedEvent>(row, "data"))
       for (const event of events)
         if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
+        else if (event.type === "messages.restored") for (const id of event.messageIds) dropped.delete(id)
       const messages: Message[] = []
       for (const event of events)
         if (event.type === "message.added" && !dropped.has(event.message.id)) messages.push(event.message)
       return messages
     }
-    // Backwards, a drop is met before the messages that it drops.
+    // Backwards, the last word about a message is met first, and before the message itself.
     const newest: Message[] = []
+    const restored = new Set<string>()
     for (const row of this.#conversationBack.all(sessionId)) {
       if (newest.length >= limit) break
       const event = json<RecordedEvent>(row, "data")
-      if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
+      if (event.type === "messages.restored")
+        for (const id of event.messageIds) {
+          if (!dropped.has(id)) restored.add(id)
+        }
+      else if (event.type === "messages.dropped")
+        for (const id of event.messageIds) {
+          if (!restored.has(id)) dropped.add(id)
+        }
       else if (event.type === "message.added" && !dropped.has(event.message.id)) newest.push(event.message)
     }
     return newest.reverse()
@@ -173,6 +225,7 @@ export class TranscriptTable implements Transcript {
         if (title === null && event.message.role === "user" && !event.message.synthetic)
           title = excerpt(textOf(event.message.content), TITLE_CHARS) || null
       } else if (event.type === "messages.dropped") messages -= event.messageIds.length
+      else if (event.type === "messages.restored") messages += event.messageIds.length
       else if (event.type === "turn.ended") {
         usage = event.outcome.usage
         aborted = event.outcome.stop === "aborted" ? 1 : 0

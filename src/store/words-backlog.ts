@@ -21,7 +21,9 @@ export class WordsBacklog {
     this.#events = db.statement(
       "SELECT seq,data FROM events WHERE session_id=? AND seq>? AND seq<=? AND type='message.added' ORDER BY seq LIMIT ?",
     )
-    this.#drops = db.statement("SELECT data FROM events WHERE session_id=? AND type='messages.dropped'")
+    this.#drops = db.statement(
+      "SELECT data FROM events WHERE session_id=? AND type IN ('messages.dropped','messages.restored') ORDER BY seq",
+    )
     this.#advance = db.statement("UPDATE words_backlog SET done=? WHERE session_id=?")
     this.#finish = db.statement("DELETE FROM words_backlog WHERE session_id=?")
   }
@@ -51,6 +53,7 @@ export class WordsBacklog {
     for (const row of this.#drops.all(sessionId)) {
       const event = json<RecordedEvent>(row, "data")
       if (event.type === "messages.dropped") for (const id of event.messageIds) ids.add(id)
+      else if (event.type === "messages.restored") for (const id of event.messageIds) ids.delete(id)
     }
     return ids
   }

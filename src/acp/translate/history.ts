@@ -6,6 +6,7 @@ export function standing(envelopes: readonly RecordedEnvelope[]): RecordedEnvelo
   const dropped = new Set<string>()
   for (const { event } of envelopes)
     if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
+    else if (event.type === "messages.restored") for (const id of event.messageIds) dropped.delete(id)
   if (dropped.size === 0) return [...envelopes]
   const turns = new Set<string>()
   for (const { event, turnId } of envelopes)

@@ -92,6 +92,8 @@ export class SessionFold {
       case "approval.resolved":
       case "turn.interrupted":
       case "update.received":
+      // Shown when the session is loaded anew: what came before and after them is on the screen already.
+      case "messages.restored":
       case "turn.queued":
       case "model.started":
       case "usage.updated":

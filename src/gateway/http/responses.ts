@@ -106,6 +106,7 @@ async function historyUpTo(parts: Parts, row: ResponseRow): Promise<Message[]> {
       if (seq > row.seq) continue
       if (event.type === "message.added") messages.push(event.message)
       else if (event.type === "messages.dropped") for (const id of event.messageIds) dropped.add(id)
+      else if (event.type === "messages.restored") for (const id of event.messageIds) dropped.delete(id)
     }
     afterSeq = events.at(-1)!.seq
   }

@@ -93,6 +93,7 @@ export function projectClaw(envelope: TurnEnvelope, run: Run, viewer: ClawViewer
     case "turn.queued":
     case "message.added":
     case "messages.dropped":
+    case "messages.restored":
     case "approval.requested":
     case "approval.resolved":
     case "text.delta":
