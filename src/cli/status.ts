@@ -183,9 +183,11 @@ function factsOf(gateway: Record<string, unknown>, name: string): [string, strin
 
 /** An older gateway does not tell them. */
 function workFacts(gateway: Record<string, unknown>): [string, string][] {
-  const { approvals, jobs, sandbox, today } = gateway
+  const { approvals, autonomy, jobs, sandbox, today } = gateway
   const facts: [string, string][] = []
   if (isObject(jobs)) facts.push(["Jobs", `${num(jobs["running"])} running, ${num(jobs["queued"])} queued`])
+  if (isObject(autonomy) && autonomy["enabled"] === false)
+    facts.push(["Autonomy", "off: no schedule and no heartbeat begins by itself (pincer gateway autonomy on)"])
   if (isObject(approvals)) facts.push(["Approvals", `${num(approvals["pending"])} waiting`])
   if (isObject(today)) {
     const tokens = num(today["inputTokens"]) + num(today["outputTokens"])

@@ -2,6 +2,7 @@
 // Durations carry their unit in the name. Precedence: flag > environment > file (config/load.ts).
 import { z } from "zod"
 import { auth, isAddressOrNetwork } from "./auth.ts"
+import { autonomy, heartbeat, ownHeartbeat } from "./autonomy.ts"
 import { cron } from "./cron.ts"
 import { discovery } from "./discovery.ts"
 import { elevated, elevatedLimits } from "./elevated.ts"
@@ -94,13 +95,16 @@ const agentFields = {
 
 const agents = z.strictObject({
   default: z.string().default("main"),
-  defaults: z.strictObject({ ...agentFields, limits: limits.prefault({}) }).prefault({}),
+  defaults: z
+    .strictObject({ ...agentFields, limits: limits.prefault({}), heartbeat: heartbeat.prefault({}) })
+    .prefault({}),
   entries: z
     .record(
       z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be an agent id: a-z, 0-9, "-" and "_"'),
       z.strictObject({
         ...agentFields,
         limits: limits.partial().optional(),
+        heartbeat: ownHeartbeat.optional(),
         /** An external agent runs its turns, spoken to over ACP. */
         acp: hosted.optional(),
       }),
@@ -251,6 +255,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   jobs: jobs.prefault({}),
   cron: cron.prefault({}),
+  autonomy: autonomy.prefault({}),
   tools: tools.prefault({}),
   /** Rules for the hands of every agent; each layer below can only narrow. */
   policy: policy.prefault({}),

@@ -380,6 +380,10 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     control.broadcastText("cron", payload)
     rpc.announce("cron", payload)
   }
+  schedules.onHeartbeat = (payload) => {
+    control.broadcastText("heartbeat", payload)
+    rpc.announce("heartbeat", payload)
+  }
   servers.onChanged = (server) => {
     const payload = JSON.stringify(server === undefined ? {} : { server })
     control.broadcastText("mcp.changed", payload)

@@ -93,6 +93,11 @@ export class JobDesk {
     return this.#runner.get(id)
   }
 
+  /** The job that was submitted with this idempotency key. */
+  byKey(key: string): Promise<JobRecord | undefined> {
+    return this.#ports.books.jobs.byKey(key)
+  }
+
   cancel(id: string): Promise<JobRecord> {
     return this.#runner.cancel(id)
   }

@@ -85,6 +85,24 @@ export class ScheduleDesk {
     return schedule
   }
 
+  /** A schedule of the gateway itself, under an id of its own: made, changed or, without a spec, removed as far as it differs. */
+  async keep(id: string, spec: ScheduleSpec | undefined): Promise<void> {
+    const { books, clock } = this.#ports
+    const known = await books.schedules.get(id)
+    if (!spec) {
+      if (known) await this.remove(id)
+      return
+    }
+    if (known) {
+      if (JSON.stringify(known.spec) !== JSON.stringify(spec)) await this.update(id, { spec: () => spec })
+      return
+    }
+    const nextAt = await this.#firstAfter(spec, clock.now())
+    const schedule = await books.schedules.add({ id, spec, enabled: true, nextAt }, Number.MAX_SAFE_INTEGER)
+    this.#runner.onNews({ action: "added", schedule })
+    await this.#runner.wake()
+  }
+
   /** Throws NOT_FOUND, CONFLICT, and INVALID_PARAMS for a rule that is never due. */
   async update(id: string, changes: ScheduleChanges): Promise<ScheduleRecord> {
     const { books, clock } = this.#ports

@@ -19,7 +19,7 @@ export function planTicks(
   now: number,
 ): NewTick[] {
   const { id, spec } = schedule
-  const reasons = lateOnes(schedule, ticks, settings, now)
+  const reasons = settings.autonomous ? lateOnes(schedule, ticks, settings, now) : given(ticks, "autonomy-off")
   overlapping(schedule, ticks, reasons, standing, settings)
   let left =
     spec.maxRuns === undefined ? Number.POSITIVE_INFINITY : spec.maxRuns - schedule.stats.runs - standing.waiting
@@ -49,7 +49,6 @@ function lateOnes(
   const last = ticks.at(-1)
   const isLate = (tick: number) => tick !== last || now - tick > settings.graceMs
   const late = ticks.filter(isLate)
-  const given = (ones: readonly number[], reason: TickReason) => new Map(ones.map((one) => [one, reason]))
   switch (catchUp) {
     case "none":
       return given(late, "late")
@@ -58,6 +57,10 @@ function lateOnes(
     case "all":
       return given(ticks.slice(0, Math.max(0, ticks.length - catchUpMax)), "over-limit")
   }
+}
+
+function given(ticks: readonly number[], reason: TickReason): Map<number, TickReason> {
+  return new Map(ticks.map((tick) => [tick, reason]))
 }
 
 /** What is still at work decides over those that would begin now; those of one catching-up wait for one another. */

@@ -32,6 +32,42 @@ test("each tick is written down, begun once under a name that follows from it, a
   assert.deepEqual(room.news.map(({ action }) => action).slice(0, 3), ["added", "started", "finished"])
 })
 
+test("while autonomy is off each due tick has one line, skipped, and begins nothing; what a person starts runs", async (t) => {
+  const room = await open(t)
+  const { id } = await room.desk.add(everyMinute({ jitterMs: 0 }), true)
+  await room.clock.advance(MINUTE + 1)
+  room.settings.autonomous = false
+  await room.desk.settingsChanged()
+  await room.clock.advance(3 * MINUTE)
+  assert.deepEqual(await room.lines(id), ["ran", ...Array(3).fill("skipped:autonomy-off")])
+  const now = await room.desk.runNow(id, "force")
+  assert.equal(now.ran && (await now.ended).state, "ran")
+  room.settings.autonomous = true
+  await room.desk.settingsChanged()
+  await room.clock.advance(MINUTE)
+  assert.equal((await room.lines(id)).at(-1), "ran")
+  assert.equal(room.world.begun.size, 3)
+})
+
+test("ticks that wait when autonomy goes off are not begun, and what is at work goes on", async (t) => {
+  const room = await open(t, goesOn)
+  const { id } = await room.desk.add(everyMinute({ overlap: "queue" }), true)
+  await room.clock.advance(3 * MINUTE)
+  assert.deepEqual(await room.lines(id), ["running", "due", "due"])
+  room.settings.autonomous = false
+  await room.desk.settingsChanged()
+  assert.deepEqual(await room.lines(id), ["running", "skipped:autonomy-off", "skipped:autonomy-off"])
+  await room.end(keyOf(id, 1))
+  assert.deepEqual(await room.lines(id), ["ran", "skipped:autonomy-off", "skipped:autonomy-off"])
+})
+
+test("work that finds nothing to do leaves a line that says why", async (t) => {
+  const room = await open(t, { work: () => ({ status: "skipped", reason: "nothing-to-do" }) })
+  const { id } = await room.desk.add(everyMinute(), true)
+  await room.clock.advance(MINUTE + 1)
+  assert.deepEqual(await room.lines(id), ["skipped:nothing-to-do"])
+})
+
 test("a tick while another is at work is skipped, with the reason", async (t) => {
   const room = await open(t, goesOn)
   const { id } = await room.desk.add(everyMinute({ overlap: "skip" }), true)

@@ -174,6 +174,9 @@ export class ScheduleRunner {
   /** Writes down all that is due. */
   async #record(): Promise<void> {
     const { books, clock, log, settings } = this.#ports
+    if (!settings().autonomous)
+      for (const open of [...this.#open.values()])
+        if (!this.#mayBegin(open)) await this.#end(open, dropped(open.tick, "autonomy-off"))
     if (!settings().enabled) return
     const now = clock.now()
     if (now < this.#lastNow) await this.#rewindAll()
@@ -233,6 +236,11 @@ export class ScheduleRunner {
     return spec.maxRuns !== undefined && stats.runs + this.standing(id).waiting + more >= spec.maxRuns
   }
 
+  /** What a person started always may; what came due by the clock does not while autonomy is off. What is at work goes on. */
+  #mayBegin({ controller, tick }: Open): boolean {
+    return controller !== undefined || tick.trigger === "manual" || this.#ports.settings().autonomous
+  }
+
   /** A new tick takes the place of those that are open. */
   async #replace(scheduleId: string): Promise<void> {
     await this.drop(scheduleId, "replaced")
@@ -263,7 +271,7 @@ export class ScheduleRunner {
     for (const open of [...this.#open.values()]) {
       if (this.#working >= maxConcurrent) return
       const { controller, tick } = open
-      if (controller || tick.notBefore > now || busy.has(tick.scheduleId)) continue
+      if (controller || tick.notBefore > now || busy.has(tick.scheduleId) || !this.#mayBegin(open)) continue
       busy.add(tick.scheduleId)
       void this.#work(open, false)
     }
@@ -346,6 +354,7 @@ export class ScheduleRunner {
     const { tick } = open
     const { ref } = tick
     if (outcome.status === "done") return this.#end(open, { state: "ran", ref, summary: kept(outcome.summary) })
+    if (outcome.status === "skipped") return this.#end(open, { state: "skipped", reason: outcome.reason, ref })
     if (outcome.status === "canceled" && stop !== "timeout") {
       const reason = stop === "replaced" ? "replaced" : "canceled"
       return this.#end(open, { state: "skipped", reason, ref })
@@ -381,7 +390,7 @@ export class ScheduleRunner {
     const before = await books.schedules.get(scheduleId)
     const isFailure = end.state === "failed" && (end.reason === undefined || end.reason === "timeout")
     const alerted = isFailure && isAlarming(before, clock.now())
-    const outlet = outletOf(work, end.state, alerted)
+    const outlet = outletOf(work, end.state, alerted, end.summary ?? "")
     const ended = await books.ticks.finish(open.tick.id, { ...end, alerted, toTell: outlet !== undefined })
     checkpoint?.("tick.ended")
     this.#open.delete(ended.id)

@@ -8,6 +8,7 @@ import type {
   TickRecord,
   TickState,
 } from "../protocol/schedule.ts"
+import { newsOf } from "./quiet-answer.ts"
 import type { SchedulePorts } from "./schedule.ts"
 
 /** Between alerts of a schedule that does not say. */
@@ -24,7 +25,7 @@ export class TickTelling {
   /** Goes on with what an earlier life left. */
   async start(): Promise<void> {
     for (const tick of await this.#ports.books.ticks.untold()) {
-      const outlet = outletOf(tick.work, tick.state, tick.state !== "ran")
+      const outlet = outletOf(tick.work, tick.state, tick.state !== "ran", tick.summary ?? "")
       if (outlet) void this.deliver(outlet, tick)
     }
   }
@@ -54,14 +55,15 @@ export class TickTelling {
   }
 }
 
-/** Where the end of a tick is told. */
+/** Where the end of a tick is told: an answer that says that it is no news is not. */
 export function outletOf(
   { alert, deliver }: ScheduleSpec,
   state: TickState | TickEndState,
   alerted: boolean,
+  answer: string,
 ): ScheduleOutlet | undefined {
   if (alerted) return alert?.to
-  return state === "ran" ? deliver : undefined
+  return state === "ran" && newsOf(answer) === "sent" ? deliver : undefined
 }
 
 /** Whether one more failure of this schedule is to be told. */

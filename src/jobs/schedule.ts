@@ -9,6 +9,7 @@ import type {
   ScheduleOutlet,
   ScheduleRecord,
   ScheduleSpec,
+  TickReason,
   TickRecord,
   TickRef,
 } from "../protocol/schedule.ts"
@@ -18,6 +19,8 @@ import type { OpenTick } from "../store/ticks.ts"
 export interface ScheduleSettings {
   /** False: nothing comes due by the clock; what a person starts runs. */
   enabled: boolean
+  /** False: what comes due by the clock is written down as skipped. */
+  autonomous: boolean
   maxSchedules: number
   /** Ticks at work at once. */
   maxConcurrent: number
@@ -54,6 +57,8 @@ export type AttemptOutcome =
   /** `final`: not to be tried again, as nobody knows what it did. */
   | { status: "failed"; error: string; final?: true }
   | { status: "canceled" }
+  /** There was nothing to begin. */
+  | { status: "skipped"; reason: TickReason }
   | { status: "left" }
 
 export interface TickLauncher {

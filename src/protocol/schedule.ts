@@ -26,6 +26,8 @@ export type ScheduleTask =
   | { kind: "command"; line: string; cwd?: string; permissions?: Permissions }
   /** No model: the text itself is what is delivered. */
   | { kind: "text"; text: string }
+  /** The agent is asked whether something needs attention: how, the configuration says when its time has come. */
+  | { kind: "heartbeat" }
 
 /** What becomes of ticks that passed while nothing could run: none of them, the last, or all up to a limit. */
 export const CATCH_UPS = ["none", "last", "all"] as const
@@ -133,6 +135,11 @@ export const TICK_REASONS = {
   "max-runs": "the schedule had run as often as it may",
   canceled: "somebody stopped it",
   timeout: "it ran longer than it may",
+  "autonomy-off": "nothing begins by itself while autonomy is off",
+  "heartbeats-off": "heartbeats are off",
+  "nothing-to-do": "HEARTBEAT.md says nothing and no note waits",
+  "quiet-hours": "it fell into the quiet hours",
+  busy: "the session was at work",
 } as const
 export type TickReason = keyof typeof TICK_REASONS
 

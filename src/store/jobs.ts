@@ -186,6 +186,12 @@ export class JobTable {
     return row && decodeJob(row)
   }
 
+  /** The job that was submitted with this idempotency key. */
+  async byKey(key: string): Promise<JobRecord | undefined> {
+    const row = this.#byKey.get(key)
+    return row && decodeJob(row)
+  }
+
   /** Newest first. Prompts are cut to `promptChars`. */
   async list(filter: JobFilter, promptChars: number): Promise<JobRecord[]> {
     const { where, values } = conditions(filter)

@@ -20,6 +20,7 @@ import { type StillClock, stillClock } from "./still-clock.ts"
 
 export const SETTINGS: ScheduleSettings = {
   enabled: true,
+  autonomous: true,
   maxSchedules: 1000,
   maxConcurrent: 100,
   maxWaiting: 100,

@@ -9,6 +9,35 @@ export function targetOptions(command: Command): Command {
     .option("--password <text>", "its token by another name")
 }
 
+export function registerAutonomy(group: Command, cli: () => Cli): void {
+  const autonomy = group
+    .command("autonomy")
+    .description(
+      "Whether work begins by itself: ticks of schedules and heartbeats. While it is off, each is recorded as skipped; what you start yourself runs. It counts at once and stays over restarts.",
+    )
+    .addHelpText("after", "\nExample:\n  pincer gateway autonomy off\n  pincer gateway autonomy status --json")
+  for (const [word, enabled, what] of [
+    ["on", true, "Lets work begin by itself."],
+    ["off", false, "Lets no work begin by itself; what runs goes on."],
+  ] as const)
+    targetOptions(autonomy.command(word))
+      .description(what)
+      .option("--json", "print the state as JSON")
+      .addHelpText("after", `\nExample:\n  pincer gateway autonomy ${word}`)
+      .action(async (flags) => {
+        const { setAutonomy } = await import("../gateway-autonomy.ts")
+        await setAutonomy(cli(), enabled, flags)
+      })
+  targetOptions(autonomy.command("status", { isDefault: true }))
+    .description("Says whether it is on, why, since when, and what of it there is.")
+    .option("--json", "print it as JSON")
+    .addHelpText("after", "\nExample:\n  pincer gateway autonomy status")
+    .action(async (flags) => {
+      const { showAutonomy } = await import("../gateway-autonomy.ts")
+      await showAutonomy(cli(), flags)
+    })
+}
+
 export function registerRemote(group: Command, cli: () => Cli): void {
   targetOptions(group.command("call"))
     .argument("<method>", "for example health or sessions.list")

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander"
 import { PincerError } from "../../base/errors.ts"
 import type { Cli } from "../cli.ts"
 import type { RunFlags } from "../gateway-run.ts"
-import { registerRemote, targetOptions } from "./gateway-remote.ts"
+import { registerAutonomy, registerRemote, targetOptions } from "./gateway-remote.ts"
 import { registerService } from "./gateway-service.ts"
 import type { CommandGroup } from "./group.ts"
 
@@ -100,5 +100,6 @@ export const gateway: CommandGroup = (program, cli) => {
       await showStatus(cli(), flags)
     })
   registerRemote(group, cli)
+  registerAutonomy(group, cli)
   registerService(group, cli)
 }

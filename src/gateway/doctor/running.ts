@@ -170,6 +170,14 @@ const schedules = optional("cron.list", "There are no schedules", (answer) => {
   return warning(`The last tick failed of ${names.join(", ")}`, "pincer cron list")
 })
 
+const autonomy = optional("autonomy.get", "Work begins by itself", ({ enabled, schedules: found }) => {
+  if (enabled !== false) return ok("Schedules and heartbeats begin by themselves")
+  const active = isObject(found) ? Number(found["active"]) : 0
+  if (active === 0) return ok("Autonomy is off, and nothing is scheduled")
+  const many = active === 1 ? "1 schedule is switched on" : `${active} schedules are switched on`
+  return warning(`${many}, but autonomy is off: each tick is skipped`, "pincer gateway autonomy on")
+})
+
 const devices = optional("device.pair.list", "No device is known", (answer) => {
   const pending = rowsOf(answer, "pending").length
   if (pending === 0) return ok(`${rowsOf(answer, "paired").length} devices are paired, none waits`)
@@ -225,5 +233,6 @@ export const runningChecks: readonly Check[] = [
   },
   { id: "mcp.servers", category: "tools", about: "MCP servers answer", run: servers },
   { id: "schedules.failing", category: "work", about: "schedules whose last tick failed", run: schedules },
+  { id: "autonomy", category: "work", about: "schedules are on and autonomy is off", run: autonomy },
   { id: "devices.pending", category: "gateway", about: "devices that wait to be let in", security: true, run: devices },
 ]

@@ -84,6 +84,7 @@ const set = method({
     const { agentFile, writeAgentFile } = await work()
     const agent = agentOf(id, parts)
     await writeAgentFile(agent.workspace, name, content)
+    if (name === "HEARTBEAT.md") parts.schedules?.lookForHeartbeats()
     const written = await agentFile(agent.workspace, name)
     return { ok: true as const, ...agent, file: { name, path: name, missing: false, ...written } }
   },

@@ -39,6 +39,15 @@ function deskOf({ schedules }: Parts): Promise<ScheduleDesk> {
   throw new PincerError("UNAVAILABLE", "Schedules do not run in this gateway")
 }
 
+/** Schedules of the gateway itself follow the configuration. */
+function refuseOwn(id: string): void {
+  if (id.startsWith("heartbeat-"))
+    throw new PincerError(
+      "CONFLICT",
+      `"${id}" follows the configuration: change agents.defaults.heartbeat, or "heartbeat" of the agent's entry`,
+    )
+}
+
 function zoneOf({ config }: Parts): string {
   return config.cron.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
 }
@@ -214,6 +223,7 @@ const update = method({
     }),
   result: job,
   async run({ expectedConfigRevision, id, patch }, { caller, parts }) {
+    refuseOwn(id)
     const desk = await deskOf(parts)
     const known = await desk.get(id)
     const revision = expectedConfigRevision === undefined ? known.revision : revisionOf(expectedConfigRevision)
@@ -237,6 +247,7 @@ function switching(name: string, fixed: boolean | undefined, summary: string): M
     params: () => idParams().extend({ enabled: z.boolean().optional().describe("Of cron.toggle; default true") }),
     result: () => z.looseObject({ ok: z.literal(true), enabled: z.boolean(), job: job() }),
     async run({ enabled = true, id }, { parts }) {
+      refuseOwn(id)
       const desk = await deskOf(parts)
       const schedule = await desk.update(id, { enabled: fixed ?? enabled })
       return { ok: true as const, enabled: schedule.enabled, job: await shown(schedule, desk) }
@@ -256,6 +267,7 @@ const remove = method({
   params: idParams,
   result: () => z.object({ ok: z.boolean(), removed: z.boolean() }),
   async run({ id }, { parts }) {
+    refuseOwn(id)
     return { ok: true, removed: await (await deskOf(parts)).remove(id) }
   },
   py: (result) => ({ ok: (result as { removed: boolean }).removed }),

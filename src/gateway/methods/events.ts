@@ -179,6 +179,14 @@ export const events: readonly EventKind[] = [
     payload: "{ runId, status }",
   },
   {
+    name: "heartbeat",
+    scope: "operator.read",
+    summary:
+      "What became of a heartbeat: `sent` has something to say, `ok-token` and `ok-empty` need nobody's attention, `skipped` asked nobody.",
+    payload:
+      '{ ts, agentId, status: "sent" | "ok-empty" | "ok-token" | "skipped" | "failed", sessionKey?, preview?, durationMs?, reason?, silent?, indicatorType? }',
+  },
+  {
     name: "cron",
     scope: "operator.read",
     summary: "A schedule was added, changed or removed, or one of its ticks was begun or has ended.",

@@ -3,6 +3,7 @@ import { z } from "zod"
 import { answering, configuredAgents, suggestion } from "../agents/agents.ts"
 import { elevatedRow } from "../approvals/approval-rows.ts"
 import type { Parts } from "../parts.ts"
+import { isAutonomous, shownHeartbeatOf } from "../schedules/autonomy.ts"
 import { factsOf } from "../status/facts.ts"
 import { healthPayload, recentSessions } from "../status/health.ts"
 import { type Method, method } from "./method.ts"
@@ -26,6 +27,7 @@ const health = method({
       uptime_seconds: z.number(),
       uptimeMs: z.number(),
       connections: z.number(),
+      autonomous: z.boolean().describe("Whether work begins by itself"),
       defaultAgentId: z.string(),
       agents: z.array(z.looseObject({ agentId: z.string(), isDefault: z.boolean() })),
       sessions: z.looseObject({ count: z.number() }),
@@ -80,6 +82,7 @@ const status = method({
       }),
       store: z.object({ bytes: z.number() }),
       memory: z.object({ rssBytes: z.number() }),
+      autonomy: z.object({ enabled: z.boolean().describe("Whether work begins by itself") }),
       sessions: z.looseObject({ count: z.number(), recent: z.array(z.unknown()), byAgent: z.array(z.unknown()) }),
     }),
   async run(_params, { parts }) {
@@ -111,7 +114,11 @@ const status = method({
       elevated: [...(await parts.elevations.all())].map(([key, elevation]) => elevatedRow(key, elevation)),
       store: { bytes: facts.storeBytes },
       memory: { rssBytes: process.memoryUsage.rss() },
-      heartbeat: { defaultAgentId, agents: configuredAgents(parts).map(({ id }) => ({ agentId: id, enabled: false })) },
+      autonomy: { enabled: isAutonomous(parts) },
+      heartbeat: {
+        defaultAgentId,
+        agents: configuredAgents(parts).map(({ id }) => ({ agentId: id, ...shownHeartbeatOf(parts, id) })),
+      },
       channelSummary: [],
       queuedSystemEvents: [],
       sessions: {

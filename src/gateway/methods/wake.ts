@@ -10,7 +10,7 @@ import { renamed, sessionFields } from "./params.ts"
 const MODES = ["now", "next-heartbeat"] as const
 const words = () => z.string({ error: "text is required" }).trim().min(1).max(20_000)
 
-/** "now" begins a turn; else a note waits in the session for the next one. */
+/** "now" begins a turn; else a note waits in the session for the next one, which may be a heartbeat. */
 async function tell(session: SessionName, text: string, mode: (typeof MODES)[number], context: MethodContext) {
   const { caller, follow, parts } = context
   requireAgent(session.agentId, parts)
@@ -24,6 +24,7 @@ async function tell(session: SessionName, text: string, mode: (typeof MODES)[num
   const message: Message = { id: uuid(at), role: "user", content: [{ type: "text", text: said }], at, synthetic: true }
   const events = await parts.store.transcript.add(session.key, session.agentId, [{ type: "message.added", message }])
   for (const envelope of events) parts.hub.publish(envelope)
+  parts.schedules?.lookForHeartbeats()
   return undefined
 }
 
@@ -100,22 +101,4 @@ const presence = method({
   },
 })
 
-const heartbeat = method({
-  name: "last-heartbeat",
-  summary: "The last heartbeat of an agent: null, as no agent has one.",
-  scope: "operator.read",
-  params: () => z.object({}),
-  result: () => z.null(),
-  run: async () => null,
-})
-
-const heartbeatLast = method({
-  name: "system.heartbeat.last",
-  summary: "Whether agents have heartbeats, and when the last one was: they have none.",
-  scope: "operator.read",
-  params: () => z.object({}),
-  result: () => z.object({ enabled: z.literal(false), lastHeartbeatAt: z.null() }),
-  run: async () => ({ enabled: false as const, lastHeartbeatAt: null }),
-})
-
-export const wakeMethods: readonly Method[] = [wake, event, presence, heartbeat, heartbeatLast]
+export const wakeMethods: readonly Method[] = [wake, event, presence]

@@ -190,7 +190,7 @@ function sessionOf({ sessionKey, sessionTarget }: AddParams, agentId: string, us
 }
 
 async function checkTask(task: ScheduleTask, agentId: string, who: Who, parts: Parts): Promise<void> {
-  if (task.kind === "text") return
+  if (task.kind === "text" || task.kind === "heartbeat") return
   const { clientId, deviceId } = who
   checkPermissions(task.permissions, agentId, { door: "schedule", clientId, deviceId }, who.scopes, parts)
   const profile = requireAgent(agentId, parts)

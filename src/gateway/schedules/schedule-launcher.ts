@@ -7,9 +7,11 @@ import type { JobDesk } from "../../jobs/desk.ts"
 import { type AttemptOutcome, sessionOfTick, type TickAttempt, type TickLauncher } from "../../jobs/schedule.ts"
 import { attemptTurn, isJobEnd, type JobRecord } from "../../protocol/job.ts"
 import type { ScheduleTask, TickRef } from "../../protocol/schedule.ts"
+import { parseSessionKey } from "../../protocol/session.ts"
 import { isFinalRun } from "../../protocol/workflow.ts"
 import type { StoredRun } from "../../store/run-rows.ts"
 import type { RunWish, Workflows } from "../workflows/workflows.ts"
+import type { Heartbeats } from "./heartbeats.ts"
 import type { Outlets } from "./schedule-outlets.ts"
 
 export interface LauncherParts {
@@ -17,6 +19,7 @@ export interface LauncherParts {
   workflows: Workflows
   agents: () => Ports["agents"]
   outlets: Outlets
+  heartbeats: Pick<Heartbeats, "plan">
 }
 
 const SUMMARY_CHARS = 16_000
@@ -49,6 +52,8 @@ export class ScheduleLauncher implements TickLauncher {
         )
       case "text":
         return { status: "done", summary: task.text }
+      case "heartbeat":
+        return this.#heartbeat(attempt, signal, note)
       default:
         return unreachable(task)
     }
@@ -84,6 +89,21 @@ export class ScheduleLauncher implements TickLauncher {
     })
     note({ jobId: record.id, runId: attemptTurn(record.id, 1), sessionKey })
     return this.#jobEnd(record.id, signal)
+  }
+
+  /** What it asks is made once: an attempt that an earlier life began goes on with what it asked then. */
+  async #heartbeat(attempt: TickAttempt, signal: AbortSignal, note: Note): Promise<AttemptOutcome> {
+    const { heartbeats, jobs } = this.#parts
+    const { key, tick } = attempt
+    const known = await jobs.byKey(key)
+    if (known) {
+      note({ jobId: known.id, runId: attemptTurn(known.id, 1), sessionKey: known.request.sessionKey })
+      return this.#jobEnd(known.id, signal)
+    }
+    const plan = await heartbeats.plan(tick.work.agentId)
+    if ("skip" in plan) return { status: "skipped", reason: plan.skip }
+    const session = plan.session === "main" ? parseSessionKey("main", tick.work.agentId).key : plan.session
+    return this.#turn(attempt, { kind: "turn", message: plan.prompt, session }, signal, note)
   }
 
   async #jobEnd(id: string, signal: AbortSignal): Promise<AttemptOutcome> {

@@ -43,6 +43,7 @@ function shownWhen(when: ScheduleWhen, jitterMs: number | undefined): Record<str
 }
 
 export function sessionTargetOf({ agentId, task }: ScheduleSpec): string {
+  if (task.kind === "heartbeat") return "main"
   if (task.kind !== "turn" || task.session === "isolated") return "isolated"
   return task.session === parseSessionKey("main", agentId).key ? "main" : `session:${task.session}`
 }
@@ -61,6 +62,8 @@ function payloadOf({ task, timeoutMs }: ScheduleSpec): Record<string, unknown> {
       return { kind: "command", command: task.line, ...given({ cwd: task.cwd }), ...timeout }
     case "text":
       return { kind: "message", text: task.text }
+    case "heartbeat":
+      return { kind: "heartbeat" }
     default:
       return unreachable(task)
   }
@@ -106,6 +109,8 @@ export function workText({ task }: Pick<ScheduleSpec, "task">): string {
       return task.line
     case "text":
       return task.text
+    case "heartbeat":
+      return "heartbeat"
     default:
       return unreachable(task)
   }

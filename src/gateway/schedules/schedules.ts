@@ -13,6 +13,7 @@ import type { TurnEnvelope } from "../../protocol/event.ts"
 import type { Books } from "../../store/open.ts"
 import type { LiveConfig } from "../config/live-config.ts"
 import type { Workflows } from "../workflows/workflows.ts"
+import type { Heartbeats } from "./heartbeats.ts"
 
 export interface ScheduleParts {
   books: Books
@@ -35,8 +36,12 @@ export class Schedules {
   readonly #parts: ScheduleParts
   #desk: Promise<ScheduleDesk> | undefined
   #stopped = false
+  #heartbeats: Promise<Heartbeats> | undefined
+  #stopLooking: (() => void) | undefined
   /** Told what becomes of schedules and their ticks: the payload of the event `cron` as JSON text. */
   onNews: (payload: string) => void = () => undefined
+  /** Told what became of each heartbeat: the payload of the event `heartbeat`. */
+  onHeartbeat: (payload: string) => void = () => undefined
 
   constructor(parts: ScheduleParts) {
     this.#parts = parts
@@ -60,16 +65,58 @@ export class Schedules {
     setImmediate(() => void wake())
     // Whatever is not in force at once is read when the next tick is looked at.
     return live.take({
-      prefixes: ["cron"],
+      prefixes: ["cron", "autonomy", "agents"],
       apply: () => {
         if (this.#desk) void this.#desk.then((desk) => desk.settingsChanged())
+        this.lookForHeartbeats()
       },
     })
+  }
+
+  /** Loaded at the first call. */
+  heartbeats(): Promise<Heartbeats> {
+    this.#heartbeats ??= this.#openHeartbeats().catch((error: unknown) => {
+      this.#heartbeats = undefined
+      throw error
+    })
+    return this.#heartbeats
+  }
+
+  async #openHeartbeats(): Promise<Heartbeats> {
+    const { agents, books, clock, lanes, live } = this.#parts
+    const { Heartbeats: Kind } = await import("./heartbeats.ts")
+    return new Kind({ agents, books, clock, lanes, config: () => live.current() })
+  }
+
+  /** How many schedules are switched on, and when the next one is due. Nothing is loaded for it. */
+  async outlook(): Promise<{ active: number; nextAtMs: number | null }> {
+    const { schedules } = this.#parts.books
+    const active = (await schedules.list()).filter(({ enabled }) => enabled).length
+    return { active, nextAtMs: await schedules.nextAt() }
+  }
+
+  /** To be called when there may be something to do for one now: a note was left, HEARTBEAT.md was written. */
+  lookForHeartbeats(): void {
+    this.#lookForHeartbeats().catch((error: unknown) => {
+      if (!this.#stopped) this.#parts.log.error({ err: error }, "The heartbeats could not be looked at")
+    })
+  }
+
+  async #lookForHeartbeats(): Promise<void> {
+    if (this.#stopped || this.#parts.isSafe) return
+    const heartbeats = await this.heartbeats()
+    const { agentIds, lookMs } = heartbeats.wanted()
+    const reasons = this.#desk ? [] : await Promise.all(agentIds.map((id) => heartbeats.hasReason(id)))
+    if (this.#desk || reasons.includes(true)) await heartbeats.keep(await this.desk())
+    this.#stopLooking?.()
+    if (!this.#stopped && agentIds.length > 0)
+      this.#stopLooking = this.#parts.clock.after(lookMs, () => this.lookForHeartbeats())
   }
 
   /** Nothing new begins. To be called before the lanes are drained. */
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#stopLooking?.()
     await (await this.#desk)?.stop()
   }
 
@@ -78,30 +125,45 @@ export class Schedules {
     if (this.#stopped || this.#desk || this.#parts.isSafe) return
     const isIdle = (await schedules.nextAt()) === null && (await ticks.isIdle())
     if (!isIdle) await this.desk()
+    await this.#lookForHeartbeats()
   }
 
   async #open(): Promise<ScheduleDesk> {
-    const [{ ScheduleDesk: Desk }, { scheduleEvent }, { ScheduleLauncher }, { Outlets }] = await Promise.all([
-      import("../../jobs/schedule-desk.ts"),
-      import("./schedule-view.ts"),
-      import("./schedule-launcher.ts"),
-      import("./schedule-outlets.ts"),
-    ])
+    const [{ ScheduleDesk: Desk }, { scheduleEvent }, { ScheduleLauncher }, { Outlets }, { isHeartbeat }] =
+      await Promise.all([
+        import("../../jobs/schedule-desk.ts"),
+        import("./schedule-view.ts"),
+        import("./schedule-launcher.ts"),
+        import("./schedule-outlets.ts"),
+        import("./heartbeats.ts"),
+      ])
     const { agents, books, checkpoint, clock, jobs, lanes, live, log, publish, redactor, rules, workflows } =
       this.#parts
     const callback = () => live.current().jobs.callback
     const { transcript } = books
     const outlets = new Outlets({ transcript, lanes, clock, redactor, publish, rules, callback })
-    const launcher = new ScheduleLauncher({ jobs, workflows, agents, outlets })
-    const settings = () => settingsOf(live.current().cron)
+    const heartbeats = await this.heartbeats()
+    const launcher = new ScheduleLauncher({ jobs, workflows, agents, outlets, heartbeats })
+    const settings = () => settingsOf(live.current())
     const desk = new Desk({ books, settings, launcher, clock, log, ...(checkpoint ? { checkpoint } : {}) })
-    desk.onNews = (news) => this.onNews(JSON.stringify(redactor.value(scheduleEvent(news))))
+    desk.onNews = (news) => {
+      this.onNews(JSON.stringify(redactor.value(scheduleEvent(news))))
+      if (news.action === "finished" && isHeartbeat(news.tick.scheduleId))
+        this.onHeartbeat(JSON.stringify(redactor.value(heartbeats.shown(news.tick))))
+    }
     if (!this.#stopped && !this.#parts.isSafe) await desk.start()
     return desk
   }
 }
 
-function settingsOf({ ledger, timeZone, ...rest }: Config["cron"]): ScheduleSettings {
+function settingsOf({ autonomy, cron }: Config): ScheduleSettings {
+  const { ledger, timeZone, ...rest } = cron
   const zone = timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
-  return { ...rest, keepDays: ledger.keepDays, keepTicks: ledger.keepRecords, timeZone: zone }
+  return {
+    ...rest,
+    autonomous: autonomy.enabled,
+    keepDays: ledger.keepDays,
+    keepTicks: ledger.keepRecords,
+    timeZone: zone,
+  }
 }

@@ -4,6 +4,7 @@ import type { SessionRow } from "../../store/store.ts"
 import { configuredAgents } from "../agents/agents.ts"
 import { RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
+import { heartbeatOf, isAutonomous, shownHeartbeatOf } from "../schedules/autonomy.ts"
 
 const FRESH_MS = 1_000
 const RECENT = 5
@@ -35,7 +36,7 @@ export async function healthSnapshot(parts: Parts): Promise<HealthSnapshot> {
       agentId: agent.id,
       name: agent.name,
       isDefault: agent.id === defaultAgentId,
-      heartbeat: { enabled: false },
+      heartbeat: shownHeartbeatOf(parts, agent.id),
       sessions: configured.length === 1 ? sessions : await recentSessions(parts, agent.id),
     })
   const now = parts.clock.now()
@@ -58,11 +59,18 @@ export async function healthSnapshot(parts: Parts): Promise<HealthSnapshot> {
     channels: {},
     channelOrder: [],
     channelLabels: {},
-    heartbeatSeconds: 0,
+    heartbeatSeconds: isAutonomous(parts) ? heartbeatSeconds(parts.config, defaultAgentId) : 0,
+    autonomous: isAutonomous(parts),
     defaultAgentId,
     agents,
     sessions,
   }
+}
+
+/** Between two heartbeats; 0 where there is none. */
+function heartbeatSeconds(config: Parts["config"], agentId: string): number {
+  const { enabled, everyMs } = heartbeatOf(config, agentId)
+  return enabled ? everyMs / 1000 : 0
 }
 
 interface Kept {
