@@ -40,6 +40,7 @@ import { sessionLookupMethods } from "./session-lookup.ts"
 import { sessionOptionMethods } from "./session-options.ts"
 import { sessionSubscriptionMethods } from "./session-subscriptions.ts"
 import { sessionTalkMethods } from "./session-talk.ts"
+import { sessionWayMethods } from "./session-ways.ts"
 import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
 import { toolCallMethods } from "./tool-calls.ts"
@@ -65,6 +66,7 @@ export const methods: readonly Method[] = [
   ...sessionSubscriptionMethods,
   ...sessionTalkMethods,
   ...forkMethods,
+  ...sessionWayMethods,
   ...windowMethods,
   ...turnMethods,
   ...planMethods,
