@@ -33,7 +33,6 @@ export const gateway: CommandGroup = (program, cli) => {
     .command("gateway")
     .summary("run, start, stop, install, ask the gateway")
     .description("The daemon that everything talks to. Alone it is the same as pincer gateway run.")
-    .allowExcessArguments()
     .action(async (_flags, command: Command) => {
       const [word] = command.args
       if (word === undefined) return run(cli(), {})
@@ -102,4 +101,6 @@ export const gateway: CommandGroup = (program, cli) => {
   registerRemote(group, cli)
   registerAutonomy(group, cli)
   registerService(group, cli)
+  // Last, so that its commands do not take it over: they refuse what they do not know.
+  group.allowExcessArguments()
 }

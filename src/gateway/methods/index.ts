@@ -7,6 +7,7 @@ import { approvalRequestMethods } from "./approval-requests.ts"
 import { approvalMethods } from "./approvals.ts"
 import { askMethods } from "./ask.ts"
 import { auditMethods } from "./audit.ts"
+import { autonomyMethods } from "./autonomy.ts"
 import { backupMethods } from "./backup.ts"
 import { chatMethods } from "./chat.ts"
 import { chatNoteMethods } from "./chat-notes.ts"
@@ -104,6 +105,7 @@ export const methods: readonly Method[] = [
   ...elevatedMethods,
   ...jobMethods,
   ...cronMethods,
+  ...autonomyMethods,
   ...workflowRunMethods,
   ...workflowWatchMethods,
   ...deviceMethods,

@@ -1,8 +1,7 @@
 // Whether work begins by itself in this gateway, and what of it there is.
 import { isObject } from "../../base/json.ts"
-import type { HeartbeatSettings } from "../../config/autonomy.ts"
-import type { Config } from "../../config/schema.ts"
 import type { Parts } from "../parts.ts"
+import { heartbeatOf } from "./heartbeat-settings.ts"
 
 export interface AutonomyState {
   enabled: boolean
@@ -16,13 +15,6 @@ export interface AutonomyState {
 /** In safe mode nothing does, whatever the file says. */
 export function isAutonomous({ live }: Pick<Parts, "live">): boolean {
   return live.mode !== "safe" && live.current().autonomy.enabled
-}
-
-/** What counts for the heartbeat of one agent. */
-export function heartbeatOf({ agents }: Config, agentId: string): HeartbeatSettings {
-  const own = agents.entries[agentId]?.heartbeat ?? {}
-  const said = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
-  return { ...agents.defaults.heartbeat, ...said }
 }
 
 /** The same as health and status tell it. */

@@ -8,7 +8,7 @@ import type { AgentProfile } from "../../agent/agent.ts"
 import { configSchema } from "../../config/schema.ts"
 import type { Message } from "../../protocol/message.ts"
 import type { ScheduleSpec } from "../../protocol/schedule.ts"
-import { heartbeatOf } from "./autonomy.ts"
+import { heartbeatOf } from "./heartbeat-settings.ts"
 import { Heartbeats, heartbeatId, isQuiet } from "./heartbeats.ts"
 
 const NOON = Date.parse("2026-05-01T12:00:00Z")

@@ -13,7 +13,7 @@ import type { ScheduleSpec, TickReason, TickRecord } from "../../protocol/schedu
 import { parseSessionKey } from "../../protocol/session.ts"
 import type { Books } from "../../store/open.ts"
 import { agentFile } from "../agents/agent-files.ts"
-import { heartbeatOf } from "./autonomy.ts"
+import { heartbeatOf } from "./heartbeat-settings.ts"
 
 export interface HeartbeatParts {
   books: Pick<Books, "ticks" | "transcript">

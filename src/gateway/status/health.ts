@@ -4,7 +4,8 @@ import type { SessionRow } from "../../store/store.ts"
 import { configuredAgents } from "../agents/agents.ts"
 import { RawJson } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
-import { heartbeatOf, isAutonomous, shownHeartbeatOf } from "../schedules/autonomy.ts"
+import { isAutonomous, shownHeartbeatOf } from "../schedules/autonomy.ts"
+import { heartbeatOf } from "../schedules/heartbeat-settings.ts"
 
 const FRESH_MS = 1_000
 const RECENT = 5
