@@ -157,6 +157,14 @@ const SCHEMAS: Readonly<Record<string, () => z.ZodType>> = {
       restart: z.array(text()),
       refused: z.object({ message: text(), issues: z.array(z.unknown()) }).optional(),
     }),
+  heartbeat: () =>
+    z.looseObject({
+      ts: number(),
+      agentId: text(),
+      status: z.enum(["sent", "ok-empty", "ok-token", "skipped", "failed"]),
+      reason: text().optional(),
+      preview: text().optional(),
+    }),
   cron: () => z.looseObject({ jobId: text(), action: z.enum(["added", "updated", "removed", "started", "finished"]) }),
   "device.pair.requested": () => z.looseObject({ requestId: text(), deviceId: text() }),
   "device.pair.resolved": () =>
