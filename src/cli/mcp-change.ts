@@ -20,6 +20,10 @@ interface AddFlags extends JsonWish {
   envFrom?: string[]
   header?: string[]
   headerFrom?: string[]
+  clientId?: string
+  clientSecretFrom?: string
+  scope?: string
+  callbackPort?: string
   cwd?: string
   agent?: string[]
   allowTool?: string[]
@@ -40,17 +44,19 @@ export async function addServer(cli: Cli, name: string, command: readonly string
   if (!flags.replace && known(cli, name))
     throw new PincerError("CONFLICT", `There is an MCP server "${name}" already: pass --replace, or take another name`)
   const trial = flags.probe ? await askMcp(cli, "mcp.probe", { server: name, settings }) : undefined
-  if (trial && trial["ok"] !== true)
+  const login = trial?.["login"] === "needed"
+  if (trial && trial["ok"] !== true && !login)
     throw new PincerError(
       "UNAVAILABLE",
       `${String(trial["problem"])}. Nothing was written: --no-probe writes it down without trying`,
       { retryable: false },
     )
-  if (trial && !flags.json) showTrial(cli, name, trial)
+  if (trial && !flags.json && !login) showTrial(cli, name, trial)
   await withDoor(cli, async (door) => {
     const outcome = await door.change({ type: "set", key: keyOf(name), value: settings })
     tell(cli, outcome, { added: name, ...(trial ? { trial } : {}) }, `Added ${name} to ${outcome.path}.`, flags)
   })
+  if (login && !flags.json) cli.out.line(`It wants you to sign in: pincer mcp login ${name}`)
   for (const one of [...(flags.env ?? []), ...(flags.header ?? [])]) {
     const [variable = ""] = one.split(/[=:]/, 1)
     if (nameKind(variable) !== undefined && !flags.json)
@@ -85,12 +91,19 @@ function settingsOf(cli: Cli, name: string, command: readonly string[], flags: A
     ...(flags.allowTool ? { allow: flags.allowTool } : {}),
     ...(flags.denyTool ? { deny: flags.denyTool } : {}),
   }
+  const oauth = {
+    ...(flags.clientId === undefined ? {} : { clientId: flags.clientId }),
+    ...(flags.clientSecretFrom === undefined ? {} : { clientSecret: { env: flags.clientSecretFrom } }),
+    ...(flags.scope === undefined ? {} : { scope: flags.scope }),
+    ...(flags.callbackPort === undefined ? {} : { redirectPort: Number(flags.callbackPort) }),
+  }
   const settings = {
     ...(program === undefined ? {} : { command: program, ...(args.length > 0 ? { args } : {}) }),
     ...(flags.url === undefined ? {} : { url: flags.url }),
     ...(flags.sse ? { type: "sse" } : {}),
     ...(Object.keys(env).length > 0 ? { env } : {}),
     ...(Object.keys(headers).length > 0 ? { headers } : {}),
+    ...(Object.keys(oauth).length > 0 ? { oauth } : {}),
     ...(flags.cwd === undefined ? {} : { cwd: expandPath(flags.cwd, cli.env, cli.cwd) }),
     ...(flags.agent ? { agents: flags.agent } : {}),
     ...(Object.keys(tools).length > 0 ? { tools } : {}),

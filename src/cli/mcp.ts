@@ -58,14 +58,16 @@ export async function showStatus(cli: Cli, server: string | undefined, flags: Js
     ["SERVER", "STATE", "TOOLS", "AGENTS", "REACHED BY"],
     rows.map((row) => [
       String(row["name"]),
-      String(row["state"]),
+      row["login"] === "needed" ? "needs login" : String(row["state"]),
       typeof row["tools"] === "number" ? String(row["tools"]) : "?",
       Array.isArray(row["agents"]) ? row["agents"].join(", ") : "all",
       String(row["address"]),
     ]),
   )
   for (const row of rows) {
-    if (typeof row["problem"] === "string") tellProblem(cli, row["name"], row["problem"])
+    if (row["login"] === "needed")
+      tellProblem(cli, row["name"], `it wants you to sign in: type "pincer mcp login ${String(row["name"])}"`)
+    else if (typeof row["problem"] === "string") tellProblem(cli, row["name"], row["problem"])
     for (const problem of texts(row["problems"])) tellProblem(cli, row["name"], problem)
   }
 }

@@ -13,6 +13,16 @@ const header = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "must be the na
 export const MCP_SERVER_NAME = /^[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*$/
 export const MAX_MCP_SERVER_NAME = 24
 
+const mcpOauth = z.strictObject({
+  /** Of Pincer at the server's sign-in service. Default: Pincer registers itself. */
+  clientId: z.string().min(1).max(2_000).optional(),
+  clientSecret: secretRef.optional(),
+  /** What is asked for. Default: what the server says. */
+  scope: z.string().min(1).max(2_000).optional(),
+  /** Where this machine waits for the browser, as it was registered: http://127.0.0.1:<port>/callback. Default: any free port. */
+  redirectPort: z.number().int().min(1).max(65_535).optional(),
+})
+
 export const mcpServer = z
   .strictObject({
     /** Default: "stdio" with a command, "http" with a url. */
@@ -25,6 +35,8 @@ export const mcpServer = z
     cwd: path.optional(),
     url: httpUrl.optional(),
     headers: z.record(header, secretRef).default({}),
+    /** How people sign in at an address (pincer mcp login); false: nobody does. */
+    oauth: z.union([z.literal(false), mcpOauth]).optional(),
     enabled: z.boolean().default(true),
     /** By the server's own names, "*" stands for any run of characters. An empty `allow` allows all; `deny` comes first. */
     tools: z
@@ -56,11 +68,14 @@ export const mcpServer = z
     idleMs: ms.min(0).max(86_400_000).default(600_000),
   })
   .superRefine((server, refusal) => {
-    const { command, type, url } = server
+    const { command, oauth, type, url } = server
     const refuse = (path: string, message: string) => refusal.addIssue({ code: "custom", path: [path], message })
     if (command === undefined && url === undefined)
       refuse("command", 'is missing: give a "command", or the "url" of a server')
     if (command !== undefined && url !== undefined) refuse("url", 'stands beside "command": give one of the two')
+    if (oauth !== undefined && url === undefined) refuse("oauth", 'is for servers with a "url"')
+    if (oauth && oauth.clientSecret !== undefined && oauth.clientId === undefined)
+      refuse("oauth", 'has a "clientSecret" and no "clientId"')
     if (type === "stdio" && url !== undefined) refuse("type", 'is "stdio", which needs a "command" and no "url"')
     if (type !== undefined && type !== "stdio" && command !== undefined)
       refuse("type", `is "${type}", which needs a "url" and no "command"`)

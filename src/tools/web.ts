@@ -18,6 +18,8 @@ export interface WebRequest {
   /** "host" or "host:port" entries that may be private addresses. */
   allowHosts: readonly string[]
   signal: AbortSignal
+  /** "show": a redirect is the answer, and nobody goes there. Default: followed, and judged anew. */
+  redirects?: "follow" | "show"
   /** Looks a name up; handed in by tests of rebinding. */
   lookup?: (host: string) => Promise<string[]>
 }
@@ -26,6 +28,10 @@ export interface WebResponse {
   url: string
   status: number
   contentType: string
+  /** Where a redirect that was not followed leads. */
+  location?: string
+  /** What it wants before it answers. */
+  challenge?: string
   body: Buffer
   /** The body was longer than maxBytes. */
   cut: boolean
@@ -43,12 +49,14 @@ export async function webRequest(request: WebRequest): Promise<WebResponse> {
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const addresses = await publicAddresses(url, next, signal)
       const response = await exchange(url, addresses, next, signal)
-      const location = response.headers.location
+      const { location, "www-authenticate": challenge } = response.headers
       const status = response.statusCode ?? 0
-      if (status < 300 || status >= 400 || location === undefined)
+      if (status < 300 || status >= 400 || location === undefined || next.redirects === "show")
         return {
           url: url.href,
           status,
+          ...(location === undefined ? {} : { location }),
+          ...(challenge === undefined ? {} : { challenge }),
           contentType: response.headers["content-type"] ?? "",
           ...(await readBody(response, request.maxBytes)),
         }

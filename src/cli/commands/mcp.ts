@@ -14,6 +14,7 @@ export const mcp: CommandGroup = (program, cli) => {
     )
   looks(group, cli)
   changes(group, cli)
+  logins(group, cli)
   group
     .command("serve")
     .description(
@@ -96,6 +97,33 @@ function looks(group: Command, cli: () => Cli): void {
     })
 }
 
+function logins(group: Command, cli: () => Cli): void {
+  group
+    .command("login")
+    .argument("<server>")
+    .description(
+      "Signs you in at a server that is an address and wants that (OAuth); the gateway keeps and renews what it gets.",
+    )
+    .option("--no-browser", "the browser is on another machine: its last address is pasted here")
+    .option("--timeout <seconds>", "how long to wait for the browser; default: 600")
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", "\nExamples:\n  pincer mcp login tickets\n  pincer mcp login tickets --no-browser")
+    .action(async (server: string, flags) => {
+      const { logIn } = await import("../mcp-login.ts")
+      await logIn(cli(), server, flags)
+    })
+  group
+    .command("logout")
+    .argument("<server>")
+    .description("Forgets a sign-in and has its tokens taken back.")
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", "\nExample:\n  pincer mcp logout tickets")
+    .action(async (server: string, flags) => {
+      const { logOut } = await import("../mcp-login.ts")
+      await logOut(cli(), server, flags)
+    })
+}
+
 function changes(group: Command, cli: () => Cli): void {
   group
     .command("add")
@@ -108,6 +136,10 @@ function changes(group: Command, cli: () => Cli): void {
     .option("--env-from <NAME[=VARIABLE]>", "the same, read from a variable of the gateway", several)
     .option("--header <Name: value>", "a header for the address; again for more", several)
     .option("--header-from <Name=VARIABLE>", "the same, read from a variable of the gateway", several)
+    .option("--client-id <id>", "of Pincer at the address's sign-in service, where it does not register by itself")
+    .option("--client-secret-from <VARIABLE>", "its secret, read from a variable of the gateway")
+    .option("--scope <scopes>", "what a sign-in asks for; default: what the server says")
+    .option("--callback-port <port>", "where a sign-in waits for the browser, as it was registered there")
     .option("--cwd <folder>", "where the program works; default: where the calling turn does")
     .option("--agent <id>", "only this agent has it; again for more", several)
     .option("--allow-tool <name>", "offer only this tool; * for any text; again for more", several)

@@ -17,8 +17,10 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import type { Sandbox } from "../../sandbox/index.ts"
 import type { McpHouse } from "../../tools/mcp/house.ts"
 import type { HouseServer, HouseServerSettings, ServerHousePorts } from "../../tools/mcp/house-server.ts"
+import type { ServerLogin } from "../../tools/mcp/server-login.ts"
 import type { Tool } from "../../tools/tool.ts"
 import type { LiveConfig } from "../config/live-config.ts"
+import type { McpLogins } from "./mcp-logins.ts"
 import type { SamplingParts } from "./mcp-sampling.ts"
 
 export interface McpServersParts extends SamplingParts {
@@ -37,6 +39,7 @@ export interface McpServersParts extends SamplingParts {
 
 export class ConfiguredServers implements ToolServers {
   readonly #parts: McpServersParts
+  #logins: Promise<McpLogins> | undefined
   #house: Promise<McpHouse> | undefined
   #closed = false
   /** Told which server is not what it was; without a name: which ones there are. */
@@ -76,6 +79,12 @@ export class ConfiguredServers implements ToolServers {
     return this.#house
   }
 
+  /** How people sign in at servers that are addresses. */
+  logins(): Promise<McpLogins> {
+    this.#logins ??= import("./mcp-logins.ts").then(({ McpLogins }) => new McpLogins(this.#parts))
+    return this.#logins
+  }
+
   async tools(agentId: string, cwd: string, signal: AbortSignal): Promise<readonly Tool[]> {
     const house = await this.house()
     return house ? house.tools(agentId, cwd, signal) : []
@@ -98,13 +107,15 @@ export class ConfiguredServers implements ToolServers {
 
   /** A server that nothing else uses: it asks nobody, and what it offers is not kept. */
   async trial(name: string, settings: McpServerSettings): Promise<HouseServer> {
-    const [{ HouseServer }, { confineServer }] = await Promise.all([
+    const [{ HouseServer }, { confineServer }, logins] = await Promise.all([
       import("../../tools/mcp/house-server.ts"),
       import("./mcp-confinement.ts"),
+      this.logins(),
     ])
     const { clock, env, home, log, programEnv, version } = this.#parts
     return new HouseServer(this.#settingsOf(name, settings), {
       ...{ clock, version, env: programEnv, log: log.child({ mcp: name }) },
+      ...loginIn(logins.of(name, settings)),
       launch: (program) => confineServer(this.#parts, name, withPaths(settings, env, home), program),
       remembered: () => undefined,
       remember: () => undefined,
@@ -113,11 +124,12 @@ export class ConfiguredServers implements ToolServers {
   }
 
   async #open(): Promise<McpHouse> {
-    const [{ McpHouse }, { ListingShelf }, { sampleFor }, { confineServer }] = await Promise.all([
+    const [{ McpHouse }, { ListingShelf }, { sampleFor }, { confineServer }, logins] = await Promise.all([
       import("../../tools/mcp/house.ts"),
       import("./mcp-listings.ts"),
       import("./mcp-sampling.ts"),
       import("./mcp-confinement.ts"),
+      this.logins(),
     ])
     const { clock, env, home, live, log, programEnv, version } = this.#parts
     const shelf = new ListingShelf(join(home, "mcp"), log)
@@ -128,6 +140,7 @@ export class ConfiguredServers implements ToolServers {
       return {
         ...{ clock, version, env: programEnv, log: log.child({ mcp: name }) },
         launch: (program) => confineServer(this.#parts, name, withPaths(own, env, home), program),
+        ...loginIn(logins.of(name, own)),
         ...(own.elicitation ? { ask: "caller" } : {}),
         ...(own.sampling === "deny" ? {} : { sample: sampleFor(this.#parts, own) }),
         remembered: () => shelf.read(name, key),
@@ -187,6 +200,10 @@ export class ConfiguredServers implements ToolServers {
     this.#closed = true
     await (await this.#house)?.close()
   }
+}
+
+function loginIn(login: ServerLogin | undefined): { login?: ServerLogin } {
+  return login ? { login } : {}
 }
 
 export function typeOf({ command, type }: McpServerSettings): McpServer["type"] {

@@ -8,6 +8,7 @@ import type { HouseServer } from "../../tools/mcp/house-server.ts"
 import { requireAgent } from "../inbound.ts"
 import { addressOf, typeOf } from "../mcp/mcp-servers.ts"
 import type { Parts } from "../parts.ts"
+import { loginMethods } from "./mcp-logins.ts"
 import { type Method, method } from "./method.ts"
 import { tidy } from "./params.ts"
 
@@ -31,6 +32,12 @@ const serverRow = () =>
     prompts: z.boolean(),
     agents: z.array(z.string()).nullable().describe("Who has it; null: all agents"),
     trusted: z.boolean(),
+    login: z
+      .string()
+      .describe(
+        '"none" (nobody signed in, and it did not ask for it), "signed-in", "needed", or "never" where there is no sign-in',
+      ),
+    redirectPort: z.number().optional().describe("Where a sign-in must wait for the browser on this machine"),
     sandbox: z.string(),
     sampling: z.string(),
     problem: z.string().optional(),
@@ -50,8 +57,10 @@ const status = method({
       ([name]) => params.server === undefined || params.server === name,
     )
     if (params.server !== undefined && named.length === 0) throw unknownServer(params.server, parts)
+    const logins = await parts.servers?.logins()
     return {
       servers: named.map(([name, settings]) => {
+        const port = settings.oauth ? settings.oauth.redirectPort : undefined
         const one = house?.servers.find((each) => each.settings.name === name)
         const state = one?.state
         return {
@@ -64,6 +73,8 @@ const status = method({
           prompts: one?.offersPrompts ?? false,
           agents: settings.agents ?? null,
           trusted: settings.trusted,
+          login: logins?.of(name, settings)?.state ?? "never",
+          ...(port === undefined ? {} : { redirectPort: port }),
           sandbox: typeOf(settings) === "stdio" ? settings.sandbox : "none",
           sampling: settings.sampling,
           ...(state?.problem === undefined ? {} : { problem: state.problem }),
@@ -161,6 +172,7 @@ const probe = method({
       tools: z.array(toolRow()),
       resources: z.boolean(),
       prompts: z.boolean(),
+      login: z.string().describe('"needed" when it wants people to sign in (mcp.login)'),
       problem: z.string().optional(),
       problems: z.array(z.string()),
     }),
@@ -182,6 +194,7 @@ const probe = method({
     return {
       ...{ ok: problem === undefined, server, ms: clock.now() - startedAt, tools: rowsOf(one) },
       ...{ resources: one.offersResources, prompts: one.offersPrompts, problems: [...one.state.problems] },
+      login: one.login?.state ?? "never",
       ...(problem === undefined ? {} : { problem }),
     }
   },
@@ -344,4 +357,5 @@ export const mcpMethods: readonly Method[] = [
   resourceRead,
   promptList,
   promptGet,
+  ...loginMethods,
 ]

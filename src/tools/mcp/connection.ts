@@ -36,13 +36,14 @@ export async function openSession(
   const library = await import("@modelcontextprotocol/client")
   const open = (transport: Transport) => connect(library, server, transport, ports, listener, signal)
   if (server.type === "stdio") return open(programTransport(library, server, ports))
-  if (server.type === "sse") return open(webTransport(library, server, "sse"))
+  const { login } = ports
+  if (server.type === "sse") return open(webTransport(library, server, "sse", login))
   try {
-    return await open(webTransport(library, server, "http"))
+    return await open(webTransport(library, server, "http", login))
   } catch (error) {
     if (!isOlderServer(error)) throw error
     // What a server that knows only the older transport answers to a POST; should that fail too, the first reason is the better one.
-    return open(webTransport(library, server, "sse")).catch(() => Promise.reject(error))
+    return open(webTransport(library, server, "sse", login)).catch(() => Promise.reject(error))
   }
 }
 
@@ -86,7 +87,7 @@ async function connect(
     return session
   } catch (error) {
     await within(ports, transport.close(), connectMsOf(ports))
-    throw new PincerError("UNAVAILABLE", reasonOf(error, transport), { cause: error })
+    throw new PincerError("UNAVAILABLE", reasonOf(error, transport, ports), { cause: error })
   }
 }
 
@@ -212,9 +213,12 @@ function isOlderServer(error: unknown): boolean {
 }
 
 /** What went wrong, in a clause, with what the server had to say about it cleaned and cut. */
-export function reasonOf(error: unknown, transport: Transport): string {
+export function reasonOf(error: unknown, transport: Transport, { login }: Pick<McpPorts, "login">): string {
   const status = statusOf(error)
   const epitaph = transport instanceof StdioTransport ? transport.epitaph : ""
+  if (login && error instanceof Error && error.name === "InsufficientScopeError")
+    return `it wants more rights than the sign-in has: type "${login.command}"`
+  if (login && status === 401) return `it does not take the sign-in: type "${login.command}"`
   if (status === 401 || status === 403) return `it answered with HTTP ${status}: give it the headers that it wants`
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ""
   const message = error instanceof Error ? `${error.message}${cause}` : String(error)

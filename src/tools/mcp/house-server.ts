@@ -7,6 +7,7 @@ import type { Tool } from "../tool.ts"
 import { type ListedTool, readListing } from "./listing.ts"
 import type { McpLimits, McpPorts, ServerListing } from "./ports.ts"
 import { type Listable, resourceTools } from "./resources.ts"
+import type { ServerLogin } from "./server-login.ts"
 import { ServerTools } from "./server-tools.ts"
 import { toolOfServer } from "./tool-of-server.ts"
 
@@ -40,7 +41,8 @@ export interface HouseServerSettings {
   reach(): McpServer
 }
 
-export interface ServerHousePorts extends Pick<McpPorts, "clock" | "log" | "env" | "version" | "ask" | "sample"> {
+export interface ServerHousePorts
+  extends Pick<McpPorts, "clock" | "log" | "env" | "version" | "ask" | "sample" | "login"> {
   /** What is started instead of the server's program, to work in that folder. */
   launch(...given: Parameters<NonNullable<McpPorts["launch"]>>): ReturnType<NonNullable<McpPorts["launch"]>>
   /** What it offered in an earlier life. */
@@ -131,6 +133,11 @@ export class HouseServer {
   get offersResources(): boolean {
     this.#look()
     return this.#listing?.resources ?? false
+  }
+
+  /** Undefined where nobody can sign in: a program, or an address that is given its own Authorization header. */
+  get login(): ServerLogin | undefined {
+    return this.#ports.login
   }
 
   isFor(agentId: string): boolean {
@@ -248,6 +255,7 @@ export class HouseServer {
         roots: roots && place !== "" ? [place] : [],
         launch: (program) => this.#ports.launch(program),
         ...(this.#ports.ask ? { ask: this.#ports.ask } : {}),
+        ...(this.#ports.login ? { login: this.#ports.login } : {}),
         ...(this.#ports.sample ? { sample: this.#ports.sample } : {}),
         onToolsChanged: ({ redefined }) => this.#changed(redefined),
         listed: (listing) => this.#heard(listing),

@@ -1,9 +1,10 @@
 // Connections to MCP servers that are web addresses: Streamable HTTP, and HTTP with SSE as it was before. The user named the server, so
 // any address may be reached; a redirect leads no further than the same origin. What a server sends in one piece is bounded.
-import type { Transport, TransportSendOptions } from "@modelcontextprotocol/client"
+import type { AuthProvider, Transport, TransportSendOptions } from "@modelcontextprotocol/client"
 import { PincerError } from "../../base/errors.ts"
 import type { McpServer } from "../../protocol/mcp-server.ts"
 import { MAX_MESSAGE_BYTES } from "./ports.ts"
+import type { ServerLogin } from "./server-login.ts"
 
 export type McpLibrary = typeof import("@modelcontextprotocol/client")
 
@@ -13,15 +14,46 @@ export const LOST = "The connection ended before the answer came"
 type WebServer = Extract<McpServer, { url: string }>
 
 /** Throws INVALID_PARAMS. */
-export function webTransport(library: McpLibrary, server: WebServer, type: "http" | "sse"): Transport {
+export function webTransport(
+  library: McpLibrary,
+  server: WebServer,
+  type: "http" | "sse",
+  login: ServerLogin | undefined,
+): Transport {
   if (!URL.canParse(server.url) || !/^https?:$/.test(new URL(server.url).protocol))
     throw new PincerError("INVALID_PARAMS", `"${server.url}" is no http or https address`)
   const url = new URL(server.url)
-  const options = { requestInit: { headers: server.headers }, fetch: boundedFetch }
+  const options = {
+    requestInit: { headers: server.headers },
+    fetch: login ? listening(library, login) : boundedFetch,
+    ...(login ? { authProvider: bearerOf(login) } : {}),
+  }
   if (type === "sse") return new library.SSEClientTransport(url, options)
   const transport = new library.StreamableHTTPClientTransport(url, options)
   answerLostStreams(transport)
   return transport
+}
+
+/** What requests carry; a server that does not take it any more is asked once again with another one. */
+function bearerOf(login: ServerLogin): AuthProvider {
+  let sent: string | undefined
+  return {
+    async token() {
+      sent = await login.token()
+      return sent
+    },
+    onUnauthorized: () => login.renew(sent),
+  }
+}
+
+/** Tells the sign-in what the server wants of it. */
+function listening(library: McpLibrary, login: ServerLogin) {
+  return async (url: string | URL, init?: RequestInit): Promise<Response> => {
+    const response = await boundedFetch(url, init)
+    const { error, ...challenge } = library.extractWWWAuthenticateParams(response)
+    if (response.status === 401 || (response.status === 403 && error === "insufficient_scope")) login.heard(challenge)
+    return response
+  }
 }
 
 /** A request whose answer's stream ended without the answer would otherwise wait for its deadline. */

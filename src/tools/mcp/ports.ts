@@ -5,6 +5,7 @@ import type { UserAnswer, UserQuestion } from "../../protocol/question.ts"
 import type { Confined, Program } from "../../sandbox/sandbox.ts"
 import type { ToolContext } from "../tool.ts"
 import type { SamplingAnswer, SamplingWish } from "./sampling.ts"
+import type { ServerLogin } from "./server-login.ts"
 
 /** What a call of a tool brings with it. */
 export type CallContext = Pick<ToolContext, "ask" | "cwd" | "progress" | "settings" | "signal" | "turn">
@@ -41,6 +42,8 @@ export interface McpPorts {
   /** Answers what a server wants of a model while it works on a call. Absent: servers are told that there is none. */
   sample?(wish: SamplingWish, call: CallContext, signal: AbortSignal): Promise<SamplingAnswer>
   limits?: Partial<McpLimits>
+  /** How a server that is an address learns who we are. Absent: by the headers that it is given, or not at all. */
+  login?: ServerLogin
   /** Which of its tools are offered, by its own name; default: all. */
   offers?(ownName: string): boolean
   /** Nothing that it says counts as text from outside. */

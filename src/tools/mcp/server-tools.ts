@@ -160,7 +160,7 @@ export class ServerTools {
       if (session) this.#end(session)
       this.#backOff()
       this.#lastWhy = session
-        ? reasonOf(error, session.transport)
+        ? reasonOf(error, session.transport, this.#ports)
         : error instanceof Error
           ? error.message
           : String(error)
@@ -299,7 +299,7 @@ export class ServerTools {
     } catch (error) {
       signal.throwIfAborted()
       throw this.#unavailable(
-        late.signal.aborted ? String(late.signal.reason) : reasonOf(error, session.transport),
+        late.signal.aborted ? String(late.signal.reason) : reasonOf(error, session.transport, this.#ports),
         error,
       )
     } finally {
@@ -315,7 +315,7 @@ export class ServerTools {
       return await listAll(session, method, key, this.#ports, both)
     } catch (error) {
       signal.throwIfAborted()
-      throw this.#unavailable(reasonOf(error, session.transport), error)
+      throw this.#unavailable(reasonOf(error, session.transport, this.#ports), error)
     }
   }
 
@@ -403,7 +403,7 @@ export class ServerTools {
     if (late.aborted) return this.#unavailable(`${String(late.reason)}. The call was canceled. ${unknown}`, error)
     if (session.over !== undefined) return this.#unavailable(`${session.over}, during the call. ${unknown}`, error)
     const lost = error instanceof Error && error.message.includes(LOST)
-    return this.#unavailable(`${reasonOf(error, session.transport)}${lost ? `. ${unknown}` : ""}`, error)
+    return this.#unavailable(`${reasonOf(error, session.transport, this.#ports)}${lost ? `. ${unknown}` : ""}`, error)
   }
 }
 
