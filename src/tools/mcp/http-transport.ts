@@ -3,10 +3,9 @@
 import type { AuthProvider, Transport, TransportSendOptions } from "@modelcontextprotocol/client"
 import { PincerError } from "../../base/errors.ts"
 import type { McpServer } from "../../protocol/mcp-server.ts"
+import type { McpLibrary } from "./library.ts"
 import { MAX_MESSAGE_BYTES } from "./ports.ts"
 import type { ServerLogin } from "./server-login.ts"
-
-export type McpLibrary = typeof import("@modelcontextprotocol/client")
 
 /** Stands for the answer of a request whose stream ended without it. */
 export const LOST = "The connection ended before the answer came"

@@ -3,7 +3,7 @@
 import type { AuthorizationServerMetadata, OAuthClientInformationMixed } from "@modelcontextprotocol/client"
 import { PincerError } from "../../base/errors.ts"
 import { isObject } from "../../base/json.ts"
-import type { McpLibrary } from "./http-transport.ts"
+import type { McpLibrary } from "./library.ts"
 import type { LoginFetch } from "./login-fetch.ts"
 import { seenLine } from "./words.ts"
 
@@ -15,8 +15,6 @@ export interface LoginService {
   resource: string | undefined
   scope: string | undefined
 }
-
-export type Library = McpLibrary
 
 export type LoginClient = OAuthClientInformationMixed
 

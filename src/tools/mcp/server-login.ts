@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts"
 import { asPincerError, PincerError } from "../../base/errors.ts"
 import { secret } from "../../base/id.ts"
 import type { Logger } from "../../base/log.ts"
+import type { McpLibrary } from "./library.ts"
 import { type LoginFetch, loginFetch } from "./login-fetch.ts"
 import * as wire from "./login-wire.ts"
 import { seenLine } from "./words.ts"
@@ -168,7 +169,7 @@ export class ServerLogin {
   }
 
   /** What the server wants to be asked with; nothing when it does not say. */
-  async #ask(library: wire.Library, web: LoginFetch): Promise<wire.Challenge> {
+  async #ask(library: McpLibrary, web: LoginFetch): Promise<wire.Challenge> {
     const hello = { jsonrpc: "2.0", id: 1, method: "initialize", params: HELLO }
     const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" }
     const answer = await web.fetch(this.#url, { method: "POST", headers, body: JSON.stringify(hello) })
