@@ -44,9 +44,11 @@ export function hearServer(client: Client, server: string, ports: McpPorts, ears
   client.setNotificationHandler("notifications/prompts/list_changed", () => ears.changed())
   const log = cappedLog(ports.log, ports.clock, server)
   client.setNotificationHandler("notifications/message", ({ params }) => log(params.level, params.logger, params.data))
-  client.setRequestHandler("roots/list", () => ({
-    roots: ports.roots.map((path) => ({ uri: pathToFileURL(path).href, name: basename(path) })),
-  }))
+  // The library refuses an answer to what is not offered.
+  if (ports.roots.length > 0)
+    client.setRequestHandler("roots/list", () => ({
+      roots: ports.roots.map((path) => ({ uri: pathToFileURL(path).href, name: basename(path) })),
+    }))
   if (ports.ask) hearQuestions(client, server, ears)
   if (ports.sample) hearWishes(client, server, ears)
 }
