@@ -128,7 +128,7 @@ function groupOf(id: string): string | null {
   return group(id)
 }
 
-/** Both in one folder; a file that is bound into sandboxes alone must be one file, with nothing shared. */
+/** Both in one folder; programs of their own that start often must each be one file, with nothing shared. */
 const parts: { input: Record<string, string>; plugins: Plugin[] }[] = [
   {
     input: {
@@ -142,6 +142,7 @@ const parts: { input: Record<string, string>; plugins: Plugin[] }[] = [
     plugins: [plainBuiltins, graph],
   },
   { input: { forwarder: join(root, "src/sandbox/forwarder.ts") }, plugins: [] },
+  { input: { "seatbelt-child": join(root, "src/sandbox/seatbelt-child.ts") }, plugins: [] },
 ]
 
 rmSync(dist, { recursive: true, force: true })

@@ -6,6 +6,7 @@ import { basename, delimiter, dirname, join } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import type { Pinned } from "./pinned.ts"
 import type { SandboxProfile } from "./sandbox.ts"
+import { SECRETS } from "./secret-names.ts"
 
 export interface Layout {
   /** Absolute, symlinks resolved. */
@@ -40,28 +41,6 @@ const CLOSED_PROC = [
   "kmsg",
   "latency_stats",
   "sched_debug",
-]
-/** What may lie in a workspace that is somebody's home: it stays unseen. */
-const SECRETS = [
-  ".ssh",
-  ".aws",
-  ".gnupg",
-  ".kube",
-  ".docker",
-  ".azure",
-  ".config/gcloud",
-  ".config/gh",
-  ".config/google-chrome",
-  ".config/chromium",
-  ".mozilla",
-  ".password-store",
-  ".local/share/keyrings",
-  ".netrc",
-  ".npmrc",
-  ".pypirc",
-  ".git-credentials",
-  ".bash_history",
-  ".zsh_history",
 ]
 /** What git runs and obeys later, outside of any sandbox: it may be read, not changed. */
 const GIT = [".git/config", ".git/hooks", ".git/modules"]

@@ -3,9 +3,11 @@ import assert from "node:assert/strict"
 import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { test } from "node:test"
+import { type TestContext, test } from "node:test"
+import { AS_MAC, holdingExec } from "../../test/fakes/seatbelt-room.ts"
 import { BACKENDS, backendOf } from "./index.ts"
 import { BUILT_IN } from "./profile.ts"
+import { Seatbelt } from "./seatbelt.ts"
 
 const settings = { profile: "workspace", profiles: {}, uid: 65_534 }
 const place = { path: "/usr/bin:/bin", hidden: [] }
@@ -15,9 +17,14 @@ test("each platform has one back end", () => {
   assert.equal(new Set(BACKENDS.map((row) => row.platform)).size, BACKENDS.length)
 })
 
-for (const row of BACKENDS)
+const FAKED = {
+  platform: "darwin, by a program in sandbox-exec's place",
+  open: (t: TestContext) => new Seatbelt({ sandboxExec: holdingExec(t), uid: 501, writer: AS_MAC }),
+}
+
+for (const row of [...BACKENDS.map(({ open, platform }) => ({ platform, open: () => open(settings, place) })), FAKED])
   test(`the back end of ${row.platform} says whether it can confine, and confines nothing when it cannot`, async (t) => {
-    const backend = row.open(settings, place)
+    const backend = row.open(t)
     const workspace = realpathSync(mkdtempSync(join(tmpdir(), "contract-")))
     t.after(() => {
       backend.close()

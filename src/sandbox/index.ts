@@ -1,11 +1,11 @@
 // The sandbox of this machine: one back end by platform, the profiles of the configuration, and what a root daemon owes its folders.
 import { PincerError } from "../base/errors.ts"
 import { Bubblewrap } from "./bubblewrap.ts"
+import { LateBackend } from "./late-backend.ts"
 import type { UserIds } from "./own-files.ts"
 import { giveFolder, ownerFor } from "./payload-user.ts"
 import { findProfile, type ProfileSettings } from "./profile.ts"
 import type { BackendReport, Confined, ConfineRequest, SandboxBackend, SandboxProfile } from "./sandbox.ts"
-import { Seatbelt } from "./seatbelt.ts"
 
 export interface SandboxSettings {
   /** Profile of agents that name none. */
@@ -73,7 +73,10 @@ export const BACKENDS: readonly BackendRow[] = [
     platform: "linux",
     open: ({ bwrap, uid }, { path }) => new Bubblewrap({ uid, path, ...(bwrap === undefined ? {} : { bwrap }) }),
   },
-  { platform: "darwin", open: () => new Seatbelt() },
+  {
+    platform: "darwin",
+    open: () => new LateBackend("seatbelt", async () => new (await import("./seatbelt.ts")).Seatbelt()),
+  },
 ]
 
 /** Where there is no back end everything is refused. */

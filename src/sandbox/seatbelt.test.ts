@@ -1,159 +1,30 @@
-// The rules that are written for macOS, and the refusal of a confinement that does not confine. On macOS itself the last test runs the
-// real thing; elsewhere it is skipped.
+// The macOS back end with the real package and a program in sandbox-exec's place: what is started, what is refused, and that a confinement
+// which does not confine is refused. What macOS itself does is tried by `npm run test:macos`, on a Mac.
 import assert from "node:assert/strict"
 import { spawnSync } from "node:child_process"
-import { chmodSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
-import type { ConfineRequest, SandboxProfile } from "./sandbox.ts"
-import { Seatbelt } from "./seatbelt.ts"
-import { type SeatbeltLayout, seatbeltRules } from "./seatbelt-rules.ts"
+import { AS_MAC, fakeExec, folder, holdingExec, installed, requestFor } from "../../test/fakes/seatbelt-room.ts"
+import type { Confined } from "./sandbox.ts"
+import { Seatbelt, type SeatbeltOptions } from "./seatbelt.ts"
+import { installLine } from "./seatbelt-package.ts"
 
-const limits = { processes: 64, memoryBytes: 2 ** 30, cpuSeconds: 60, fileBytes: 1_000_000, openFiles: 256 }
+const noBubblewrap = spawnSync("bwrap", ["--unshare-all", "--ro-bind", "/", "/", "true"]).status !== 0
+const skip = noBubblewrap ? "SKIPPED: no bubblewrap here to stand for sandbox-exec, confinement was NOT tested" : false
+/** Passes what is tried at the start, and confines nothing. */
+const TRUSTED = 'case "$5" in *secret*) exit 0;; esac; shift 2; exec "$@"'
 
-function rulesOf(changes: Partial<SeatbeltLayout> = {}): string[] {
-  const layout: SeatbeltLayout = {
-    profile: { workspace: "read-write", read: [], write: [], loopbackPorts: [] },
-    workspace: "/Users/me/work",
-    hidden: ["/Users/me/.pincer", "/Users/me/work/keys/secret"],
-    temporary: "/private/var/folders/x/T/pincer-tmp-1",
-    git: "none",
-    egressPort: undefined,
-    ...changes,
-  }
-  return seatbeltRules(layout).trim().split("\n")
+function backendOf(t: TestContext, options: SeatbeltOptions): Seatbelt {
+  const backend = new Seatbelt({ uid: 501, writer: AS_MAC, ...options })
+  t.after(() => backend.close())
+  return backend
 }
 
-function rule(rules: readonly string[], start: string): string {
-  return rules.find((one) => one.startsWith(start)) ?? ""
-}
-
-test("everything is denied first, and nothing is allowed without saying to what", () => {
-  const rules = rulesOf()
-  assert.deepEqual(rules.slice(0, 2), ["(version 1)", "(deny default)"])
-  const bare = rules.filter((one) => /^\(allow [^ )]+\)$/.test(one))
-  assert.deepEqual(bare, [
-    "(allow process-exec)",
-    "(allow process-fork)",
-    "(allow sysctl-read)",
-    "(allow ipc-posix-sem)",
-  ])
-})
-
-test("files: the workspace and the private folder; not the home, not the shared temporary folders, not the system for writing", () => {
-  const rules = rulesOf()
-  const read = rule(rules, "(allow file-read* ")
-  const write = rule(rules, "(allow file-write* ")
-  assert.ok(read.includes('(subpath "/Users/me/work")') && write.includes('(subpath "/Users/me/work")'))
-  for (const path of [
-    "/",
-    "/Users",
-    "/Users/me",
-    "/private",
-    "/private/tmp",
-    "/private/var",
-    "/private/etc",
-    "/dev",
-    "/Volumes",
-    "/Library",
-  ])
-    assert.ok(!read.includes(`(subpath "${path}")`) && !write.includes(`(subpath "${path}")`), path)
-  assert.deepEqual(write.match(/\(subpath [^)]*\)/g), [
-    '(subpath "/private/var/folders/x/T/pincer-tmp-1")',
-    '(subpath "/Users/me/work")',
-  ])
-  // Where services keep their data.
-  for (const path of ["/usr/local", "/usr/local/var", "/opt/homebrew", "/opt/homebrew/var", "/usr", "/private/var/db"])
-    assert.ok(!read.includes(`"${path}"`), path)
-  assert.doesNotMatch(read, /Keychains|\.ssh/)
-})
-
-test("what git obeys is read-only and .git stays where it is, after the workspace was opened", () => {
-  const rules = rulesOf({ git: "folder" })
-  const closed = rule(rules, "(deny file-write* ")
-  for (const path of ['subpath "/Users/me/work/.git/hooks', 'literal "/Users/me/work/.git/config', '.git/commondir"'])
-    assert.ok(closed.includes(path), path)
-  assert.ok(rules.includes('(deny file-write-unlink (literal "/Users/me/work/.git"))'))
-  assert.ok(rules.indexOf(closed) > rules.indexOf(rule(rules, "(allow file-write* ")), "the last rule decides")
-  assert.ok(rulesOf({ git: "file" }).includes('(deny file-write* (literal "/Users/me/work/.git"))'))
-  assert.doesNotMatch(rulesOf().join(), /\.git/)
-})
-
-test("folders above are seen by name and not listed", () => {
-  const rules = rulesOf()
-  assert.ok(rule(rules, "(allow file-read-metadata ").includes('(literal "/Users/me")'))
-  assert.ok(!rule(rules, "(allow file-read* ").includes('(literal "/Users/me")'))
-})
-
-test("a read-only workspace is in no write rule; more paths are opened as the profile says", () => {
-  const profile = { workspace: "read-only", read: ["/data/in"], write: ["/data/out"], loopbackPorts: [] } as const
-  const rules = rulesOf({ profile })
-  const [read, write] = [rule(rules, "(allow file-read* "), rule(rules, "(allow file-write* ")]
-  assert.ok(read.includes('"/Users/me/work"') && !write.includes('"/Users/me/work"'))
-  assert.ok(read.includes('"/data/in"') && !write.includes('"/data/in"'))
-  assert.ok(read.includes('"/data/out"') && write.includes('"/data/out"'))
-})
-
-test("hidden paths are denied after all that is allowed, and cannot be moved out of the rule", () => {
-  const rules = rulesOf()
-  const hidden = rules.findIndex((one) => one.startsWith("(deny file* "))
-  assert.ok(hidden > rules.findLastIndex((one) => one.startsWith("(allow ")))
-  assert.ok(
-    rules[hidden]!.includes('(subpath "/Users/me/.pincer")') &&
-      rules[hidden]!.includes('(subpath "/Users/me/work/keys/secret")'),
-  )
-  assert.ok(rule(rules, "(deny file-write-unlink ").includes('(literal "/Users/me/work/keys")'))
-})
-
-test("network: none; with a way out only its port; loopback ports only when listed", () => {
-  assert.deepEqual(
-    rulesOf().filter((one) => one.includes("network")),
-    ["(deny network*)"],
-  )
-  const profile = { workspace: "read-write", read: [], write: [], loopbackPorts: [5432] } as const
-  assert.deepEqual(
-    rulesOf({ profile, egressPort: 40_000 }).filter((one) => one.includes("network")),
-    ["(deny network*)", '(allow network-outbound (remote tcp "localhost:5432") (remote tcp "localhost:40000"))'],
-  )
-  for (const one of rulesOf({ egressPort: 40_000 }))
-    assert.doesNotMatch(one, /unix|network-bind|network-inbound|mDNSResponder|trustd/)
-})
-
-test("a path cannot write rules of its own", () => {
-  const rules = rulesOf({ workspace: '/Users/me/a") (allow default) (subpath "\\' })
-  assert.ok(rule(rules, "(allow file-write* ").endsWith('(literal "/dev/dtracehelper"))'))
-  assert.ok(rules.join("\n").includes('(subpath "/Users/me/a\\") (allow default) (subpath \\"\\\\")'))
-  assert.throws(() => rulesOf({ workspace: "/Users/me/a\n(allow default)" }), { code: "INVALID_PARAMS" })
-})
-
-/** Stands for sandbox-exec: takes its arguments, and confines nothing or refuses to start. */
-function fakeExec(t: TestContext, script: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "pincer-fake-"))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const path = join(folder, "sandbox-exec")
-  writeFileSync(path, `#!/bin/sh\n${script}\n`)
-  chmodSync(path, 0o755)
-  return path
-}
-
-function request(workspace: string, changes: Partial<SandboxProfile> = {}): ConfineRequest {
-  const profile: SandboxProfile = {
-    name: "mine",
-    workspace: "read-write",
-    read: [],
-    write: [],
-    network: [],
-    loopbackPorts: [],
-    limits,
-    ...changes,
-  }
-  return {
-    program: { file: "/bin/sh", args: ["-c", "exit 3"], cwd: workspace, env: { A: "b" } },
-    workspace,
-    profile,
-    hidden: [],
-  }
+function start({ args, cwd, env, file }: Confined): { status: number | null; out: string } {
+  const { status, stderr, stdout } = spawnSync(file, [...args], { cwd, env, encoding: "utf8" })
+  return { status, out: stdout + stderr }
 }
 
 test("a sandbox-exec that does not confine, does not start, or is not there makes nothing run", async (t) => {
@@ -161,15 +32,19 @@ test("a sandbox-exec that does not confine, does not start, or is not there make
     ['shift 2; exec "$@"', /a file outside could be read/],
     ["echo broken >&2; exit 71", /broken/],
     ["exit 27", /a port of this machine could be reached/],
+    ["exit 28", /could be moved away/],
+    ["exit 29", /could be seen/],
   ] as const) {
-    const backend = new Seatbelt({ sandboxExec: fakeExec(t, script), uid: 501 })
+    const backend = backendOf(t, { sandboxExec: fakeExec(t, script) })
     const report = await backend.check()
     assert.deepEqual([report.available, report.backend, report.facts], [false, "seatbelt", []])
     assert.match(report.detail, why)
-    await assert.rejects(backend.confine(request("/tmp")), { code: "UNAVAILABLE" })
+    await assert.rejects(backend.confine(requestFor("/tmp", "exit 3")), { code: "UNAVAILABLE" })
   }
-  const missing = new Seatbelt({ sandboxExec: "/nowhere/sandbox-exec", uid: 501 })
-  await assert.rejects(missing.confine(request("/tmp")), /is not there/)
+  await assert.rejects(
+    backendOf(t, { sandboxExec: "/nowhere/sandbox-exec" }).confine(requestFor("/tmp", "exit 3")),
+    /is not there/,
+  )
   assert.deepEqual(
     readdirSync(tmpdir()).filter((name) => name.startsWith("pincer-seatbelt-")),
     [],
@@ -177,33 +52,102 @@ test("a sandbox-exec that does not confine, does not start, or is not there make
 })
 
 test("never as root", async (t) => {
-  const backend = new Seatbelt({ sandboxExec: fakeExec(t, "exit 0"), uid: 0 })
-  await assert.rejects(backend.confine(request("/tmp")), /never root/)
+  const backend = backendOf(t, { sandboxExec: fakeExec(t, "exit 0"), uid: 0 })
+  await assert.rejects(backend.confine(requestFor("/tmp", "exit 3")), /never root/)
+})
+
+test("without the package nothing runs, and the line that installs it is said; once it is there, commands run", async (t) => {
+  const ran = join(folder(t, "ran"), "ran")
+  const sandboxExec = fakeExec(t, `echo x >${ran}`)
+  const backend = backendOf(t, { sandboxExec, writer: { ...AS_MAC, from: folder(t, "empty") } })
+  const report = await backend.check()
+  assert.deepEqual([report.available, report.install, report.facts], [false, installLine(), []])
+  assert.match(report.detail, /sandbox-runtime 0\.0\.83 is needed and is not installed/)
+  await assert.rejects(backend.confine(requestFor("/tmp", "exit 3")), (error: Error & { code?: string }) => {
+    assert.equal(error.code, "UNAVAILABLE")
+    assert.ok(error.message.includes(`nothing was run`) && error.message.includes(`"${installLine()}"`))
+    return true
+  })
+  assert.equal(existsSync(ran), false, "sandbox-exec was not even started")
+})
+
+test("a package of another version, or one that writes other rules, makes nothing run", async (t) => {
+  const ran = join(folder(t, "ran"), "ran")
+  const sandboxExec = fakeExec(t, `echo x >${ran}`)
+  const wraps = (rules: string) =>
+    `export const SandboxManager = { wrapWithSandbox: async () => ${JSON.stringify(`env A=1 /usr/bin/sandbox-exec -p '${rules}' /bin/sh -c true`)} }`
+  for (const [writer, why] of [
+    [installed(t, wraps("(version 1)"), "0.1.0"), /is there in version 0\.1\.0/],
+    [installed(t, wraps("(version 1)(allow default)")), /rules of .* are not used: they do not deny first/],
+    [installed(t, wraps("(version 1)(deny default)(allow network*)")), /"network\*" is allowed/],
+    [installed(t, wraps("(version 1)(deny default)")), /was asked and is not allowed/],
+  ] as const)
+    await assert.rejects(backendOf(t, { sandboxExec, writer }).confine(requestFor("/tmp", "exit 3")), {
+      code: "UNAVAILABLE",
+      message: why,
+    })
+  assert.equal(existsSync(ran), false)
 })
 
 test("a program is started through limits and rules, with a private folder and the way out, all gone after it", async (t) => {
-  const backend = new Seatbelt({
-    sandboxExec: fakeExec(t, 'case "$5" in *secret*) exit 0;; esac; shift 2; exec "$@"'),
-    uid: 501,
-  })
-  const given = request(realpathSync(tmpdir()), { network: [{ host: "example.com" }] })
+  const backend = backendOf(t, { sandboxExec: fakeExec(t, TRUSTED) })
+  const given = requestFor(folder(t, "work"), "exit 3", { network: [{ host: "example.com" }] })
   await assert.rejects(backend.confine(given), /nobody to decide/)
   const confined = await backend.confine({ ...given, egress: { sessionKey: "main", saw: () => undefined } })
   assert.deepEqual(confined.args.slice(2, 6), ["sh", "60", "1954", "256"])
   const port = /"localhost:(\d+)"/.exec(confined.args[8]!)![1]
   assert.equal(confined.env["http_proxy"], `http://127.0.0.1:${port}`)
   assert.deepEqual([confined.env["no_proxy"], confined.env["A"]], ["", "b"])
+  // Nothing of the environment that the package would have set: no proxies with passwords, no shared folder.
+  const own = ["PATH", "A", "TMPDIR", "NODE_USE_ENV_PROXY"]
+  assert.deepEqual(
+    Object.keys(confined.env).filter((name) => !/_proxy$/i.test(name) && !own.includes(name)),
+    [],
+  )
+  assert.ok(
+    !confined.args[8]!.includes(Buffer.from("exit 3").toString("base64").slice(0, 7)),
+    "the command is in no log",
+  )
   const temporary = confined.env["TMPDIR"]!
   assert.ok(existsSync(temporary))
-  const { cwd, env, file } = confined
-  assert.equal(spawnSync(file, confined.args, { cwd, env }).status, 3)
+  assert.equal(start(confined).status, 3)
   await confined.close()
   assert.equal(existsSync(temporary), false)
 })
 
-test("on macOS: the real thing confines", {
-  skip: process.platform === "darwin" ? false : "SKIPPED: not macOS, seatbelt was NOT run",
-}, async () => {
-  const report = await new Seatbelt().check()
+test("held by bubblewrap, the rules pass what is tried at the start and do to programs what a sandbox does", {
+  skip,
+}, async (t) => {
+  const backend = backendOf(t, { sandboxExec: holdingExec(t) })
+  const report = await backend.check()
   assert.equal(report.available, true, report.detail)
+  assert.deepEqual(await backend.check(), report)
+  const [work, outside] = [folder(t, "工作 'x'"), folder(t, "outside")]
+  writeFileSync(join(outside, "secret"), "outside")
+  mkdirSync(join(work, ".git/hooks"), { recursive: true })
+  mkdirSync(join(work, ".ssh"))
+  writeFileSync(join(work, ".ssh/key"), "keys")
+  writeFileSync(join(work, ".git/config"), "own\n")
+  symlinkSync(outside, join(work, "link"))
+  const script = `echo made >made; cat made; cat ${outside}/secret link/secret .ssh/key; echo bad >.git/config; cat .git/config
+    echo bad >.git/hooks/pre-commit; echo x >"$TMPDIR/t" && cat "$TMPDIR/t"; exit 7`
+  const confined = await backend.confine(requestFor(work, script))
+  const { out, status } = start(confined)
+  await confined.close()
+  assert.equal(status, 7)
+  assert.match(out, /^made\nown\nx\n/)
+  assert.doesNotMatch(out, /^(outside|keys|bad)$/m)
+  assert.equal(readFileSync(join(work, ".git/config"), "utf8"), "own\n")
+  assert.deepEqual(readdirSync(join(work, ".git/hooks")), [])
+  const reading = await backend.confine(requestFor(work, "echo x >made; cat made", { workspace: "read-only" }))
+  assert.match(start(reading).out, /^made\n|Read-only/)
+  await reading.close()
+  assert.equal(readFileSync(join(work, "made"), "utf8"), "made\n")
+})
+
+test("a .git that is a link is refused where it could be written", async (t) => {
+  const backend = backendOf(t, { sandboxExec: fakeExec(t, TRUSTED) })
+  const work = folder(t, "work")
+  symlinkSync(folder(t, "elsewhere"), join(work, ".git"))
+  await assert.rejects(backend.confine(requestFor(work, "true")), { code: "INVALID_PARAMS" })
 })

@@ -1,9 +1,19 @@
-// The macOS back end: the system's own /usr/bin/sandbox-exec with a profile made for each program, and the egress on a loopback port as
-// the only way out. Before the first program it tries on this machine that what must be denied is denied; else nothing runs.
-// Not run by our tests on macOS: they hold the rules that are written, and that a confinement which does not confine is refused.
+// The macOS back end: the system's own sandbox-exec with rules that a package writes for each program, which are read and judged before
+// they are used and end in guards of ours; the egress on a loopback port is the only way out. Before the first program it tries on this
+// machine that what must be denied is denied; else nothing runs. Not run by our tests on macOS: see docs/adr/0008.
 import { execFile } from "node:child_process"
 import { once } from "node:events"
-import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -12,13 +22,17 @@ import { openLoopbackEgress } from "./egress.ts"
 import { proxyEnvironment } from "./forwarder-program.ts"
 import { refuseLink } from "./git-guard.ts"
 import type { BackendReport, Confined, ConfineRequest, Program, SandboxBackend, SandboxProfile } from "./sandbox.ts"
-import { type SeatbeltLayout, seatbeltRules } from "./seatbelt-rules.ts"
+import { faultOf } from "./seatbelt-check.ts"
+import { PACKAGE, PACKAGE_VERSION, RuleWriter, type RuleWriterOptions } from "./seatbelt-package.ts"
+import { type AskedRules, askedOf, guardsOf, type SeatbeltLayout, SYSTEM } from "./seatbelt-rules.ts"
+import { SECRETS } from "./secret-names.ts"
 
 export interface SeatbeltOptions {
   /** Default: where macOS has it. */
   sandboxExec?: string
   /** Default: this process's. Programs are never root. */
   uid?: number | undefined
+  writer?: RuleWriterOptions
 }
 
 const SANDBOX_EXEC = "/usr/bin/sandbox-exec"
@@ -34,6 +48,8 @@ ls "$2" >/dev/null 2>&1 && exit 24
 (echo x >"$2/new") 2>/dev/null && exit 25
 cat "$1/hidden/secret" >/dev/null 2>&1 && exit 26
 /bin/bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$3" 2>/dev/null && exit 27
+mv "$1/hidden" "$1/moved" 2>/dev/null && exit 28
+[ -e "$2/secret" ] && exit 29
 exit 0`
 const FAULTS: Readonly<Record<number, string>> = {
   21: "the workspace could not be read",
@@ -43,6 +59,8 @@ const FAULTS: Readonly<Record<number, string>> = {
   25: "a file outside could be written",
   26: "a hidden file in the workspace could be read",
   27: "a port of this machine could be reached",
+  28: "a hidden folder in the workspace could be moved away",
+  29: "a file outside could be seen",
 }
 const TRIAL_PROFILE: SandboxProfile = {
   name: "trial",
@@ -54,31 +72,44 @@ const TRIAL_PROFILE: SandboxProfile = {
   limits: { processes: 64, memoryBytes: 2 ** 30, cpuSeconds: 10, fileBytes: 2 ** 20, openFiles: 64 },
 }
 
+/** To see whether there is somebody who writes rules. */
+const NOTHING: AskedRules = { read: [], write: [], denyRead: ["/"], denyWrite: [] }
+
 export class Seatbelt implements SandboxBackend {
   readonly name = "seatbelt"
   readonly #sandboxExec: string
   readonly #uid: number | undefined
+  readonly #writer: RuleWriter
   #report: Promise<BackendReport> | undefined
 
   constructor(options: SeatbeltOptions = {}) {
     this.#sandboxExec = options.sandboxExec ?? SANDBOX_EXEC
     this.#uid = "uid" in options ? options.uid : process.getuid?.()
+    this.#writer = new RuleWriter(options.writer)
   }
 
-  check(): Promise<BackendReport> {
+  /** What is not installed may be by the next time. */
+  async check(): Promise<BackendReport> {
     this.#report ??= this.#try()
-    return this.#report
+    const report = await this.#report
+    if (report.install !== undefined) this.#report = undefined
+    return report
   }
 
   /** Each program's files go with the program. */
   close(): void {
     this.#report = undefined
+    this.#writer.close()
   }
 
   async confine(request: ConfineRequest): Promise<Confined> {
     const report = await this.check()
     if (!report.available)
-      throw new PincerError("UNAVAILABLE", `Commands cannot run confined: ${report.detail}`, { retryable: false })
+      throw new PincerError(
+        "UNAVAILABLE",
+        `The sandbox cannot be used, so nothing was run: ${report.detail}${report.install === undefined ? "" : `: install it with "${report.install}"`}`,
+        { retryable: false },
+      )
     return this.#confined(request)
   }
 
@@ -86,7 +117,7 @@ export class Seatbelt implements SandboxBackend {
     const { egress: gate, profile } = request
     if (profile.network.length > 0 && !gate)
       throw new PincerError("UNAVAILABLE", `Sandbox profile "${profile.name}" has network, and nobody to decide it`)
-    const temporary = realpathSync(mkdtempSync(join(tmpdir(), "pincer-tmp-")))
+    const temporary = realpathSync.native(mkdtempSync(join(tmpdir(), "pincer-tmp-")))
     const remove = async () => rmSync(temporary, { recursive: true, force: true })
     try {
       const open = gate !== undefined && profile.network.length + profile.loopbackPorts.length > 0
@@ -96,7 +127,7 @@ export class Seatbelt implements SandboxBackend {
         await remove()
       }
       try {
-        return { ...this.#program(request, temporary, egress?.port), close }
+        return { ...(await this.#program(request, temporary, egress?.port)), close }
       } catch (error) {
         await egress?.close()
         throw error
@@ -107,15 +138,21 @@ export class Seatbelt implements SandboxBackend {
     }
   }
 
-  #program(request: ConfineRequest, temporary: string, egressPort: number | undefined): Program {
+  async #program(request: ConfineRequest, temporary: string, egressPort: number | undefined): Promise<Program> {
     const { hidden, profile, program, workspace } = request
-    const rules = seatbeltRules({
-      profile: { ...profile, read: profile.read.map(resolved), write: profile.write.map(resolved) },
+    const rules = await this.#rules({
+      profile: { ...profile, read: present(profile.read), write: present(profile.write) },
       workspace: resolved(workspace),
       git: profile.workspace === "read-write" ? kindOfGit(resolved(workspace)) : "none",
-      hidden: [...new Set(hidden.flatMap((path) => [path, resolved(path)]))],
+      hidden: [
+        ...new Set([
+          ...hidden.flatMap((path) => [path, resolved(path)]),
+          ...secretsIn([workspace, ...profile.read, ...profile.write]),
+        ]),
+      ],
       temporary,
       egressPort,
+      system: present(SYSTEM).filter((path) => SYSTEM.includes(path)),
     })
     const { cpuSeconds, fileBytes, openFiles } = profile.limits
     const limits = [cpuSeconds, Math.ceil(fileBytes / BLOCK), openFiles].map(String)
@@ -128,14 +165,35 @@ export class Seatbelt implements SandboxBackend {
     }
   }
 
+  /** Throws UNAVAILABLE for rules that are not those that were asked for. */
+  async #rules(layout: SeatbeltLayout): Promise<string> {
+    const asked = askedOf(layout)
+    const said = await this.#writer.rulesFor(asked)
+    const fault = said.type === "fault" ? said.fault : faultOf(said.rules, asked)
+    if (said.type === "rules" && fault === undefined) return said.rules + guardsOf(layout)
+    throw new PincerError(
+      "UNAVAILABLE",
+      said.type === "fault" ? said.fault : `The rules of ${PACKAGE} are not used: ${fault}`,
+      {
+        retryable: false,
+      },
+    )
+  }
+
   async #try(): Promise<BackendReport> {
     const base = { backend: "seatbelt" as const, facts: FACTS, warnings: WARNINGS }
-    const none = (detail: string): BackendReport => ({ ...base, available: false, detail, facts: [], warnings: [] })
+    const none = (detail: string, install?: string): BackendReport => ({
+      ...{ ...base, available: false, detail, facts: [], warnings: [] },
+      ...(install === undefined ? {} : { install }),
+    })
     if (this.#uid === 0) return none("Pincer runs as root, and commands are never root: start it as an ordinary user")
     if (!isProgram(this.#sandboxExec)) return none(`${this.#sandboxExec} is not there: it is part of macOS`)
+    // Whether there is a package at all: its own refusal names the line that installs it.
+    const said = await this.#writer.rulesFor(NOTHING)
+    if (said.type === "fault") return none(said.fault, said.install)
     const fault = await this.#trial()
     if (fault !== undefined) return none(`${this.#sandboxExec} does not confine here: ${fault}`)
-    return { ...base, available: true, detail: this.#sandboxExec }
+    return { ...base, available: true, detail: `${this.#sandboxExec}, rules of ${PACKAGE} ${PACKAGE_VERSION}` }
   }
 
   /** A program that tries what it must not be able to do. What went wrong, or undefined. */
@@ -195,13 +253,23 @@ function run(program: Program): Promise<string | undefined> {
 }
 
 function madeFolder(name: string): string {
-  return realpathSync(mkdtempSync(join(tmpdir(), `pincer-seatbelt-${name}-`)))
+  return realpathSync.native(mkdtempSync(join(tmpdir(), `pincer-seatbelt-${name}-`)))
+}
+
+function secretsIn(roots: readonly string[]): string[] {
+  const places = present(roots).flatMap((root) => SECRETS.map((name) => join(root, name)))
+  return places.filter((place) => lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === false)
+}
+
+/** Those that are there, as what they lead to. */
+function present(paths: readonly string[]): string[] {
+  return paths.filter((path) => existsSync(path)).map((path) => realpathSync.native(path))
 }
 
 /** What is not there is taken as it is written: it cannot lead elsewhere. */
 function resolved(path: string): string {
   try {
-    return realpathSync(path)
+    return realpathSync.native(path)
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return path
     throw error
