@@ -187,10 +187,10 @@ export class Seatbelt implements SandboxBackend {
       ...(install === undefined ? {} : { install }),
     })
     if (this.#uid === 0) return none("Pincer runs as root, and commands are never root: start it as an ordinary user")
-    if (!isProgram(this.#sandboxExec)) return none(`${this.#sandboxExec} is not there: it is part of macOS`)
     // Whether there is a package at all: its own refusal names the line that installs it.
     const said = await this.#writer.rulesFor(NOTHING)
     if (said.type === "fault") return none(said.fault, said.install)
+    if (!isProgram(this.#sandboxExec)) return none(`${this.#sandboxExec} is not there: it is part of macOS`)
     const fault = await this.#trial()
     if (fault !== undefined) return none(`${this.#sandboxExec} does not confine here: ${fault}`)
     return { ...base, available: true, detail: `${this.#sandboxExec}, rules of ${PACKAGE} ${PACKAGE_VERSION}` }
