@@ -57,6 +57,7 @@ import type { Parts } from "./parts.ts"
 import { configuredWarnings } from "./policy/policy-warnings.ts"
 import { openRights } from "./policy/rights.ts"
 import { SessionNotices } from "./rpc/notices.ts"
+import { remindTool } from "./schedules/remind-tool.ts"
 import { Schedules } from "./schedules/schedules.ts"
 import { startServer } from "./server.ts"
 import { catchUp } from "./sessions/catch-up.ts"
@@ -231,7 +232,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   const ports: Ports = {
     books: store,
     catalogue: models.catalogue,
-    tools: [...tools, workflowTool(() => workflows)],
+    tools: [...tools, workflowTool(() => workflows), remindTool(() => ({ schedules, config: () => live.current() }))],
     toolSettings: settings,
     get agents() {
       return agents()

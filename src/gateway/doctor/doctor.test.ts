@@ -246,6 +246,7 @@ test("a port that is taken is said with who has it; a gateway that answers is as
     "models.probe": probe,
     "mcp.status": mcp,
     "cron.list": cron,
+    "autonomy.get": { enabled: false, schedules: { active: 2 } },
     "device.pair.list": { pending: [{}] },
   })
   const found = await look(
@@ -257,6 +258,7 @@ test("a port that is taken is said with who has it; a gateway that answers is as
     "agents",
     "mcp",
     "schedules",
+    "autonomy",
     "devices",
   )
   assert.deepEqual(
@@ -272,6 +274,7 @@ test("a port that is taken is said with who has it; a gateway that answers is as
       ["agents.installed", "problem", "npm i -g codex"],
       ["mcp.servers", "problem", "pincer mcp status"],
       ["schedules.failing", "warning", "pincer cron list"],
+      ["autonomy", "warning", "pincer gateway autonomy on"],
       ["devices.pending", "warning", "pincer device list"],
     ],
   )

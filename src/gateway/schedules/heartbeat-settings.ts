@@ -8,3 +8,8 @@ export function heartbeatOf({ agents }: Config, agentId: string): HeartbeatSetti
   const said = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
   return { ...agents.defaults.heartbeat, ...said }
 }
+
+/** The zone of rules that name none. */
+export function zoneOf({ cron }: Config): string {
+  return cron.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
+}

@@ -13,7 +13,7 @@ import type { ScheduleSpec, TickReason, TickRecord } from "../../protocol/schedu
 import { parseSessionKey } from "../../protocol/session.ts"
 import type { Books } from "../../store/open.ts"
 import { agentFile } from "../agents/agent-files.ts"
-import { heartbeatOf } from "./heartbeat-settings.ts"
+import { heartbeatOf, zoneOf } from "./heartbeat-settings.ts"
 
 export interface HeartbeatParts {
   books: Pick<Books, "ticks" | "transcript">
@@ -40,11 +40,6 @@ export function heartbeatId(agentId: string): string {
 
 export function isHeartbeat(scheduleId: string): boolean {
   return scheduleId.startsWith(PREFIX)
-}
-
-/** The zone of rules that name none. */
-export function zoneOf({ cron }: Config): string {
-  return cron.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
 export class Heartbeats {
