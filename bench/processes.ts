@@ -84,7 +84,8 @@ export function benchEnv(home: string): Record<string, string> {
 export async function startGateway(home: string): Promise<Running & { readyMs: number }> {
   const info = join(home, "gateway.json")
   const began = performance.now()
-  const child = spawn(process.execPath, [ENTRY, "gateway", "run"], {
+  // As a shell starts it: by its name.
+  const child = spawn(ENTRY, ["gateway", "run"], {
     env: benchEnv(home),
     stdio: ["ignore", "ignore", "inherit"],
   })

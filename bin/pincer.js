@@ -1,10 +1,13 @@
-#!/usr/bin/env node
+#!/bin/sh
+":" //; case " $* " in *" gateway run "*) export MALLOC_MMAP_THRESHOLD_=8192 MALLOC_TRIM_THRESHOLD_=1048576 MALLOC_TOP_PAD_=131072;; esac; exec node "$0" "$@"
 // Starts Pincer: dist/ when installed, src/ in a checkout. On a Node too old for it, uses the checkout's own Node or says what to do.
-// Plain JavaScript that old versions of Node can parse. Nothing is imported before the process may have been replaced: it would be paid twice.
+// To a shell the line above is the whole program: it starts Node with what a gateway needs in its environment (below). To Node it is a
+// string and a remark. Plain JavaScript that old versions of Node can parse. Nothing is imported before the process may have been
+// replaced: it would be paid twice.
 
 /**
  * A gateway runs for months. V8's compilers work in pieces of 8 KiB that malloc keeps for good unless each is given back by itself; glibc
- * reads how before a process starts and never after (docs/performance.md).
+ * reads how before a process starts and never after (docs/performance.md). The second line of this file says the same for the shell.
  */
 const MALLOC = { MALLOC_MMAP_THRESHOLD_: "8192", MALLOC_TRIM_THRESHOLD_: "1048576", MALLOC_TOP_PAD_: "131072" }
 

@@ -75,8 +75,12 @@ async function pincer(
 }
 
 /** A gateway in the foreground, once it has said that it listens. */
-async function runGateway(place: Place, args: string[] = []) {
-  const child = spawn(process.execPath, [PROGRAM, "gateway", "run", ...args], { cwd: place.work, env: place.env })
+/** What bin/pincer.js says in both of its languages. */
+const MALLOC = { MALLOC_MMAP_THRESHOLD_: 8192, MALLOC_TRIM_THRESHOLD_: 1048576, MALLOC_TOP_PAD_: 131072 }
+
+async function runGateway(place: Place, args: string[] = [], program = [process.execPath, PROGRAM]) {
+  const [file = "", ...rest] = program
+  const child = spawn(file, [...rest, "gateway", "run", ...args], { cwd: place.work, env: place.env })
   let out = ""
   let err = ""
   child.stderr.on("data", (chunk) => {
@@ -419,22 +423,29 @@ describe("pincer without a gateway", () => {
     assert.equal(existsSync(join(place.home, "gateway.json")), false)
   })
 
-  test("on Linux the gateway runs with malloc told to give memory back, in the process that was started", {
-    skip: process.platform === "linux" ? false : "NOT TESTED: malloc is told so on Linux only",
-  }, async () => {
-    const gateway = await runGateway(place)
-    try {
-      const settings = readFileSync(`/proc/${gateway.child.pid}/environ`, "utf8").split("\0")
-      assert.ok(settings.includes("MALLOC_MMAP_THRESHOLD_=8192"))
-      assert.match(
-        readFileSync(join(place.home, "gateway.json"), "utf8"),
-        new RegExp(`"pid":\\s*${gateway.child.pid}\\b`),
-      )
-    } finally {
-      gateway.child.kill("SIGTERM")
-      await once(gateway.child, "exit")
-    }
-  })
+  for (const [how, program] of [
+    ["with Node", [process.execPath, PROGRAM]],
+    ["by its name", [PROGRAM]],
+  ] as const)
+    test(`on Linux a gateway that is started ${how} runs with malloc told to give memory back, in the process that was started`, {
+      skip: process.platform === "linux" ? false : "NOT TESTED: malloc is told so on Linux only",
+    }, async () => {
+      const gateway = await runGateway(place, [], [...program])
+      try {
+        const settings = readFileSync(`/proc/${gateway.child.pid}/environ`, "utf8").split("\0")
+        for (const [name, value] of Object.entries(MALLOC)) assert.ok(settings.includes(`${name}=${value}`), name)
+        // Started by its name it has them from the shell: the process was not replaced once more.
+        const words = readFileSync(`/proc/${gateway.child.pid}/cmdline`, "utf8").split("\0")
+        assert.equal(words[0], program.length === 1 ? "node" : process.execPath)
+        assert.match(
+          readFileSync(join(place.home, "gateway.json"), "utf8"),
+          new RegExp(`"pid":\\s*${gateway.child.pid}\\b`),
+        )
+      } finally {
+        gateway.child.kill("SIGTERM")
+        await once(gateway.child, "exit")
+      }
+    })
 
   test("an older Node starts the checkout's own", (t) => {
     const folders = (process.env["PATH"] ?? "").split(":")
