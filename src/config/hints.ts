@@ -184,6 +184,7 @@ export const HINTS: Readonly<Record<string, string>> = {
   "tools.mcpServers.*.env": "Variables that it gets, or where to read them.",
   "tools.mcpServers.*.url": "Address of a server that is reached over HTTP.",
   "tools.mcpServers.*.headers": "Sent with every request.",
+  "tools.mcpServers.*.oauth": "How people sign in there; false: nobody does.",
   "tools.mcpServers.*.enabled": "false: as if it were not there.",
   "tools.mcpServers.*.tools": "Which of its tools are offered.",
   "tools.mcpServers.*.agents": "Agents that have it; default all.",
