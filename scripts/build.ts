@@ -39,6 +39,16 @@ const plainBuiltins: Plugin = {
   },
 }
 
+/**
+ * One character beyond ASCII makes V8 hold the text of a whole file in two bytes a character, in memory for as long as the program runs, and
+ * read it slowly. In strings and expressions the escape means the same; nothing else may hold such a character.
+ */
+const asciiOnly: Plugin = {
+  name: "ascii-only",
+  renderChunk: (code) =>
+    code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
+}
+
 /** What every module imports: at once, and when it comes to it. */
 const imported = new Map<string, { now: readonly string[]; later: readonly string[] }>()
 const graph: Plugin = {
@@ -101,6 +111,8 @@ function grouping(): (id: string) => string | null {
   const quick = pipeline.union(acts).union(editor)
   const commands = loadedWith(...commandFiles(), src("gateway/workflows/library.ts"))
   const daemon = loadedWith(...DAEMON)
+  // Node's own modules stay by themselves: whoever needs a neighbour of one does not load it.
+  const ours = new Set([...daemon].filter((id) => !id.startsWith(BUILTIN)))
   const groups: [name: string, ids: Set<string>][] = [
     // Scripts start pipelines often: they need a little of what the tree of commands and clients need, and none of the rest.
     ["ground", pipeline.intersection(tree.union(client).union(config))],
@@ -116,6 +128,9 @@ function grouping(): (id: string) => string | null {
       "shared",
       new Set([...commands.intersection(daemon).difference(quick)].filter((id) => !id.includes("node_modules"))),
     ],
+    // What a gateway needs as well as those that are started often: one file for what a pipeline needs, one for the rest.
+    ["lines", pipeline.intersection(ours)],
+    ["work", quick.intersection(ours)],
     ["", commands],
     ["daemon", daemon],
   ]
@@ -139,7 +154,7 @@ const parts: { input: Record<string, string>; plugins: Plugin[] }[] = [
       "backup-entry": join(root, "src/backup/thread-entry.ts"),
       "local-entry": join(root, "src/local/child/local-entry.ts"),
     },
-    plugins: [plainBuiltins, graph],
+    plugins: [plainBuiltins, graph, asciiOnly],
   },
   { input: { forwarder: join(root, "src/sandbox/forwarder.ts") }, plugins: [] },
   { input: { "seatbelt-child": join(root, "src/sandbox/seatbelt-child.ts") }, plugins: [] },
@@ -150,6 +165,8 @@ for (const { input, plugins } of parts) {
   const build = await rolldown({
     input,
     platform: "node",
+    // Its script form asks for its own parts in a way that no build can follow.
+    resolve: { alias: { "jsonc-parser": join(root, "node_modules/jsonc-parser/lib/esm/main.js") } },
     preserveEntrySignatures: "allow-extension",
     external,
     plugins,
@@ -166,6 +183,7 @@ for (const { input, plugins } of parts) {
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     minify: false,
+    comments: { legal: true, annotation: false, jsdoc: false },
     sourcemap: false,
   })
   await build.close()

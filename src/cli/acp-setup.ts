@@ -144,7 +144,7 @@ export function changed(before: string, { keys, path, value }: JsonSetup): strin
       "INVALID_PARAMS",
       `${path} is not a JSON object that could hold ${keys[0]}: ${document.issues[0]?.message ?? "put it right first"}`,
     )
-  const { applyEdits, findNodeAtLocation, modify, parseTree } = jsonc()
+  const { applyEdits, findNodeAtLocation, modify, parseTree } = jsonc
   const indent = /^([ \t]+)\S/m.exec(before)?.[1] ?? "  "
   const eol = before.includes("\r\n") ? "\r\n" : "\n"
   const tree = parseTree(before, [], { allowTrailingComma: true })

@@ -6,6 +6,9 @@ import { mistakes } from "../base/spelling.ts"
 import { type ConfigDocument, type ConfigIssue, formatPath, parseDocument } from "./document.ts"
 import { type Config, configSchema } from "./schema.ts"
 
+/** A configuration is judged once in a while: code made for the occasion would cost more than it saves. */
+const ONCE = { jitless: true }
+
 export type Checked = { ok: true; config: Config } | { ok: false; issues: ConfigIssue[] }
 
 /** Parses and validates the text of a config file. */
@@ -16,7 +19,7 @@ export function checkText(text: string): Checked {
 /** Validates a parsed document: what its text does wrong and what the schema does not know, in the order of the lines. */
 export function checkDocument(document: ConfigDocument): Checked {
   if (document.value === undefined) return { ok: false, issues: document.issues }
-  const result = configSchema.safeParse(document.value, { reportInput: true })
+  const result = configSchema.safeParse(document.value, { ...ONCE, reportInput: true })
   const found = result.success ? [] : result.error.issues.flatMap((issue) => explain(issue, []))
   const issues = [...document.issues, ...found.map((one) => withPlace(one, document))]
   if (result.success && issues.length === 0) return { ok: true, config: result.data }
@@ -28,7 +31,7 @@ export function checkDocument(document: ConfigDocument): Checked {
 
 /** The configuration that an absent file stands for. */
 export function defaultConfig(): Config {
-  return configSchema.parse({})
+  return configSchema.parse({}, ONCE)
 }
 
 /** All problems, one per line, as one INVALID_PARAMS with `details.issues`. `where`: the file, or what else was being checked. */

@@ -1,8 +1,8 @@
 // JSONC text (comments, trailing commas) as a plain value that remembers where each key stood. Strict where JSON parsers are lax:
-// a key given twice and `__proto__` are problems, and nesting is bounded before anything recurses. jsonc-parser is loaded on first
-// use only: without a config file a start does not pay for it.
-import { createRequire } from "node:module"
+// a key given twice and `__proto__` are problems, and nesting is bounded before anything recurses.
+
 import type { JSONPath, Node } from "jsonc-parser"
+import * as parser from "jsonc-parser"
 import { MAX_JSON_DEPTH } from "../base/json.ts"
 
 type Jsonc = typeof import("jsonc-parser")
@@ -23,13 +23,8 @@ export interface ConfigDocument {
   position(path: readonly PropertyKey[]): { line: number; column: number } | undefined
 }
 
-const require = createRequire(import.meta.url)
-let loaded: Jsonc | undefined
-
-export function jsonc(): Jsonc {
-  loaded ??= require("jsonc-parser") as Jsonc
-  return loaded
-}
+/** Node itself takes the package's script, whose names come as one default; the build takes its module. */
+export const jsonc: Jsonc = (parser as Jsonc & { default?: Jsonc }).default ?? parser
 
 export function parseDocument(text: string): ConfigDocument {
   const nowhere = () => undefined
@@ -38,7 +33,7 @@ export function parseDocument(text: string): ConfigDocument {
     const message = `nests deeper than ${MAX_JSON_DEPTH} levels`
     return { value: undefined, issues: [{ path: "", message, ...lineAndColumn(text, tooDeep) }], position: nowhere }
   }
-  const { parseTree, findNodeAtLocation, printParseErrorCode } = jsonc()
+  const { parseTree, findNodeAtLocation, printParseErrorCode } = jsonc
   const errors: import("jsonc-parser").ParseError[] = []
   const root = parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true })
   const issues: ConfigIssue[] = errors.map((error) => ({
@@ -105,7 +100,7 @@ function toValue(node: Node, path: JSONPath, text: string, issues: ConfigIssue[]
 
 /** The offset of the first bracket that nests too deep. Scans tokens, so comments and strings cannot hide brackets. */
 function findTooDeep(text: string): number | undefined {
-  const scanner = jsonc().createScanner(text, true)
+  const scanner = jsonc.createScanner(text, true)
   let depth = 0
   for (;;) {
     const token = scanner.scan()

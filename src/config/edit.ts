@@ -92,14 +92,14 @@ export function withPlaces(
   places: readonly { steps: readonly string[]; after: unknown }[],
 ): string {
   let result = withRoot(text ?? "")
-  for (const { after, steps } of places) result = jsonc().applyEdits(result, editsFor(result, [...steps], after))
+  for (const { after, steps } of places) result = jsonc.applyEdits(result, editsFor(result, [...steps], after))
   return result
 }
 
 function change(text: string | undefined, path: ConfigPath, value: unknown): string {
   const before = withRoot(text ?? "")
   const steps = asIndexes(readable(before), path)
-  const after = jsonc().applyEdits(before, editsFor(before, steps, value))
+  const after = jsonc.applyEdits(before, editsFor(before, steps, value))
   const checked = checkText(after)
   if (checked.ok) return after
   throw invalidConfig(
@@ -111,12 +111,12 @@ function change(text: string | undefined, path: ConfigPath, value: unknown): str
 /** A text with at least an empty object in it, below the remarks that may be all there is. */
 function withRoot(text: string): string {
   if (text.trim() === "") return "{}\n"
-  if (jsonc().parseTree(text, [], { allowTrailingComma: true }) !== undefined) return text
+  if (jsonc.parseTree(text, [], { allowTrailingComma: true }) !== undefined) return text
   return `${text.trimEnd()}\n{}\n`
 }
 
 function editsFor(text: string, path: ConfigPath, value: unknown): Edit[] {
-  const { findNodeAtLocation, modify, parseTree } = jsonc()
+  const { findNodeAtLocation, modify, parseTree } = jsonc
   const root = parseTree(text, [], { allowTrailingComma: true })
   const formattingOptions = formattingOf(text)
   const node = root && findNodeAtLocation(root, path)

@@ -23,7 +23,7 @@ export function redact(value: unknown): unknown {
 
 /** The text of a config file with its secrets replaced; comments that look as if they held one lose their text. */
 export function redactText(text: string): string {
-  const { visit, applyEdits } = jsonc()
+  const { visit, applyEdits } = jsonc
   const edits: import("jsonc-parser").Edit[] = []
   visit(
     text,
@@ -86,7 +86,7 @@ export function withRealSecrets(shown: unknown, real: unknown, path: readonly st
  */
 export function withRealSecretsInText(text: string, before: string | undefined, known: unknown): string {
   if (!text.includes(REDACTED)) return text
-  const { applyEdits, getNodeValue, parseTree, visit } = jsonc()
+  const { applyEdits, getNodeValue, parseTree, visit } = jsonc
   const root = parseTree(text, [], { allowTrailingComma: true })
   const whole: unknown = root && withRealSecrets(getNodeValue(root), known, [])
   const old = before === undefined ? [] : commentsOf(before)
@@ -119,7 +119,7 @@ function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
 
 function commentsOf(text: string): { offset: number; length: number; said: string }[] {
   const found: { offset: number; length: number; said: string }[] = []
-  jsonc().visit(
+  jsonc.visit(
     text,
     { onComment: (offset, length) => void found.push({ offset, length, said: text.slice(offset, offset + length) }) },
     { allowTrailingComma: true, allowEmptyContent: true },

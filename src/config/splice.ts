@@ -67,14 +67,14 @@ function indentAt(text: string, offset: number): string | undefined {
 
 /** The offset of the comma that follows, past white space and comments. */
 function commaAfter(text: string, offset: number): number | undefined {
-  const scanner = jsonc().createScanner(text, true)
+  const scanner = jsonc.createScanner(text, true)
   scanner.setPosition(offset)
   return scanner.scan() === COMMA ? scanner.getTokenOffset() : undefined
 }
 
 /** Past the remarks on the rest of this line. */
 function endOfLineTrivia(text: string, offset: number): number {
-  const scanner = jsonc().createScanner(text, false)
+  const scanner = jsonc.createScanner(text, false)
   scanner.setPosition(offset)
   let end = offset
   for (;;) {

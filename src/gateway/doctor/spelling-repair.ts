@@ -23,7 +23,7 @@ export function withoutSlips(text: string): string | undefined {
 
 /** The text with the key at `from` called as the last step of `to` says; undefined where that would be another place or is taken. */
 function renamed(text: string, from: JSONPath, to: JSONPath): string | undefined {
-  const { applyEdits, findNodeAtLocation, parseTree } = jsonc()
+  const { applyEdits, findNodeAtLocation, parseTree } = jsonc
   if (from.length !== to.length || from.slice(0, -1).join("\0") !== to.slice(0, -1).join("\0")) return undefined
   const root = parseTree(text, [], { allowTrailingComma: true })
   if (!root || findNodeAtLocation(root, to)) return undefined
