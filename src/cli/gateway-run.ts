@@ -7,6 +7,7 @@ import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
 import { givenToken } from "./connect.ts"
 import { inert } from "./inert.ts"
+import { PROGRAM } from "./program-file.ts"
 import { collectWhenQuiet, keepHeapSmall } from "./resident-memory.ts"
 import { type OwnGateway, openOwnGateway } from "./standalone.ts"
 
@@ -27,11 +28,14 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   keepHeapSmall()
   // Before anybody can know that it runs.
   const stopping = firstSignal()
+  const again = Promise.withResolvers<undefined>()
   const { home, profile, config } = cli.flags
   const token = givenToken(cli)
   const gateway = await openOwnGateway({
     env: cli.env,
     onBadConfig: flags.strictConfig ? "refuse" : "stay-reachable",
+    program: PROGRAM,
+    ...(process.execve ? { restart: () => again.resolve(undefined) } : {}),
     flags: { home, profile, config, host: flags.host, port: flags.port, ...(token === undefined ? {} : { token }) },
     ...(flags.quiet ? {} : { terminal: (line: string) => cli.err.line(cli.err.paint(line, "dim")) }),
   })
@@ -43,11 +47,21 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   )
   const stopLater = afterwards(cli, gateway)
   const stopCollecting = collectWhenQuiet(() => gateway.running())
-  const signal = await stopping
+  const signal = await Promise.race([stopping, again.promise])
   stopLater()
   stopCollecting()
-  if (!flags.quiet) cli.err.line(`${signal}: letting running turns end; once more to stop at once`)
-  await gateway.close()
+  if (!flags.quiet) cli.err.line(`${signal ?? "Restart"}: letting running turns end; once more to stop at once`)
+  if (signal !== undefined) return gateway.close()
+  // Whatever its files are by now: the next one has to come.
+  await gateway.close().catch((error: unknown) => cli.err.line(gateway.withoutSecrets(inspect(error))))
+  const asked = await Promise.race([stopping, undefined])
+  if (asked === undefined) startAgain()
+}
+
+/** The same process with the program that is there now: its id, its files and whoever watches over it stay. */
+function startAgain(): void {
+  const { argv, env, execArgv, execPath } = process
+  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)], env)
 }
 
 const SUGGEST_MS = 300

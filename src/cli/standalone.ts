@@ -27,6 +27,9 @@ export interface OwnGatewayOptions {
   flags: { home?: string; profile?: string; config?: string; host?: string; port?: number | string; token?: string }
   /** Where people read the log along. */
   terminal?: (line: string) => void
+  /** The program that this process runs, and how it is started again in its own place. */
+  program?: string
+  restart?: (why: string) => void
   /**
    * What to do with a configuration that cannot be used: "refuse" (the default) throws; "stay-reachable" starts with the one that worked
    * last, or in safe mode after starts that failed.

@@ -69,6 +69,7 @@ import { ControlDoor } from "./sockets/control.ts"
 import { RpcDoor } from "./sockets/rpc.ts"
 import { Presence } from "./status/presence.ts"
 import { Tally } from "./status/tally.ts"
+import { UpdateDesk } from "./update/desk.ts"
 import { workflowTool } from "./workflows/tool.ts"
 import { Workflows } from "./workflows/workflows.ts"
 
@@ -83,6 +84,9 @@ export interface GatewayOptions {
   /** Where people read along; undefined for a gateway in the background. */
   terminal?: (line: string) => void
   clock?: Clock
+  /** bin/pincer.js of this process, and how it is started again in its own place; absent inside other programs. */
+  program?: string
+  restart?: (why: string) => void
   /** Told each point between two facts: where crash tests kill the process. */
   checkpoint?: (point: Checkpoint) => void
   /** The same within runs of workflows. */
@@ -293,6 +297,14 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(hub.onAll(turnLog(log)))
   const version = ownVersion()
   const startedAt = clock.now()
+  const { program, restart } = options
+  const updates = new UpdateDesk({
+    ...{ home: paths.home, version, env, node: process.execPath, clock, log },
+    settings: () => live.current().update,
+    ...(program === undefined ? {} : { program }),
+    ...(restart ? { restart } : {}),
+  })
+  undo.add(() => updates.close())
   const devices = new DeviceDesk({ devices: store.devices, codes: store.deviceCodes, clock, redactor, log, audit })
   const parts: Parts = {
     devices,
@@ -330,6 +342,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
     }),
     notices: new SessionNotices(),
     tally,
+    updates,
     limits: new RateLimits(() => parts.config.gateway.rateLimits, clock),
     lanes,
     lendings,
@@ -359,38 +372,28 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   desk.canAsk = () => control.canAsk() || acp.canAsk()
   const proxies = ["gateway.auth.trustedProxy", "gateway.trustedProxies"]
   undo.add(live.take({ prefixes: proxies, apply: () => devices.members.closeUsers("access changed") }))
-  devices.onEvent = (event, payload) => {
+  const tellMany = (event: string, payload: string) => {
+    control.broadcastText(event, payload)
+    rpc.announce(event, payload)
+  }
+  const tellAll = (event: string) => (payload: string) => {
+    tellMany(event, payload)
+    acp.broadcastText(event, payload)
+  }
+  const tellEntitled = (event: string, payload: unknown) => {
     const text = JSON.stringify(payload)
     control.announce(event, text)
     rpc.announce(event, text)
   }
+  devices.onEvent = tellEntitled
   elevations.onChanged = (sessionKey, elevation) =>
     control.broadcast("elevated.changed", elevatedRow(sessionKey, elevation))
-  const tellChange = (payload: string) => {
-    control.broadcastText("session.changed", payload)
-    rpc.announce("session.changed", payload)
-    acp.broadcastText("session.changed", payload)
-  }
-  undo.add(announceChanges(parts, tellChange))
-  const tellConfig = (payload: string) => {
-    control.broadcastText("config.changed", payload)
-    rpc.announce("config.changed", payload)
-    acp.broadcastText("config.changed", payload)
-  }
-  schedules.onNews = (payload) => {
-    control.broadcastText("cron", payload)
-    rpc.announce("cron", payload)
-  }
-  schedules.onHeartbeat = (payload) => {
-    control.broadcastText("heartbeat", payload)
-    rpc.announce("heartbeat", payload)
-  }
-  servers.onChanged = (server) => {
-    const payload = JSON.stringify(server === undefined ? {} : { server })
-    control.broadcastText("mcp.changed", payload)
-    rpc.announce("mcp.changed", payload)
-    acp.broadcastText("mcp.changed", payload)
-  }
+  undo.add(announceChanges(parts, tellAll("session.changed")))
+  updates.onChanged = (run) => tellEntitled("update.run.changed", redactor.value(run))
+  updates.onSettled = async (run) => (await import("./update/telling.ts")).tellUpdate(run, parts)
+  schedules.onNews = (payload) => tellMany("cron", payload)
+  schedules.onHeartbeat = (payload) => tellMany("heartbeat", payload)
+  servers.onChanged = (server) => tellAll("mcp.changed")(JSON.stringify(server === undefined ? {} : { server }))
   await localModels.look()
   await standIn.look()
   await lanes.start()
@@ -429,9 +432,10 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(servers.follow())
   undo.add(() => schedules.stop())
   undo.add(schedules.start())
-  undo.add(followConfig(parts, env, (news) => tellConfig(JSON.stringify(redactor.value(news)))))
+  undo.add(followConfig(parts, env, (news) => tellAll("config.changed")(JSON.stringify(redactor.value(news)))))
   undo.add(announce({ live, log, port, home: paths.home }))
   undo.add(sweepDaily(parts))
+  updates.settle().catch((error: unknown) => log.warn({ err: error }, "What became of the update was not told"))
   undo.add(catchUp(store, clock, log))
   return {
     parts,

@@ -25,6 +25,7 @@ import type { SessionNotices } from "./rpc/notices.ts"
 import type { Schedules } from "./schedules/schedules.ts"
 import type { Presence } from "./status/presence.ts"
 import type { Tally } from "./status/tally.ts"
+import type { UpdateDesk } from "./update/desk.ts"
 import type { Workflows } from "./workflows/workflows.ts"
 
 export interface Parts {
@@ -54,6 +55,8 @@ export interface Parts {
   readonly deviceCodes: DeviceCodeDesk
   readonly notices: SessionNotices
   readonly tally: Tally
+  /** Absent in rooms of tests that update nothing. */
+  readonly updates?: UpdateDesk
   /** Absent in rooms of tests that limit nobody. */
   readonly limits?: RateLimits
   readonly lanes: Lanes

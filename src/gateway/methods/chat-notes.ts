@@ -1,10 +1,8 @@
 // chat.inject: a note in the assistant's name, without a run. chat.message.get: one message by its id.
 import { z } from "zod"
-import { PincerError } from "../../base/errors.ts"
-import { uuid } from "../../base/id.ts"
-import type { Message } from "../../protocol/message.ts"
 import { namesSession, requireAgent, requireSession, resolveSession } from "../inbound.ts"
 import { historyMessages, shortened } from "../sessions/history.ts"
+import { addNote } from "../sessions/note.ts"
 import { type Method, method } from "./method.ts"
 import { count, renamed, sessionFields } from "./params.ts"
 
@@ -25,24 +23,8 @@ const inject = method({
   async run({ label, message: said, ...named }, { parts }) {
     const { agentId, key } = await resolveSession(named, parts)
     requireAgent(agentId, parts)
-    // Between a call and its result a note would tear the conversation apart.
-    if (parts.lanes.active(key).some(({ status }) => status !== "queued"))
-      throw new PincerError("UNAVAILABLE", `A turn runs in ${key}: wait for its end, or stop it with chat.abort`, {
-        retryAfterMs: 1_000,
-      })
-    const at = parts.clock.now()
-    const message: Message = {
-      id: uuid(at),
-      role: "assistant",
-      content: [{ type: "text", text: label === undefined ? said : `[${label}]\n\n${said}` }],
-      at,
-      provider: "pincer",
-      model: "gateway-injected",
-      stopReason: "stop",
-    }
-    const envelopes = await parts.store.transcript.add(key, agentId, [{ type: "message.added", message }])
-    for (const envelope of envelopes) parts.hub.publish(envelope)
-    return { ok: true as const, messageId: message.id, sessionKey: key }
+    const messageId = await addNote({ agentId, key }, label === undefined ? said : `[${label}]\n\n${said}`, parts)
+    return { ok: true as const, messageId, sessionKey: key }
   },
 })
 

@@ -2,6 +2,7 @@
 // they see against it. Made when first looked at.
 import { z } from "zod"
 import { ASK_KINDS } from "../lending/asks.ts"
+import { updateRun } from "../update/record.ts"
 import { approvalSchema } from "./approvals.ts"
 import { row as sessionRow } from "./sessions.ts"
 
@@ -165,6 +166,7 @@ const SCHEMAS: Readonly<Record<string, () => z.ZodType>> = {
       reason: text().optional(),
       preview: text().optional(),
     }),
+  "update.run.changed": () => z.strictObject({ ...updateRun().shape, words: text().optional() }),
   cron: () => z.looseObject({ jobId: text(), action: z.enum(["added", "updated", "removed", "started", "finished"]) }),
   "device.pair.requested": () => z.looseObject({ requestId: text(), deviceId: text() }),
   "device.pair.resolved": () =>

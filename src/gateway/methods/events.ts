@@ -187,6 +187,12 @@ export const events: readonly EventKind[] = [
       '{ ts, agentId, status: "sent" | "ok-empty" | "ok-token" | "skipped" | "failed", sessionKey?, preview?, durationMs?, reason?, silent?, indicatorType? }',
   },
   {
+    name: "update.run.changed",
+    scope: "operator.admin",
+    summary: "An update of Pincer itself began, goes on (`words`: what is done now), or has come to an end.",
+    payload: "an update as in `update.runs.list`, and words?",
+  },
+  {
     name: "cron",
     scope: "operator.read",
     summary: "A schedule was added, changed or removed, or one of its ticks was begun or has ended.",
