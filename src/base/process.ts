@@ -1,9 +1,11 @@
 // Running programs: in a process group of their own, so that everything they start can be ended with them; output capped as it
 // comes; a deadline on every wait. A program that fails is a result, not an exception.
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { readdir, readFile } from "node:fs/promises"
+import type { Readable } from "node:stream"
 import { StringDecoder } from "node:string_decoder"
 import { PincerError } from "./errors.ts"
+import type { HeldProgram, ProgramEnd, StartedProgram } from "./starter.ts"
 import { cut } from "./text.ts"
 
 export interface RunOptions {
@@ -21,6 +23,8 @@ export interface RunOptions {
   onOutput?: (text: string) => void
   /** Told of the bytes of each stream as they come, instead of all that: nothing is decoded, kept or capped then. */
   take?: (from: "stdout" | "stderr", bytes: Buffer) => void
+  /** The process that is to be this program: made with the same file, arguments, folder, variables and, if any, input. */
+  held?: HeldProgram
 }
 
 export interface RunResult {
@@ -140,21 +144,25 @@ export async function runProgram(file: string, args: readonly string[], options:
     leftBehind: false,
   }
   if (signal.aborted) return result
-  const child = await startProgram(file, args, options)
-  child.stdin.end(options.stdin ?? "")
+  const child = await started(file, args, options)
+  child.stdin?.on("error", () => undefined)
+  child.stdin?.end(options.stdin ?? "")
   const output = new CappedText(options.maxChars)
   const closed = options.take ? handOn(child, options.take) : collect(child, output, options.onOutput)
-  const exited = new Promise<void>((resolve) => {
-    child.once("exit", (code, killedBy) => {
+  let lost: { error: unknown } | undefined
+  const exited = child.exited.then(
+    ({ code, signal }) => {
       result.exitCode = code
-      result.killedBy = killedBy
-      resolve()
-    })
-  })
+      result.killedBy = signal
+    },
+    (error: unknown) => {
+      lost = { error }
+    },
+  )
   const stopped = Promise.withResolvers<void>()
   let ending: Promise<void> | undefined
   const stop = () => {
-    ending ??= endGroup(child.pid!, options.graceMs)
+    ending ??= endGroup(child.pid, options.graceMs)
     void ending.then(stopped.resolve)
   }
   const onTimeout = () => {
@@ -174,7 +182,7 @@ export async function runProgram(file: string, args: readonly string[], options:
     signal.removeEventListener("abort", onAbort)
   }
   await within(closed, DRAIN_MS)
-  if (await groupLives(child.pid!)) {
+  if (await groupLives(child.pid)) {
     result.leftBehind = true
     stop()
   }
@@ -182,8 +190,20 @@ export async function runProgram(file: string, args: readonly string[], options:
     await ending
     await within(closed, DRAIN_MS)
   }
-  for (const stream of [child.stdout, child.stderr]) stream?.destroy()
+  for (const stream of [child.stdout, child.stderr]) stream.destroy()
+  if (lost) throw lost.error
   return { ...result, output: output.toString() }
+}
+
+async function started(file: string, args: readonly string[], options: RunOptions): Promise<StartedProgram> {
+  try {
+    if (options.held) return await options.held.go()
+  } catch (error) {
+    throw cannotStart(file, error)
+  }
+  const child = await startProgram(file, args, options)
+  const exited = new Promise<ProgramEnd>((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })))
+  return { pid: child.pid!, stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, exited }
 }
 
 /** Resolves once the program runs, with its input open and in a group of its own. Throws UNAVAILABLE when it cannot be started. */
@@ -223,15 +243,16 @@ function within(promise: Promise<void>, ms: number): Promise<void> {
   })
 }
 
+interface Outputs {
+  stdout: Readable
+  stderr: Readable
+}
+
 /** Resolves when both outputs are closed. A character split between two chunks is put together. */
-function collect(child: ChildProcess, output: CappedText, onOutput?: (text: string) => void): Promise<void> {
+function collect(child: Outputs, output: CappedText, onOutput?: (text: string) => void): Promise<void> {
   const streams = [child.stdout, child.stderr].map(
     (stream) =>
       new Promise<void>((resolve) => {
-        if (!stream) {
-          resolve()
-          return
-        }
         const decoder = new StringDecoder("utf8")
         const take = (text: string) => {
           if (text === "") return
@@ -250,21 +271,21 @@ function collect(child: ChildProcess, output: CappedText, onOutput?: (text: stri
 }
 
 /** Resolves when both outputs are closed. */
-function handOn(child: ChildProcess, take: NonNullable<RunOptions["take"]>): Promise<void> {
+function handOn(child: Outputs, take: NonNullable<RunOptions["take"]>): Promise<void> {
   const streams = (["stdout", "stderr"] as const).map(
     (from) =>
       new Promise<void>((resolve) => {
         const stream = child[from]
-        stream?.on("data", (bytes: Buffer) => take(from, bytes))
-        stream?.on("error", () => resolve())
-        stream?.once("close", resolve)
-        if (!stream) resolve()
+        stream.on("data", (bytes: Buffer) => take(from, bytes))
+        stream.on("error", () => resolve())
+        stream.once("close", resolve)
       }),
   )
   return Promise.all(streams).then(() => undefined)
 }
 
 function cannotStart(file: string, error: unknown): PincerError {
+  if (error instanceof PincerError) return error
   const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
   const words: Record<string, string> = {
     ENOENT: "it or the working directory does not exist",

@@ -7,6 +7,7 @@ import { argsDigest } from "../../agent/fingerprint.ts"
 import { systemClock } from "../../base/clock.ts"
 import { PincerError } from "../../base/errors.ts"
 import { nameKind } from "../../base/redact-names.ts"
+import { type HeldProgram, Starter } from "../../base/starter.ts"
 import { excerpt } from "../../base/text.ts"
 import { loadConfig } from "../../config/load.ts"
 import type { Env, PathFlags } from "../../config/paths.ts"
@@ -54,6 +55,7 @@ interface Permitted {
   address: StepAddress
   signal: AbortSignal
   warn: (text: string) => void
+  held: HeldProgram | undefined
 }
 
 /** Names of variables of the caller's that sound like secrets and yet go to programs, with commas. */
@@ -74,7 +76,7 @@ export function openActs(options: ActsOptions): AloneActs {
     prepare: (...args) => acts.prepare(...args),
     readText: (path, address) => acts.readText(path, address),
     fetch: (...args) => acts.fetch(...args),
-    close: () => sandbox.close(),
+    close: () => acts.close(),
   }
 }
 
@@ -107,6 +109,7 @@ class Acts {
   readonly #calls: { runId: string; tool: string; at: number }[] = []
   /** Why a line of the audit could not be written. */
   #unwritten: { error: unknown } | undefined
+  #starter: Starter | undefined
 
   constructor(options: ActsOptions, place: Omit<TrialPlace, "now">, sandbox: Sandbox) {
     this.#options = options
@@ -123,17 +126,21 @@ class Acts {
     const asked = await askedOf({ settings: this.#settings }, wish, warn)
     const facts = await factsOf(asked, this.#settings)
     const decision = await this.#permit(facts, address, asked.text)
-    return () => this.#start({ asked, facts, decision, program, address, signal, warn })
+    const isHost = decision.placement.type === "host"
+    const held = isHost ? this.#held(asked, program.stdin !== undefined, signal) : undefined
+    return () => this.#start({ asked, facts, decision, program, address, signal, warn, held })
   }
 
-  async #start({ address, asked, decision, facts, program, signal, warn }: Permitted): Promise<ProgramResult> {
+  async #start(permitted: Permitted): Promise<ProgramResult> {
+    const { address, asked, decision, facts, held, program, signal, warn } = permitted
     const change = changedSince(facts.command!, (await factsOf(asked, this.#settings)).command!)
+    if (change !== undefined) held?.drop()
     if (change !== undefined)
       throw new PincerError("CONFLICT", `The command is not what was judged: ${change}. Nothing was run`)
     const start = await this.#placed(asked, decision, address, warn)
     const startedAt = systemClock.now()
     try {
-      const result = await collected({ outputs: this.#options.spillFolder }, { address, signal }, program, start)
+      const result = await collected({ outputs: this.#options.spillFolder, held }, { address, signal }, program, start)
       const outcome = signal.aborted ? "canceled" : result.exitCode === 0 ? "done" : "failed"
       const durationMs = systemClock.now() - startedAt
       const details = { exitCode: result.exitCode }
@@ -143,6 +150,26 @@ class Acts {
       return { ...result, stderr: result.stderr + note }
     } finally {
       await start.close()
+    }
+  }
+
+  /** Ready while its intent goes to disk. The first program pays for nothing but itself: one alone is started by this process. */
+  #held({ args, cwd, env, file }: StepQuestion, input: boolean, signal: AbortSignal): HeldProgram | undefined {
+    if (this.#calls.length < 2) return undefined
+    this.#starter ??= new Starter()
+    const held = this.#starter.hold({ file, args, cwd, env, input })
+    if (!held) return undefined
+    const drop = () => {
+      signal.removeEventListener("abort", drop)
+      held.drop()
+    }
+    signal.addEventListener("abort", drop, { once: true })
+    return {
+      drop,
+      go() {
+        signal.removeEventListener("abort", drop)
+        return held.go()
+      },
     }
   }
 
@@ -171,6 +198,11 @@ class Acts {
         },
       },
     })
+  }
+
+  close(): void {
+    this.#starter?.close()
+    this.#sandbox.close()
   }
 
   async readText(path: string, address: StepAddress): Promise<string> {

@@ -7,6 +7,7 @@ import { taintOfCall } from "../../agent/taint.ts"
 import { launchAt } from "../../agent/tool-context.ts"
 import { PincerError } from "../../base/errors.ts"
 import { runProgram } from "../../base/process.ts"
+import type { HeldProgram } from "../../base/starter.ts"
 import { excerpt } from "../../base/text.ts"
 import { isDangerousVariable } from "../../policy/dangerous-variables.ts"
 import type { CallFacts } from "../../policy/scene.ts"
@@ -150,7 +151,7 @@ export async function factsOf({ cwd, env, text }: StepQuestion, settings: ToolSe
 
 /** Runs it where it was placed, and keeps what it says. */
 export async function collected(
-  { outputs }: Pick<ProgramHouse, "outputs">,
+  { held, outputs }: Pick<ProgramHouse, "outputs"> & { held?: HeldProgram | undefined },
   { address, signal }: Pick<StepRoom, "address" | "signal">,
   { maxBytes, stdin, timeoutMs }: ProgramRun,
   program: { file: string; args: readonly string[]; cwd: string; env: Readonly<Record<string, string>> },
@@ -166,6 +167,7 @@ export async function collected(
     timeoutMs: timeoutMs ?? NO_LIMIT_MS,
     maxChars: 0,
     ...(stdin === undefined ? {} : { stdin }),
+    ...(held ? { held } : {}),
     take(from, bytes) {
       if (broken.signal.aborted) return
       if (from === "stderr") stderr = Buffer.concat([stderr, bytes]).subarray(-MAX_STDERR)
