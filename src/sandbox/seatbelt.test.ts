@@ -34,6 +34,7 @@ test("a sandbox-exec that does not confine, does not start, or is not there make
     ["exit 27", /a port of this machine could be reached/],
     ["exit 28", /could be moved away/],
     ["exit 29", /could be seen/],
+    ["exit 30", /through a hard link/],
   ] as const) {
     const backend = backendOf(t, { sandboxExec: fakeExec(t, script) })
     const report = await backend.check()

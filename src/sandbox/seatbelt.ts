@@ -50,6 +50,9 @@ cat "$1/hidden/secret" >/dev/null 2>&1 && exit 26
 /bin/bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$3" 2>/dev/null && exit 27
 mv "$1/hidden" "$1/moved" 2>/dev/null && exit 28
 [ -e "$2/secret" ] && exit 29
+for one in "$1/hidden/secret" "$2/secret"; do
+  ln "$one" "$1/hard" 2>/dev/null && cat "$1/hard" >/dev/null 2>&1 && exit 30
+done
 exit 0`
 const FAULTS: Readonly<Record<number, string>> = {
   21: "the workspace could not be read",
@@ -61,6 +64,7 @@ const FAULTS: Readonly<Record<number, string>> = {
   27: "a port of this machine could be reached",
   28: "a hidden folder in the workspace could be moved away",
   29: "a file outside could be seen",
+  30: "a closed file could be read through a hard link",
 }
 const TRIAL_PROFILE: SandboxProfile = {
   name: "trial",
