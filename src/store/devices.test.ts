@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test"
 import { systemClock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
 import { silentLogger } from "../base/log.ts"
+import { migrate, migrations } from "./migrations/index.ts"
 import { openStore } from "./open.ts"
 
 const MINUTE = 60_000
@@ -195,4 +196,28 @@ test("no more than fifty codes are open at once", async (t) => {
   const { deviceCodes } = open(t).books
   for (let i = 0; i < 50; i++) await deviceCodes.add(code(`h${i}`))
   await assert.rejects(deviceCodes.add(code("more")), { code: "RATE_LIMITED" })
+})
+
+test("a home of the schema before keeps its devices and their tokens, but for those that were revoked", () => {
+  const db = new DatabaseSync(":memory:")
+  db.exec("PRAGMA foreign_keys=ON")
+  migrate(db, { list: migrations.slice(0, 10) })
+  for (const [id, revoked] of [["one", "NULL"] as const, ["two", "7"] as const]) {
+    db.exec(
+      `INSERT INTO devices VALUES ('${id}','key','name','linux','cli','operator','["operator.read"]',5,6,${revoked})`,
+    )
+    db.exec(`INSERT INTO device_tokens VALUES ('hash of ${id}','${id}','operator','["operator.read"]',5)`)
+  }
+  migrate(db)
+  const rows = (sql: string) =>
+    db
+      .prepare(sql)
+      .all()
+      .map((row) => Object.values(row))
+  assert.deepEqual(rows("SELECT device_id,created_at,last_seen_at,approved_at FROM devices"), [["one", 5, 6, 5]])
+  assert.deepEqual(rows("SELECT * FROM device_roles"), [["one", "operator", '["operator.read"]']])
+  assert.deepEqual(rows("SELECT hash,device_id,revoked_at FROM device_tokens"), [["hash of one", "one", null]])
+  db.exec("DELETE FROM devices")
+  assert.deepEqual(rows("SELECT * FROM device_tokens UNION ALL SELECT *,1,1,1,1,1 FROM device_roles"), [])
+  db.close()
 })
