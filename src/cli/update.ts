@@ -33,7 +33,8 @@ export async function showUpdate(
     cli.out.line(`${answer.note}.`)
     if (answer.updateAvailable && answer.command !== null) {
       cli.out.line(`You have ${answer.currentVersion}. To get it:`)
-      cli.out.line(`  pincer backup create && ${answer.command} && pincer gateway restart`)
+      cli.out.line(`  pincer backup create && pincer update run`)
+      cli.out.line(`or by hand: ${answer.command} && pincer gateway restart`)
     }
   }
   if (flags.check && (answer.updateAvailable || answer.latestVersion === null)) throw new Exit(1)

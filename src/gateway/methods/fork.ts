@@ -4,7 +4,7 @@ import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
 import { parseSessionKey } from "../../protocol/session.ts"
 import { namesSession, requireSession } from "../inbound.ts"
-import { editorOf, type Place, placeOf } from "../sessions/ways.ts"
+import { editorOf, type Landing, placeOf } from "../sessions/ways.ts"
 import { type Method, method } from "./method.ts"
 import { renamed, sessionFields } from "./params.ts"
 import { editor } from "./session-ways.ts"
@@ -48,7 +48,7 @@ const fork = method({
         "INVALID_PARAMS",
         `newKey "${key}" is of another agent than "${source.key}": leave the agent out of it`,
       )
-    let place: Place = { ids: [] }
+    let place: Landing = { ids: [] }
     const forked = await parts.store.transcript.fork(source.key, key, agentId, {
       ...(cwd === undefined ? {} : { cwd }),
       ...(entryId === undefined

@@ -8,7 +8,7 @@ import { parseSessionKey } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
 import { namesSession, requireSession } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
-import { beforeSummary, branchesOf, editorOf, type Place, placeOf, whileResting } from "../sessions/ways.ts"
+import { beforeSummary, branchesOf, editorOf, type Landing, placeOf, whileResting } from "../sessions/ways.ts"
 import { type Method, method } from "./method.ts"
 import { renamed, sessionFields } from "./params.ts"
 import { row, sessionRow } from "./sessions.ts"
@@ -35,7 +35,7 @@ const rewind = method({
   result: () => z.looseObject({ key: z.string(), messageCount: z.number(), ...editor() }),
   async run({ entryId, ...named }, { parts }) {
     const { key } = await requireSession(named, parts)
-    let place: Place = { ids: [] }
+    let place: Landing = { ids: [] }
     await go(key, parts, (ways, messages) => {
       place = placeOf(entryId, ways, messages)
       return place.ids

@@ -12,7 +12,7 @@ type Messages = ReadonlyMap<string, Message>
 const HEADLINE_CHARS = 80
 
 /** Which messages count before this one, and what the user said there. */
-export interface Place {
+export interface Landing {
   ids: readonly string[]
   /** What the user said at this place; it is not said any more. */
   said?: Message
@@ -24,7 +24,7 @@ const isAsked = (message: Message | undefined) => message?.role === "user" && !m
  * The place that a message names: before what the user said, or after the last answer to it. Throws NOT_FOUND for a message that does not
  * count, INVALID_PARAMS for one in the middle of an exchange.
  */
-export function placeOf(entryId: string, ways: Ways, messages: Messages): Place {
+export function placeOf(entryId: string, ways: Ways, messages: Messages): Landing {
   const at = ways.now.indexOf(entryId)
   const message = messages.get(entryId)
   if (at < 0 || !message)
