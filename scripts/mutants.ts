@@ -376,6 +376,142 @@ const sandbox: Mutant[] = [
   },
 ]
 
+const macos: Mutant[] = [
+  {
+    guard: "macOS: all files are closed first",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: 'denyRead: ["/", ...closed],',
+    replace: 'denyRead: ["/Users", ...closed],',
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: hidden places",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: "inner.map(subpath))]),",
+    replace: "[])]),",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: around a workspace in a hidden place",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: "(require-all $",
+    replace: "(require-all (vnode-type SOCKET) $",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: what git obeys",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: "GIT.map((name) =>",
+    replace: "GIT.slice(GIT.length).map((name) =>",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: a read-only workspace in a writable folder",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: "frozen.push(workspace)",
+    replace: "void workspace",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: the folder of other sandboxes",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: '...closed, "/tmp/claude", SHARED]',
+    replace: "...closed]",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: names of folders elsewhere",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: "(deny file-read-metadata (require-all (vnode-type DIRECTORY) $",
+    replace: "(deny file-read-metadata (require-all (vnode-type SOCKET) $",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: services of the system",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: '    "(deny mach-lookup)",\n',
+    replace: "",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: what the package opens for every program",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: "...CLOSED_AGAIN.map(",
+    replace: "...CLOSED_AGAIN.slice(CLOSED_AGAIN.length).map(",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: paths that cannot be written into rules",
+    file: "src/sandbox/seatbelt-rules.ts",
+    find: "  for (const path of Object.values(asked).flat()) refuseUnwritable(path)\n",
+    replace: "",
+    test: "src/sandbox/seatbelt-rules.test.ts",
+  },
+  {
+    guard: "macOS: no more than was asked",
+    file: "src/sandbox/seatbelt-check.ts",
+    find: "if (fault !== undefined) return fault\n  }\n  return missing",
+    replace: "void fault\n  }\n  return missing",
+    test: "src/sandbox/seatbelt-check.test.ts",
+  },
+  {
+    guard: "macOS: no less than was asked",
+    file: "src/sandbox/seatbelt-check.ts",
+    find: '  if (first?.action !== "deny" ||',
+    replace: '  if (first?.action === "none" ||',
+    test: "src/sandbox/seatbelt-check.test.ts",
+  },
+  {
+    guard: "macOS: what was to be closed is",
+    file: "src/sandbox/seatbelt-check.ts",
+    find: "    if (opened !== undefined) return",
+    replace: '    if (opened === "") return',
+    test: "src/sandbox/seatbelt-check.test.ts",
+  },
+  {
+    guard: "macOS: all files are closed at once after they are opened",
+    file: "src/sandbox/seatbelt-check.ts",
+    find: 'if (!isClosing(rest[at + 1])) return "all files can be read"',
+    replace: "void isClosing",
+    test: "src/sandbox/seatbelt-check.test.ts",
+  },
+  {
+    guard: "macOS: rules are judged before they are used",
+    file: "src/sandbox/seatbelt.ts",
+    find: ": faultOf(said.rules, asked)",
+    replace: ": undefined",
+    test: "src/sandbox/seatbelt.test.ts",
+  },
+  {
+    guard: "macOS: a trial before the first command",
+    file: "src/sandbox/seatbelt.ts",
+    find: "const fault = await this.#trial()",
+    replace: "const fault = (await this.#trial()) && undefined",
+    test: "src/sandbox/seatbelt.test.ts",
+  },
+  {
+    guard: "macOS: the package's one version",
+    file: "src/sandbox/seatbelt-child.ts",
+    find: "if (said !== version) throw",
+    replace: 'if (said === "") throw',
+    test: "src/sandbox/seatbelt-package.test.ts",
+  },
+  {
+    guard: "macOS: a command of another form",
+    file: "src/sandbox/seatbelt-package.ts",
+    find: "  if (!isKnown || rules === undefined)",
+    replace: "  if (rules === undefined)",
+    test: "src/sandbox/seatbelt-package.test.ts",
+  },
+  {
+    guard: "macOS: never as root",
+    file: "src/sandbox/seatbelt.ts",
+    find: "if (this.#uid === 0) return none",
+    replace: "if (this.#uid === -1) return none",
+    test: "src/sandbox/seatbelt.test.ts",
+  },
+]
+
 const network: Mutant[] = [
   {
     guard: "private addresses among answers",
@@ -673,4 +809,4 @@ const mcp: Mutant[] = [
   },
 ]
 
-export const MUTANTS: readonly Mutant[] = [...policy, ...shell, ...sandbox, ...network, ...records, ...mcp]
+export const MUTANTS: readonly Mutant[] = [...policy, ...shell, ...sandbox, ...macos, ...network, ...records, ...mcp]

@@ -92,6 +92,12 @@ test("a workspace in Pincer's own folder is open, and its surroundings are not",
   assert.ok(judge.canSee("/Users/me/.pincer", true) && !judge.canRead("/Users/me/.pincer"))
   for (const path of ["/Users/me/.pincer/pincer.db", "/Users/me/.pincer/workspaces/a"])
     assert.ok(!judge.canRead(path) && !judge.canWrite(path) && !judge.canSee(path), path)
+  // Profiles that open a folder around it are refused before; here it would stay closed even so.
+  const profile = { workspace: "read-write", read: [], write: ["/Users/me"], loopbackPorts: [] } as const
+  const wide = await judgeOf({ profile, workspace: "/Users/me/.pincer/workspace", hidden: ["/Users/me/.pincer"] })
+  assert.ok(wide.canWrite("/Users/me/.pincer/workspace/a") && wide.canWrite("/Users/me/other"))
+  for (const path of ["/Users/me/.pincer/pincer.db", "/Users/me/.pincer/workspaces/a"])
+    assert.ok(!wide.canRead(path) && !wide.canWrite(path) && !wide.canMove(path), path)
 })
 
 test("what git obeys is read and not changed, made or moved away; a repository in the workspace can be made", async () => {
