@@ -41,6 +41,7 @@ export class RunTable {
   readonly #steps: StepTable
   readonly #insert
   readonly #byId
+  readonly #recordOf
   readonly #fence
   readonly #take
   readonly #status
@@ -72,6 +73,7 @@ export class RunTable {
        VALUES (?,?,?,'running',1,?,?,?,?,?,?,?)`,
     )
     this.#byId = db.statement("SELECT * FROM runs WHERE id=?")
+    this.#recordOf = db.statement(`SELECT ${COLUMNS} FROM runs WHERE id=?`)
     this.#fence = db.statement("SELECT attempt,status FROM runs WHERE id=?")
     this.#take = db.statement(
       "UPDATE runs SET status='running',attempt=attempt+1,holder=?,ended_at=NULL,error=NULL WHERE id=? RETURNING attempt",
@@ -384,6 +386,12 @@ export class RunTable {
   async get(runId: string): Promise<StoredRun | undefined> {
     const row = this.#byId.get(runId)
     return row && this.#decode(row)
+  }
+
+  /** Without what it gave and what it runs, which may be long. */
+  async record(runId: string): Promise<RunRecord | undefined> {
+    const row = this.#recordOf.get(runId)
+    return row && decodeRecord(row, this.#eventsOf(runId, 0, -1))
   }
 
   /** Newest first, without their steps. */

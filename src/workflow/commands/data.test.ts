@@ -6,6 +6,7 @@ import { parsePipeline } from "../language/grammar.ts"
 import { dedupe } from "./dedupe.ts"
 import { groupBy } from "./group-by.ts"
 import { head } from "./head.ts"
+import { Listed } from "./items.ts"
 import { json } from "./json.ts"
 import { map } from "./map.ts"
 import { pick } from "./pick.ts"
@@ -21,21 +22,33 @@ const COMMANDS = new Map(
   ]),
 )
 
-async function run(text: string, items: readonly unknown[]): Promise<{ items: unknown[]; printed: string }> {
+/** With items that come one by one and with such that are all there: what comes of them is the same. */
+async function run(text: string, items: readonly unknown[]): Promise<Ran> {
+  const whole = await runWith(text, items, (from) => (Symbol.asyncIterator in from ? from : new Listed([...from])))
+  const ran = await runWith(text, items, async function* (from) {
+    yield* from
+  })
+  assert.deepEqual(whole, ran)
+  return ran
+}
+
+interface Ran {
+  items: unknown[]
+  printed: string
+}
+
+type Stream = Iterable<unknown> | AsyncIterable<unknown>
+
+async function runWith(
+  text: string,
+  items: readonly unknown[],
+  handed: (from: Stream) => AsyncIterable<unknown>,
+): Promise<Ran> {
   let printed = ""
   const context = { cwd: import.meta.dirname, print: (more: string) => (printed += more) } as unknown as CommandContext
-  let stream: Iterable<unknown> | AsyncIterable<unknown> = structuredClone(items)
+  let stream: Stream = structuredClone(items)
   for (const stage of parsePipeline(text)) {
-    const from = stream
-    const result = await COMMANDS.get(stage.name)!.run(
-      {
-        items: (async function* () {
-          yield* from
-        })(),
-        args: stage.args,
-      },
-      context,
-    )
+    const result = await COMMANDS.get(stage.name)!.run({ items: handed(stream), args: stage.args }, context)
     stream = result.items ?? []
   }
   const out: unknown[] = []

@@ -1,7 +1,7 @@
 // dedupe: the first of equal items. Equal is what has the same JSON.
 import type { Command } from "../command.ts"
 import { at } from "../language/item-template.ts"
-import { textArg } from "./items.ts"
+import { textArg, turned } from "./items.ts"
 
 export const dedupe: Command = {
   name: "dedupe",
@@ -12,16 +12,14 @@ export const dedupe: Command = {
   effect: "read",
   run({ items, args }) {
     const key = textArg(args, "key")
+    const seen = new Set<string | undefined>()
     return {
-      items: (async function* () {
-        const seen = new Set<string | undefined>()
-        for await (const item of items) {
-          const identity = JSON.stringify(key === undefined ? item : at(item, key))
-          if (seen.has(identity)) continue
-          seen.add(identity)
-          yield item
-        }
-      })(),
+      items: turned(items, (item, give) => {
+        const identity = JSON.stringify(key === undefined ? item : at(item, key))
+        if (seen.has(identity)) return
+        seen.add(identity)
+        give(item)
+      }),
     }
   },
 }

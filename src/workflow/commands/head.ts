@@ -1,7 +1,7 @@
 // head: the first items; what comes before it is stopped once there are enough.
 import { PincerError } from "../../base/errors.ts"
 import type { Command } from "../command.ts"
-import { textArg } from "./items.ts"
+import { Listed, textArg } from "./items.ts"
 
 export const head: Command = {
   name: "head",
@@ -15,6 +15,7 @@ export const head: Command = {
     const limit = text === "true" ? 1 : Number(text)
     if (text.trim() === "" || !(limit >= 0))
       throw new PincerError("INVALID_PARAMS", `head --n must be a number from 0, not "${text}"`)
+    if (items instanceof Listed) return { items: items.list.slice(0, Math.ceil(limit)) }
     return {
       items: (async function* () {
         let left = limit

@@ -2,7 +2,44 @@
 import { PincerError } from "../../base/errors.ts"
 import type { StageArgs } from "../command.ts"
 
+/** Items that are all there: whoever can take them at once need not wait a turn for each. */
+export class Listed implements AsyncIterable<unknown> {
+  readonly list: readonly unknown[]
+
+  constructor(list: readonly unknown[]) {
+    this.list = list
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<unknown> {
+    for (const item of this.list) yield item
+  }
+}
+
+/** What `turn` makes of each item: at once when they are all there, else as they come. `turn` must not depend on when it is called. */
+export function turned(
+  items: AsyncIterable<unknown>,
+  turn: (item: unknown, give: (result: unknown) => void) => void,
+): unknown[] | AsyncIterable<unknown> {
+  if (!(items instanceof Listed)) return turnedOneByOne(items, turn)
+  const all: unknown[] = []
+  const give = (result: unknown) => void all.push(result)
+  for (const item of items.list) turn(item, give)
+  return all
+}
+
+async function* turnedOneByOne(
+  items: AsyncIterable<unknown>,
+  turn: (item: unknown, give: (result: unknown) => void) => void,
+): AsyncGenerator<unknown> {
+  for await (const item of items) {
+    const results: unknown[] = []
+    turn(item, (result) => void results.push(result))
+    yield* results
+  }
+}
+
 export async function collected(items: AsyncIterable<unknown>): Promise<unknown[]> {
+  if (items instanceof Listed) return [...items.list]
   const all: unknown[] = []
   for await (const item of items) all.push(item)
   return all
@@ -10,6 +47,7 @@ export async function collected(items: AsyncIterable<unknown>): Promise<unknown[
 
 /** Reads to the end and keeps nothing. */
 export async function drained(items: AsyncIterable<unknown>): Promise<void> {
+  if (items instanceof Listed) return
   for await (const item of items) void item
 }
 

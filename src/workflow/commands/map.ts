@@ -2,7 +2,7 @@
 import { PincerError } from "../../base/errors.ts"
 import type { Command } from "../command.ts"
 import { at, fillPlain } from "../language/item-template.ts"
-import { isRecord, textArg } from "./items.ts"
+import { isRecord, textArg, turned } from "./items.ts"
 
 export const map: Command = {
   name: "map",
@@ -24,20 +24,18 @@ export const map: Command = {
       return equals > 0 ? [{ name: word.slice(0, equals), template: word.slice(equals + 1) }] : []
     })
     return {
-      items: (async function* () {
-        for await (const item of items) {
-          if (unwrap !== undefined) {
-            yield at(item, unwrap) ?? null
-            continue
-          }
-          const whole = wrap === undefined ? item : record([[wrap, item]])
-          if (fields.length === 0) yield whole
-          else {
-            const base = isRecord(whole) ? Object.entries(whole) : [["value", whole] as const]
-            yield record([...base, ...fields.map(({ name, template }) => [name, fillPlain(template, item)] as const)])
-          }
+      items: turned(items, (item, give) => {
+        if (unwrap !== undefined) {
+          give(at(item, unwrap) ?? null)
+          return
         }
-      })(),
+        const whole = wrap === undefined ? item : record([[wrap, item]])
+        if (fields.length === 0) give(whole)
+        else {
+          const base = isRecord(whole) ? Object.entries(whole) : [["value", whole] as const]
+          give(record([...base, ...fields.map(({ name, template }) => [name, fillPlain(template, item)] as const)]))
+        }
+      }),
     }
   },
 }

@@ -4,6 +4,7 @@
 import { PincerError } from "../../base/errors.ts"
 import type { Command } from "../command.ts"
 import { at } from "../language/item-template.ts"
+import { turned } from "./items.ts"
 
 type Comparison = (a: never, b: never) => boolean
 
@@ -50,13 +51,11 @@ export const where: Command = {
     const compare = OPERATORS[operator] as (a: unknown, b: unknown) => boolean
     const ordered = operator.startsWith("<") || operator.startsWith(">")
     return {
-      items: (async function* () {
-        for await (const item of items) {
-          const found = at(item, path)
-          if (ordered && (found === null || found === undefined)) continue
-          if (compare(found, value)) yield item
-        }
-      })(),
+      items: turned(items, (item, give) => {
+        const found = at(item, path)
+        if (ordered && (found === null || found === undefined)) return
+        if (compare(found, value)) give(item)
+      }),
     }
   },
 }

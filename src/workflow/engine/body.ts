@@ -41,7 +41,7 @@ export async function runBody(
       const place = { env, cwd: placeOf(step, frame), signal: attempt.signal }
       const items = itemsOf(step.stdin === undefined ? undefined : inputOf(step.stdin, frame))
       const end = await runPipelineText(run, expand(body.text, frame), path, { ...place, items, id: step.id })
-      return end.result
+      return end.result()
     }
     case "workflow":
       return subWorkflow(run, step, body, path, frame, attempt)

@@ -4,7 +4,7 @@ import type { GateRow, StoredRun } from "../../store/run-rows.ts"
 import { shownGate } from "./gates.ts"
 
 /** `waiting`: the gate that the envelope tells of, when the run waits. */
-export function envelopeOf(run: StoredRun, waiting: GateRow | undefined): Envelope {
+export function envelopeOf(run: Pick<StoredRun, "record" | "output">, waiting: GateRow | undefined): Envelope {
   const { record } = run
   const extras = extrasOf(record.runId, record.steps)
   const base = {

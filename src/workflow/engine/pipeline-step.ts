@@ -18,7 +18,8 @@ export interface PipelinePlace {
 }
 
 export interface PipelineDone {
-  result: StepResult
+  /** Made when it is asked for: the text of many items is long. */
+  result(): StepResult
   items: unknown[]
   rendered: boolean
 }
@@ -57,7 +58,7 @@ export async function runPipelineText(
         run.print(more)
       }),
   })
-  return { ...end, result: resultOf(place.id, end.items, printed, end.rendered) }
+  return { ...end, result: () => resultOf(place.id, end.items, printed, end.rendered) }
 }
 
 function resultOf(id: string, items: unknown[], printed: string, rendered: boolean): StepResult {

@@ -4,7 +4,7 @@ import { PincerError } from "../../base/errors.ts"
 import { nearWords } from "../../base/spelling.ts"
 import { excerpt } from "../../base/text.ts"
 import type { Command, CommandContext, PipelineStage, StageInput } from "../command.ts"
-import { collected } from "../commands/items.ts"
+import { collected, Listed } from "../commands/items.ts"
 
 export interface PipelineEnd {
   items: unknown[]
@@ -63,6 +63,7 @@ export async function runPipeline(run: PipelineRun): Promise<PipelineEnd> {
 
 /** Handed on as it is where it can be: each hop costs every item a turn. */
 function stream(items: Iterable<unknown> | AsyncIterable<unknown>): AsyncIterable<unknown> {
+  if (Array.isArray(items)) return new Listed(items)
   return Symbol.asyncIterator in items ? items : oneByOne(items)
 }
 

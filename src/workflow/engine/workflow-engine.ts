@@ -350,12 +350,20 @@ export class WorkflowEngine implements Engine {
     const finished = this.#ports.runs.finish(fence, end)
     const [, events] = await Promise.all([log.settled(), finished])
     this.#publish(events)
-    return this.#envelope(fence.runId)
+    const record = await this.#ports.runs.record(fence.runId)
+    return this.#told(fence.runId, record && { record, output: end.output })
   }
 
   async #envelope(runId: string, gateId?: string): Promise<Envelope> {
+    return this.#told(runId, await this.#ports.runs.get(runId), gateId)
+  }
+
+  async #told(
+    runId: string,
+    stored: Pick<StoredRun, "record" | "output"> | undefined,
+    gateId?: string,
+  ): Promise<Envelope> {
     const { runs } = this.#ports
-    const stored = await runs.get(runId)
     if (!stored) throw new PincerError("NOT_FOUND", `Run ${runId} is gone`)
     const gate = gateId === undefined ? undefined : await runs.gate(gateId)
     // A stop from outside is told as Lobster tells it: an error, not a result.
