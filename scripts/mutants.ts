@@ -395,7 +395,7 @@ const macos: Mutant[] = [
     guard: "macOS: around a workspace in a hidden place",
     file: "src/sandbox/seatbelt-rules.ts",
     find: "(require-all $",
-    replace: "(require-all (vnode-type SOCKET) $",
+    replace: "(require-all (vnode-type DIRECTORY) $",
     test: "src/sandbox/seatbelt-rules.test.ts",
   },
   {
