@@ -97,7 +97,7 @@ function firstAttempt(
   const answers = input.filter((part) => part.type === "tool.result")
   const words = input.filter((part) => part.type !== "tool.result")
   if (answers.length > 0) add({ id: uuid(at), role: "tool", content: answers, at, turnId })
-  const taint = taintOfOrigin(request.origin)
+  const taint = [...taintOfOrigin(request.origin), ...(request.outside ?? [])]
   const marks = taint.length > 0 ? { taint } : {}
   if (words.length > 0) add({ id: uuid(at), role: "user", content: words, at, turnId, ...marks })
   return events

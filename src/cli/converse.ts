@@ -16,6 +16,7 @@ import { LineEditor } from "./line-editor.ts"
 import { ReadsLeftOut } from "./passing-stage.ts"
 import { permissionsOf } from "./permission-flags.ts"
 import { findSlash, runSlash, slashCommands, type Talk } from "./slash.ts"
+import { promptChoices, promptNames } from "./slash-prompts.ts"
 import { openStage } from "./stages.ts"
 import { duration } from "./status.ts"
 import { stringOf } from "./turn.ts"
@@ -172,7 +173,7 @@ class Conversing implements Talk {
     this.#editor.mute()
     for (let text = this.#waiting.shift(); text !== undefined && !this.#leaving; text = this.#waiting.shift()) {
       try {
-        if (/^\/[a-z]/.test(text)) await runSlash(this, text.trim())
+        if (/^\/(?!mcp:)[a-z]/.test(text)) await runSlash(this, text.trim())
         else await this.#say(text)
       } catch (error) {
         this.out.line(this.out.paint(`✗ ${inert(asPincerError(error).message)}`, "red"))
@@ -238,8 +239,12 @@ class Conversing implements Talk {
     const command = /^\/(\S*)$/.exec(line)
     if (command) {
       const names = slashCommands.map(({ name, takes }) => `/${name}${takes === undefined ? "" : " "}`)
-      return [names.filter((name) => name.startsWith(line)), line]
+      const found = names.filter((name) => name.startsWith(line))
+      return found.length > 0 && !line.startsWith("/m")
+        ? [found, line]
+        : [[...found, ...(await promptNames(this, line))], line]
     }
+    if (line.startsWith("/mcp:")) return promptChoices(this, line)
     const argument = /^\/(\S+)\s+(\S*)$/.exec(line)
     if (!argument) return [[], line]
     const [, word = "", begun = ""] = argument

@@ -9,6 +9,7 @@ import { inert, inertLine } from "./inert.ts"
 import type { Screen } from "./screen.ts"
 import { messagesOf, showMessage } from "./sessions.ts"
 import { chooseOption, offered, offeredModels } from "./slash-options.ts"
+import { offeredPrompts } from "./slash-prompts.ts"
 import { turnStatus } from "./slash-status.ts"
 import { duration } from "./status.ts"
 import { nearest } from "./suggest.ts"
@@ -154,9 +155,12 @@ export const slashCommands: readonly SlashCommand[] = [
   { name: "quit", aliases: ["exit"], about: "leave (also: Ctrl-D)", run: (talk) => talk.leave() },
 ]
 
-function help({ out }: Talk): void {
+async function help(talk: Talk): Promise<void> {
+  const { out } = talk
   for (const { name, takes, about } of slashCommands)
     out.line(`  ${out.paint(`/${name} ${takes ?? ""}`.padEnd(18), "cyan")} ${about}`)
+  for (const { about, name, takes } of await offeredPrompts(talk))
+    out.line(`  ${out.paint(inertLine(`/${name} ${takes}`).padEnd(18), "cyan")} ${inertLine(about)}`)
   out.line(
     out.paint(
       "  A line that ends in \\ goes on in the next. @file puts a file into the message. Tab completes.",

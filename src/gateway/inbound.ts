@@ -7,6 +7,7 @@ import { PincerError } from "../base/errors.ts"
 import { uuid } from "../base/id.ts"
 import { nearWords } from "../base/spelling.ts"
 import { resolvePermissions, widens } from "../policy/permissions.ts"
+import type { TaintMark } from "../protocol/decision.ts"
 import { grants } from "../protocol/frame.ts"
 import type { Part } from "../protocol/message.ts"
 import type { Permissions } from "../protocol/permission.ts"
@@ -105,9 +106,26 @@ export function requireAgent(agentId: string, parts: Pick<Parts, "agents" | "con
   })
 }
 
+const PROMPT = "/mcp:"
+
+/** What is said, with the text of an MCP server's prompt in the place of the command that called one (/mcp:<server>:<prompt> …). */
+export async function promptedInput(
+  input: Part[],
+  session: Pick<SessionName, "agentId">,
+  cwd: string | undefined,
+  { caller, parts }: { caller: Pick<Caller, "signal">; parts: Parts },
+): Promise<Pick<TurnInput, "input" | "outside">> {
+  const [first] = input
+  if (first?.type !== "text" || !first.text.trimStart().startsWith(PROMPT)) return { input }
+  const { withPrompt } = await import("./mcp/mcp-prompts.ts")
+  return withPrompt(input, session, { parts, cwd, signal: caller.signal })
+}
+
 /** What a door has understood of one input. */
 export interface TurnInput {
   input: Part[]
+  /** What of it somebody outside wrote. */
+  outside?: TaintMark[]
   idempotencyKey?: string
   replay?: "resend" | "edit"
   model?: string
@@ -157,6 +175,7 @@ export function turnRequest(session: SessionName, said: TurnInput, caller: Calle
     sessionKey: session.key,
     agentId: session.agentId,
     input: said.input,
+    ...(said.outside ? { outside: said.outside } : {}),
     ...(said.replay ? { replay: said.replay } : {}),
     ...(said.model === undefined ? {} : { model: said.model }),
     ...(said.provider === undefined ? {} : { provider: said.provider }),

@@ -1,4 +1,5 @@
 // A turn: from one input until the agent rests. TurnRequest is the one way in; TurnRecord is what is known of it (R-13, R-15).
+import type { TaintMark } from "./decision.ts"
 import type { Message, Part, Usage } from "./message.ts"
 import type { Permissions } from "./permission.ts"
 
@@ -107,6 +108,8 @@ export interface TurnRequest {
   agentCommand?: string[]
   /** How the external agent that runs it is kept: `idleMs` until it is ended, 0 for never. */
   hosted?: { idleMs?: number }
+  /** What of `input` is text from outside although the user sent it: a prompt that an MCP server wrote. */
+  outside?: TaintMark[]
   origin: Origin
 }
 

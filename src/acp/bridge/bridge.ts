@@ -100,6 +100,7 @@ export class Bridge {
     const listeners: Record<string, (payload: unknown) => void> = {
       "session.event": (payload) => this.#sessions.onEvent(payload),
       "session.changed": (payload) => this.#sessions.onChanged(payload),
+      "mcp.changed": () => this.#offeredChanged(),
       "client.asked": (payload) => lending.asked(payload),
       "client.withdrawn": (payload) => lending.withdrawn(payload),
       "connection.lost": (payload) => this.#lost(textOf(fieldsOf(payload)["message"])),
@@ -108,6 +109,16 @@ export class Bridge {
     for (const [event, listener] of Object.entries(listeners))
       this.#stops.push(gateway.on(event, ({ payload }) => listener(payload)))
     void gateway.closed.then((reason) => this.#failAll(reason))
+  }
+
+  #offeredChanged(): void {
+    for (const session of this.#sessions.all())
+      session.readOffered().then(
+        (changed) => {
+          if (changed) this.#room.voice.commands(session)
+        },
+        (error: unknown) => this.#room.log.warn({ err: error }, "The commands of a session could not be read"),
+      )
   }
 
   async #serve(method: string, params: Fields, signal: AbortSignal): Promise<unknown> {

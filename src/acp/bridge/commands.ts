@@ -63,7 +63,7 @@ function commandsOf({ state }: Bound): readonly SlashCommand[] {
   return state.offer ? table.filter(({ name }) => !OWN_ONLY.has(name)) : table
 }
 
-/** Ours, and those of the session's external agent. */
+/** Ours, those of the session's external agent, and prompts of MCP servers, which the gateway carries out. */
 export function promptCommands(session: Bound): AvailableCommand[] {
   const ours = commandsOf(session).map(({ name, about, hint }) => ({
     name,
@@ -71,7 +71,8 @@ export function promptCommands(session: Bound): AvailableCommand[] {
     ...(hint === undefined ? {} : { input: { hint } }),
   }))
   const { offer } = session.state
-  return offer ? [...ours, ...offeredCommands(offer, (name) => findCommand(name, session) !== undefined)] : ours
+  const theirs = offer ? offeredCommands(offer, (name) => findCommand(name, session) !== undefined) : []
+  return [...ours, ...theirs, ...session.offered]
 }
 
 function findCommand(word: string, session: Bound): SlashCommand | undefined {

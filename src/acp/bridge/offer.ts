@@ -23,6 +23,15 @@ export function offerOf(answer: unknown): Offer | undefined {
   return { ...(known as Omit<Offer, "mode">), mode: textOf(mode) ?? null }
 }
 
+/** Prompts of MCP servers among the commands that the gateway lists. */
+export function mcpCommands(rows: readonly Fields[]): AvailableCommand[] {
+  return rows.flatMap(({ category, description, name, takes }) => {
+    if (category !== "mcp" || typeof name !== "string") return []
+    const hint = textOf(takes)
+    return [{ name, description: textOf(description) ?? "", ...(hint === undefined ? {} : { input: { hint } }) }]
+  })
+}
+
 /** Undefined when the agent has none, or has not said so yet. */
 export function offeredModes({ mode, modes }: Offer): SessionModeState | undefined {
   if (modes.length === 0) return undefined

@@ -115,7 +115,7 @@ async function settled(
 }
 
 async function factsOf(room: Room, session: Bound): Promise<Fields> {
-  await session.readState()
+  await Promise.all([session.readState(), session.readOffered()])
   const modes = modesOf(session.state)
   return { ...(modes ? { modes } : {}), configOptions: optionsOf(session.state, await room.models()) }
 }

@@ -1,4 +1,5 @@
 // What the parts of one bridge share: the two sides that it stands between, and how it speaks (v1 or v2).
+import type { AvailableCommand } from "@agentclientprotocol/sdk"
 import type { Logger } from "../../base/log.ts"
 import type { Approval } from "../../protocol/approval.ts"
 import type { After } from "../../protocol/link.ts"
@@ -45,6 +46,8 @@ export interface Bound {
   servers: McpServer[]
   readonly state: SessionState
   readonly prompts: Map<string, RunningPrompt>
+  /** Prompts of MCP servers as commands, as the gateway last listed them. */
+  readonly offered: readonly AvailableCommand[]
   readonly listens: boolean
   /** Hears of it from now on; `rest` ends that. */
   listen(): Promise<void>
@@ -52,6 +55,8 @@ export interface Bound {
   /** Reads the session's facts anew; `refresh` tells what changed of them. */
   readState(): Promise<void>
   refresh(): Promise<void>
+  /** Reads the prompts of MCP servers anew; true when they are others than before. */
+  readOffered(): Promise<boolean>
   /** Changes what the gateway keeps of it. */
   patch(change: Record<string, unknown>): Promise<void>
 }

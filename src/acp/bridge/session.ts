@@ -1,6 +1,7 @@
 // One session that a client has bound: what was told of it, and which of its turns this client started. Everything it knows of the
 // conversation comes from the gateway's events, by their numbers, so that nothing is told twice and nothing is left out.
 import { randomUUID } from "node:crypto"
+import type { AvailableCommand } from "@agentclientprotocol/sdk"
 import { PincerError } from "../../base/errors.ts"
 import { isObject } from "../../base/json.ts"
 import type { RecordedEnvelope, TurnEnvelope } from "../../protocol/event.ts"
@@ -8,7 +9,7 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import { standing } from "../translate/history.ts"
 import { SessionFold, type Shown } from "../translate/shown.ts"
 import { type SessionState, stateOf } from "./facts.ts"
-import { type Offer, offerOf } from "./offer.ts"
+import { mcpCommands, type Offer, offerOf } from "./offer.ts"
 import { type Fields, fieldsOf, rowsOf, textOf } from "./params.ts"
 import { relayApproval } from "./permission.ts"
 import type { Bound, Room, RunningPrompt, WorkPlace } from "./room.ts"
@@ -33,6 +34,7 @@ export class BoundSession implements Bound {
   state: SessionState = stateOf({})
   usedAt: number
   readonly prompts = new Map<string, RunningPrompt>()
+  offered: readonly AvailableCommand[] = []
   readonly #room: Room
   #fold = new SessionFold()
   #lastSeq = 0
@@ -181,6 +183,19 @@ export class BoundSession implements Bound {
   async readState(): Promise<void> {
     this.state = await this.#read()
     this.#stateKnown = true
+  }
+
+  async readOffered(): Promise<boolean> {
+    const before = JSON.stringify(this.offered)
+    try {
+      const { commands } = fieldsOf(await this.#room.gateway.request("commands.list", { sessionKey: this.key }))
+      this.offered = mcpCommands(rowsOf(commands))
+    } catch (error) {
+      // A gateway from before, or an agent that is gone: then there are none.
+      if (!(error instanceof PincerError)) throw error
+      this.offered = []
+    }
+    return JSON.stringify(this.offered) !== before
   }
 
   /** Told once its facts were in an answer. */

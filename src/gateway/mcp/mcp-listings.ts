@@ -58,7 +58,9 @@ export class ListingShelf {
 
 function listingIn(value: unknown, key: string): ServerListing | undefined {
   if (!isObject(value) || value["key"] !== key || !Array.isArray(value["tools"])) return undefined
-  return { tools: value["tools"], resources: value["resources"] === true, prompts: value["prompts"] === true }
+  const { promptList, prompts, resources } = value
+  const beside = Array.isArray(promptList) ? { promptList: promptList as readonly unknown[] } : {}
+  return { tools: value["tools"], resources: resources === true, prompts: prompts === true, ...beside }
 }
 
 function isAbsent(error: unknown): boolean {

@@ -5,7 +5,7 @@ import { isFinal, type TurnRecord } from "../../protocol/turn.ts"
 import { probeAgent } from "../agents/agent-probe.ts"
 import { type AgentRow, agentRows } from "../agents/agents.ts"
 import { attachmentParts, attachments } from "../attachments.ts"
-import { resolveSession, turnRequest } from "../inbound.ts"
+import { promptedInput, resolveSession, turnRequest } from "../inbound.ts"
 import { agentResult, failureOf, unfinished } from "../sessions/outcome.ts"
 import { type Method, method } from "./method.ts"
 import { idempotencyKey, permissions, renamed, sessionFields, thinking } from "./params.ts"
@@ -100,7 +100,8 @@ const agent = method({
     const session = await resolveSession(params, parts)
     const input = [{ type: "text" as const, text: params.message }, ...attachmentParts(params.attachments)]
     const sampling = params.thinking === undefined ? undefined : { thinking: params.thinking }
-    const request = turnRequest(session, { ...params, input, sampling }, caller, parts)
+    const said = await promptedInput(input, session, params.cwd, context)
+    const request = turnRequest(session, { ...params, ...said, sampling }, caller, parts)
     if (params.label !== undefined) {
       await parts.store.sessions.ensure(session.key, session.agentId)
       await parts.store.sessions.patch(session.key, { label: params.label })

@@ -5,7 +5,7 @@ import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
 import type { SessionName } from "../../protocol/session.ts"
 import { isFinal, type TurnRecord, type TurnRequest } from "../../protocol/turn.ts"
-import { requireAgent, resolveSession, turnRequest } from "../inbound.ts"
+import { promptedInput, requireAgent, resolveSession, turnRequest } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
 import { type AskParams, askParams, normalizeAsk } from "../rpc/ask-options.ts"
 import { agentOf, sessionId } from "../rpc/session-view.ts"
@@ -34,8 +34,9 @@ async function requestOf(params: AskParams, context: MethodContext): Promise<Tur
   const row = await parts.store.sessions.get(name.key)
   const agentId = params.agent?.trim() || (row ? agentOf(row) : name.agentId)
   requireAgent(agentId, parts)
+  const words = params.parts ? saidParts(params.parts) : [{ type: "text" as const, text: params.content }]
   const said = {
-    input: params.parts ? saidParts(params.parts) : [{ type: "text" as const, text: params.content }],
+    ...(await promptedInput(words, { agentId }, params.cwd, context)),
     idempotencyKey: params.idempotencyKey,
     model: params.model,
     cwd: params.cwd,

@@ -8,7 +8,14 @@ import type { SessionName } from "../../protocol/session.ts"
 import type { Sampling, TurnRecord } from "../../protocol/turn.ts"
 import { isFinal } from "../../protocol/turn.ts"
 import { attachmentParts, attachments } from "../attachments.ts"
-import { namesSession, resolveSession, type SessionParams, type TurnInput, turnRequest } from "../inbound.ts"
+import {
+  namesSession,
+  promptedInput,
+  resolveSession,
+  type SessionParams,
+  type TurnInput,
+  turnRequest,
+} from "../inbound.ts"
 import type { Parts } from "../parts.ts"
 import { content, type SaidParts, saidParts } from "../said-parts.ts"
 import { historyMessages, newestWithin, shortened } from "../sessions/history.ts"
@@ -122,7 +129,7 @@ interface Asked extends SessionParams {
 async function run(
   session: SessionName,
   asked: Asked,
-  said: Pick<TurnInput, "input" | "replay">,
+  said: Pick<TurnInput, "input" | "outside" | "replay">,
   context: MethodContext,
 ) {
   const { caller, parts } = context
@@ -223,7 +230,7 @@ export const send = method({
     if (input.length === 1 && only?.type === "text" && only.text.trim().toLowerCase() === STOP)
       return stop(session, context)
     const abortPrevious = params.abortPrevious ?? params.queueMode === "interrupt"
-    return run(session, { ...params, abortPrevious }, { input }, context)
+    return run(session, { ...params, abortPrevious }, await promptedInput(input, session, params.cwd, context), context)
   },
 })
 

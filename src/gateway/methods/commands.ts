@@ -1,4 +1,4 @@
-// commands.list: words with a slash that mean something in a session: the gateway's own, and those of the external agent that runs it.
+// commands.list: words with a slash that mean something in a session: the gateway's own, those of the external agent that runs it, and prompts of MCP servers.
 import { z } from "zod"
 import { resolveSession } from "../inbound.ts"
 import { offerOf } from "../sessions/session-options.ts"
@@ -29,15 +29,22 @@ const list = method({
           textAliases: z.array(z.string()),
           description: z.string(),
           category: z.string(),
-          source: z.enum(["native", "plugin"]).describe("plugin: of the external agent that runs the session"),
+          source: z
+            .enum(["native", "plugin"])
+            .describe(
+              "plugin: of the external agent that runs the session, or (category mcp) a prompt of an MCP server",
+            ),
           scope: z.enum(["text", "both"]),
           acceptsArgs: z.boolean(),
+          takes: z.string().optional().describe("What may stand after a prompt of an MCP server: <needed> [more]"),
         }),
       ),
     }),
   async run(params, { parts }) {
     const session = await resolveSession(params, parts)
     const { commands } = await offerOf(session, parts)
+    const { promptCommands } = await import("../mcp/mcp-prompts.ts")
+    const prompts = await promptCommands(session.agentId, parts)
     const rows = [
       ...OWN.map((one) => ({ ...one, category: "session", source: "native" as const })),
       ...commands
@@ -49,6 +56,10 @@ const list = method({
           category: "tools",
           source: "plugin" as const,
         })),
+      ...prompts.map(({ description, name, takes }) => ({
+        ...{ name, description, acceptsArgs: takes !== "", category: "mcp", source: "plugin" as const },
+        ...(takes === "" ? {} : { takes }),
+      })),
     ]
     return {
       commands: rows.map(({ name, ...rest }) => ({

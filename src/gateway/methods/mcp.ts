@@ -308,6 +308,29 @@ const promptGet = method({
   },
 })
 
+const promptComplete = method({
+  name: "mcp.prompts.complete",
+  summary: "What an MCP server offers for a blank of one of its prompts; nothing where it offers no such help.",
+  scope: "operator.read",
+  normalize: tidy,
+  params: () =>
+    z.object({
+      server: server(),
+      name: z.string().min(1),
+      argument: z.string().min(1).max(500),
+      value: z.string().max(10_000).default("").describe("What was typed so far"),
+      arguments: z.record(z.string(), z.string()).default({}).describe("Blanks that are filled in already"),
+      agentId: agentId(),
+    }),
+  result: () => z.object({ values: z.array(z.string()) }),
+  async run({ agentId, argument, arguments: filled, name, server, value }, { caller, parts }) {
+    const one = (await requireHouse(parts)).server(server)
+    const { completions } = await import("../../tools/mcp/resources.ts")
+    const asked = one.asked(workspaceOf(agentId, parts))
+    return { values: await completions(asked, name, { name: argument, value }, filled, caller.signal) }
+  },
+})
+
 /** Asks all servers that offer it; one alone says what is wrong, of several those that answer count. */
 async function eachOffering<T>(
   what: "offersPrompts" | "offersResources",
@@ -357,5 +380,6 @@ export const mcpMethods: readonly Method[] = [
   resourceRead,
   promptList,
   promptGet,
+  promptComplete,
   ...loginMethods,
 ]

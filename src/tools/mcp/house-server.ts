@@ -6,7 +6,7 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import type { Tool } from "../tool.ts"
 import { type ListedTool, readListing } from "./listing.ts"
 import type { McpLimits, McpPorts, ServerListing } from "./ports.ts"
-import { type Listable, resourceTools } from "./resources.ts"
+import { type Listable, type McpPrompt, readPrompts, resourceTools } from "./resources.ts"
 import type { ServerLogin } from "./server-login.ts"
 import { ServerTools } from "./server-tools.ts"
 import { toolOfServer } from "./tool-of-server.ts"
@@ -128,6 +128,12 @@ export class HouseServer {
   get offersPrompts(): boolean {
     this.#look()
     return this.#listing?.prompts ?? false
+  }
+
+  /** Its prompts as far as they are known: what they were when it was last asked. */
+  get prompts(): readonly McpPrompt[] {
+    this.#look()
+    return readPrompts(this.#listing?.promptList ?? [])
   }
 
   get offersResources(): boolean {

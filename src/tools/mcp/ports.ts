@@ -24,6 +24,8 @@ export interface ServerListing {
   tools: readonly unknown[]
   resources: boolean
   prompts: boolean
+  /** The `prompts` of `prompts/list`, as they came; absent where there are none, or they could not be listed. */
+  promptList?: readonly unknown[]
 }
 
 export interface McpPorts {

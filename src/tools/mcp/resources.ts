@@ -77,7 +77,10 @@ export async function readResource(
 }
 
 export async function listPrompts(server: Listable, signal: AbortSignal): Promise<McpPrompt[]> {
-  const prompts = await server.list("prompts/list", "prompts", signal)
+  return readPrompts(await server.list("prompts/list", "prompts", signal))
+}
+
+export function readPrompts(prompts: readonly unknown[]): McpPrompt[] {
   return prompts.slice(0, MAX_LISTED).flatMap((raw) => {
     if (!isObject(raw) || typeof raw["name"] !== "string" || raw["name"] === "") return []
     const { arguments: args, description, name } = raw
@@ -121,6 +124,29 @@ export async function promptText(
     several ? `${one.role === "assistant" ? "Assistant" : "User"}: ${one.text}` : one.text,
   )
   return seen(text.join("\n\n"), MAX_PROMPT_CHARS)
+}
+
+const MAX_OFFERED = 100
+
+/** What a server offers for the value of a blank; nothing where it offers no such help. Never throws but for the signal. */
+export async function completions(
+  server: Listable,
+  name: string,
+  argument: { name: string; value: string },
+  filled: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const params = { ref: { type: "ref/prompt", name }, argument, context: { arguments: { ...filled } } }
+  try {
+    const { completion } = await server.request("completion/complete", params, signal)
+    const values =
+      isObject(completion) && Array.isArray(completion["values"]) ? (completion["values"] as unknown[]) : []
+    return values.flatMap((one) => (typeof one === "string" ? [seenLine(one, 500)] : [])).slice(0, MAX_OFFERED)
+  } catch {
+    signal.throwIfAborted()
+    // Most servers do not know the question.
+    return []
+  }
 }
 
 /** What models get of a server that has resources. `of`: the connection for the folder that a call works in. */

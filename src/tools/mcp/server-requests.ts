@@ -26,8 +26,9 @@ export interface SampleHeld extends Held {
 }
 
 export interface ServerEars {
+  /** Its tools or prompts are not the ones they were. */
   toolsChanged(): void
-  /** Its resources or prompts are not the ones they were. */
+  /** Its resources are not. */
   changed(): void
   /** Undefined when no tool of the server is at work, or nobody can say for whom. */
   asking(): AskHeld | undefined
@@ -41,7 +42,7 @@ const LOG_MS = 60_000
 export function hearServer(client: Client, server: string, ports: McpPorts, ears: ServerEars): void {
   client.setNotificationHandler("notifications/tools/list_changed", () => ears.toolsChanged())
   client.setNotificationHandler("notifications/resources/list_changed", () => ears.changed())
-  client.setNotificationHandler("notifications/prompts/list_changed", () => ears.changed())
+  client.setNotificationHandler("notifications/prompts/list_changed", () => ears.toolsChanged())
   const log = cappedLog(ports.log, ports.clock, server)
   client.setNotificationHandler("notifications/message", ({ params }) => log(params.level, params.logger, params.data))
   // The library refuses an answer to what is not offered.

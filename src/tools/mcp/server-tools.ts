@@ -237,7 +237,21 @@ export class ServerTools {
     const tools = await listTools(session, this.#ports, this.#closed.signal)
     this.#take(tools)
     const { prompts, resources } = session.client.getServerCapabilities() ?? {}
-    this.#ports.listed?.({ tools, prompts: prompts !== undefined, resources: resources !== undefined })
+    const promptList = prompts ? await this.#prompts(session) : []
+    const beside = promptList.length > 0 ? { promptList } : {}
+    this.#ports.listed?.({ tools, prompts: prompts !== undefined, resources: resources !== undefined, ...beside })
+  }
+
+  /** Prompts are for people: a server whose prompts cannot be listed has its tools all the same. */
+  async #prompts(session: McpSession): Promise<readonly unknown[]> {
+    if (!this.#ports.listed) return []
+    try {
+      return await listAll(session, "prompts/list", "prompts", this.#ports, this.#closed.signal)
+    } catch (error) {
+      if (this.#closed.signal.aborted || session.over !== undefined) throw error
+      this.#tell(`Its prompts could not be listed: ${reasonOf(error, session.transport, this.#ports)}`)
+      return []
+    }
   }
 
   #take(raw: readonly unknown[]): void {
