@@ -40,9 +40,13 @@ export interface Lanes {
   active(sessionKey: string): ActiveTurn[]
   /** Set once it takes no new turns. */
   readonly draining: boolean
-  counts(): { running: number; queued: number; waiting: number }
-  /** Takes up what an earlier life of the gateway left: queued turns run; interrupted ones resume or are marked. */
-  start(): Promise<void>
+  /** `held`: those of them that this life of the gateway does not begin. */
+  counts(): { running: number; queued: number; waiting: number; held?: number }
+  /**
+   * Takes up what an earlier life of the gateway left: queued turns run; interrupted ones resume or are marked. With `hold` they
+   * stay as they are, for the next life; their sessions take no new turns, and each can be canceled.
+   */
+  start(options?: { hold?: boolean }): Promise<void>
   /** No new turns; running ones get `graceMs`, then are recorded as interrupted. */
   drain(graceMs: number): Promise<void>
 }

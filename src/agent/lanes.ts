@@ -39,6 +39,8 @@ interface Job {
 interface Lane {
   key: string
   jobs: Job[]
+  /** Holds turns of an earlier life that are not to begin in this one. */
+  held?: boolean
 }
 
 export class TurnLanes implements Lanes {
@@ -61,6 +63,7 @@ export class TurnLanes implements Lanes {
   async submit(request: TurnRequest): Promise<Accepted> {
     this.#check(request)
     const lane = this.#lane(request.sessionKey)
+    if (lane.held) throw heldBack(request.sessionKey)
     if (lane.jobs.length > this.#ports.settings.maxQueued)
       throw new PincerError(
         "RATE_LIMITED",
@@ -195,7 +198,7 @@ export class TurnLanes implements Lanes {
   /** Starts the lane's first turn when it waits for nothing but room. */
   #pump(lane: Lane): void {
     const job = lane.jobs[0]
-    if (!job || this.#draining) return
+    if (!job || this.#draining || lane.held) return
     const canGo = job.state === "queued" || (job.state === "waiting" && job.answered !== undefined)
     if (!canGo) return
     if (this.#running >= this.#ports.settings.maxConcurrent) {
@@ -399,21 +402,26 @@ export class TurnLanes implements Lanes {
       }))
   }
 
-  counts(): { running: number; queued: number; waiting: number } {
+  counts(): { running: number; queued: number; waiting: number; held?: number } {
     const counts = { running: 0, queued: 0, waiting: 0 }
     for (const job of this.#jobs.values()) {
       if (job.state !== "ended") counts[shownState(job)] += 1
     }
-    return counts
+    const held = [...this.#lanes.values()].reduce((sum, lane) => sum + (lane.held ? lane.jobs.length : 0), 0)
+    return held === 0 ? counts : { ...counts, held }
   }
 
-  async start(): Promise<void> {
+  async start({ hold = false }: { hold?: boolean } = {}): Promise<void> {
     for (const record of await this.#ports.books.turns.open()) {
       const lane = this.#lane(record.sessionKey)
       const job = this.#newJob(record.request, "queued")
       job.record = record
       lane.jobs.push(job)
       this.#jobs.set(record.turnId, job)
+      if (hold) {
+        lane.held = true
+        continue
+      }
       const refusal = this.#refuseRecovery(record)
       if (refusal) await this.#mark(lane, job, record, refusal)
     }
@@ -472,4 +480,13 @@ export class TurnLanes implements Lanes {
 function shownState({ holds, state }: Job): ActiveTurn["status"] {
   if (state === "running") return holds.waiting ? "waiting" : "running"
   return state === "waiting" ? "waiting" : "queued"
+}
+
+/** Its transcript is not finished: what came later would stand before the end of what came first. */
+function heldBack(sessionKey: string): PincerError {
+  return new PincerError(
+    "UNAVAILABLE",
+    `Session ${sessionKey} has turns that wait until the gateway has left safe mode: use another session, or abort them`,
+    { retryable: false, details: { code: "SAFE_MODE" } },
+  )
 }

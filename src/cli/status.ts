@@ -246,16 +246,26 @@ function problemsOf(cli: Cli, gateway: Record<string, unknown>, own: boolean): O
     })
   const { configuration } = gateway
   if (own && isObject(configuration))
-    problems.unshift(...configProblems(configuration, stringOf(gateway["configPath"])))
+    problems.unshift(...configProblems(configuration, heldText(gateway), stringOf(gateway["configPath"])))
   return problems
 }
 
+/** What waits for a normal start. */
+function heldText({ jobs, turns }: Record<string, unknown>): string {
+  const [heldTurns, heldJobs] = [turns, jobs].map((one) => (isObject(one) ? num(one["held"]) : 0))
+  return heldTurns || heldJobs ? ` Kept for a normal start: turns: ${heldTurns}, jobs: ${heldJobs}.` : ""
+}
+
 /** Safe mode before everything else: hardly anything that was configured counts then. */
-function configProblems(configuration: Record<string, unknown>, path = "the configuration"): OwnProblem[] {
+function configProblems(
+  configuration: Record<string, unknown>,
+  kept: string,
+  path = "the configuration",
+): OwnProblem[] {
   const { mode, refused, restart } = configuration
   const why = isObject(refused) ? stringOf(refused["message"]) : undefined
   if (mode === "safe") {
-    const text = `SAFE MODE: this machine only, defaults, no schedules, no external agents.${why === undefined ? "" : ` ${why}`}`
+    const text = `SAFE MODE: this machine only, defaults, no schedules, no external agents.${kept}${why === undefined ? "" : ` ${why}`}`
     return [{ text, fix: "pincer config check; pincer config undo --last-good; pincer gateway restart" }]
   }
   if (why !== undefined) {

@@ -396,11 +396,13 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   servers.onChanged = (server) => tellAll("mcp.changed")(JSON.stringify(server === undefined ? {} : { server }))
   await localModels.look()
   await standIn.look()
-  await lanes.start()
+  // In safe mode no work begins by itself: what waits is kept for a normal start.
+  const hold = boot.mode === "safe"
+  await lanes.start({ hold })
   await desk.start()
   await elevations.start()
-  await jobs.start()
-  await workflows.start({ resume: boot.mode !== "safe" })
+  await jobs.start({ hold })
+  await workflows.start({ resume: !hold })
   undo.add(() => jobs.stop())
   const server = await startServer({ parts, auth, http: openHttpDoor(parts, auth, table), control, rpc, acp })
   undo.add(() => server.close())
@@ -434,7 +436,7 @@ async function assemble(options: GatewayOptions, loaded: LoadedConfig, undo: Und
   undo.add(schedules.start())
   undo.add(followConfig(parts, env, (news) => tellAll("config.changed")(JSON.stringify(redactor.value(news)))))
   undo.add(announce({ live, log, port, home: paths.home }))
-  undo.add(sweepDaily(parts))
+  if (!hold) undo.add(sweepDaily(parts))
   updates.settle().catch((error: unknown) => log.warn({ err: error }, "What became of the update was not told"))
   undo.add(catchUp(store, clock, log))
   return {

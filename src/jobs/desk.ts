@@ -39,6 +39,7 @@ export class JobDesk {
   readonly #callbacks: CallbackSender
   readonly #rules: AddressRules
   #stopSweep: (() => void) | undefined
+  #held = false
 
   constructor(ports: JobPorts, rules: AddressRules) {
     this.#ports = ports
@@ -55,13 +56,15 @@ export class JobDesk {
       rules,
     })
     this.#runner.onEnd = (record) => {
-      if (record.request.callback) this.#callbacks.wake()
+      if (record.request.callback && !this.#held) this.#callbacks.wake()
     }
   }
 
-  /** To be called after the lanes have started. */
-  async start(): Promise<void> {
-    await this.#runner.start()
+  /** To be called after the lanes have started. `hold`: nothing begins, is told to anybody, or is removed. */
+  async start({ hold = false }: { hold?: boolean } = {}): Promise<void> {
+    this.#held = hold
+    await this.#runner.start({ hold })
+    if (hold) return
     this.#callbacks.wake()
     this.#stopSweep = this.#ports.clock.after(60_000, () => this.#sweep())
   }

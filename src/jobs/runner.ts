@@ -46,6 +46,7 @@ export class JobRunner {
   #accepting = 0
   #parked = 0
   #draining = false
+  #held = false
   /** Told of every job that has ended. */
   onEnd: (record: JobRecord) => void = () => undefined
 
@@ -55,9 +56,17 @@ export class JobRunner {
     this.#queue.onReady = () => this.#pump()
   }
 
-  /** Takes up what an earlier life left. To be called after the lanes have started. */
-  async start(): Promise<void> {
+  /**
+   * Takes up what an earlier life left. To be called after the lanes have started. With `hold` nothing begins, neither that nor what
+   * is handed in: it is kept for the next life.
+   */
+  async start({ hold = false }: { hold?: boolean } = {}): Promise<void> {
+    this.#held = hold
     const open = await this.#ports.books.jobs.open()
+    if (hold) {
+      for (const job of open) this.#queue.add(job)
+      return
+    }
     const begun = open.filter((job) => job.status === "running")
     for (const job of open) this.#queue.add(job)
     for (const job of begun) void this.#work(this.#queue.find(job.id)!, true)
@@ -135,10 +144,15 @@ export class JobRunner {
     const active = this.#active.get(id)
     if (!active) {
       this.#queue.remove(id)
+      // Held back in the middle of an attempt: its turn goes with it.
+      if (waiting.taken && this.#held) {
+        const { attempt } = await this.get(id)
+        await this.#ports.lanes.cancel({ turnId: attemptTurn(id, attempt) })
+      }
       try {
         return this.#ended(await this.#ports.books.jobs.finish(id, { status: "canceled" }))
       } catch (error) {
-        this.#queue.add({ ...waiting, status: "queued" })
+        this.#queue.add({ ...waiting, status: waiting.taken ? "running" : "queued" })
         throw error
       } finally {
         this.#pump()
@@ -244,7 +258,7 @@ export class JobRunner {
   }
 
   #pump(): void {
-    while (!this.#draining && this.#active.size - this.#parked < this.#ports.settings.maxConcurrent) {
+    while (!this.#draining && !this.#held && this.#active.size - this.#parked < this.#ports.settings.maxConcurrent) {
       const job = this.#queue.take()
       if (!job) return
       void this.#work(job, false)

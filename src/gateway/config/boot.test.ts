@@ -4,8 +4,12 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { clawConnect, openRaw } from "../../../test/frames.ts"
+import { systemClock } from "../../base/clock.ts"
+import { silentLogger } from "../../base/log.ts"
 import { failedStarts, noteStart, startKey } from "../../config/boot-record.ts"
 import { readGatewayInfo } from "../../config/gateway-file.ts"
+import { openStore } from "../../store/open.ts"
 import type { Gateway } from "../compose.ts"
 import { bootGateway } from "./boot.ts"
 
@@ -93,6 +97,73 @@ test("a good file read in safe mode counts after the restart only", async (t) =>
   assert.ok(outcome.restart.includes("turns.maxQueued"))
   assert.equal(gateway.parts.config.turns.maxQueued, 100)
   assert.equal(gateway.parts.live.mode, "safe")
+})
+
+/** Turns and a job that an earlier life left. */
+async function leaveWork(home: string): Promise<void> {
+  const store = openStore({ path: join(home, "pincer.db"), durability: "normal" }, systemClock, silentLogger)
+  const turn = (turnId: string, sessionKey: string) =>
+    store.turns.accept(
+      { turnId, sessionKey, agentId: "main", input: [{ type: "text", text: "help" }], origin: { door: "control" } },
+      {},
+    )
+  await turn("queued", "agent:main:a")
+  await turn("unwanted", "agent:main:b")
+  const { record } = await turn("cut-off", "agent:main:c")
+  const message = { id: "m", role: "user" as const, content: record.request.input, at: 1, turnId: "cut-off" }
+  await store.turns.begin(record, () => [{ type: "message.added", message }])
+  const request = {
+    ...{ agentId: "main", sessionKey: "agent:main:job", ownSession: true, priority: 0, maxAttempts: 1 },
+    ...{ backoffMs: 1, onInterrupt: "resume" as const, clientId: "test" },
+  }
+  await store.jobs.accept({ id: "job", prompt: "help", request, idempotencyKey: null, fingerprint: "" })
+  store.close()
+}
+
+test("safe mode begins nothing that an earlier life left, and a normal start goes on with it", async (t) => {
+  const home = place(t, BAD)
+  await leaveWork(home.home)
+  for (let i = 0; i < 3; i++) await assert.rejects(home.start())
+  const safe = await home.start()
+  const { jobs, lanes, store } = safe.parts
+  const statusOf = async (id: string) => (await store.turns.get(id))?.status
+  assert.deepEqual(lanes.counts(), { running: 0, queued: 3, waiting: 0, held: 3 })
+  const input = [{ type: "text" as const, text: "help" }]
+  const asked = { agentId: "main", input, origin: { door: "control" as const } }
+  await assert.rejects(
+    lanes.submit({ turnId: "later", sessionKey: "agent:main:a", ...asked }),
+    /safe mode: use another session/,
+  )
+  await lanes.submit({ turnId: "now", sessionKey: "agent:main:other", ...asked })
+  assert.equal((await lanes.wait("now"))?.status, "completed")
+  const late = await jobs.submit({ prompt: "help", agentId: "main", clientId: "test" })
+  assert.deepEqual(await lanes.cancel({ turnId: "unwanted" }), ["unwanted"])
+  await lanes.submit({ turnId: "freed", sessionKey: "agent:main:b", ...asked })
+  assert.equal((await lanes.wait("freed"))?.status, "completed", "a session is free once nothing of it is kept")
+  const wire = await openRaw(safe.url.replace(/^http/, "ws"))
+  await wire.ask("connect", clawConnect(4, safe.parts.token ?? ""))
+  assert.match((await wire.ask("cron.run", { id: "any" })).error?.message ?? "", /safe mode/)
+  wire.socket.close()
+  assert.deepEqual(
+    [await statusOf("queued"), await statusOf("cut-off"), (await jobs.get("job")).status, late.record.status],
+    ["queued", "running", "queued", "queued"],
+  )
+  await safe.close(0)
+  home.write(GOOD)
+  const gateway = await home.start()
+  t.after(() => gateway.close(0))
+  assert.equal((await gateway.parts.lanes.wait("queued"))?.status, "completed")
+  assert.equal((await gateway.parts.lanes.wait("cut-off"))?.status, "completed")
+  for (const id of ["job", late.record.id]) {
+    const heard = Promise.withResolvers<void>()
+    const look = async () => {
+      if ((await gateway.parts.jobs.get(id)).status === "completed") heard.resolve()
+    }
+    const stop = gateway.parts.jobs.onJob(id, () => void look())
+    await look()
+    await heard.promise
+    stop()
+  }
 })
 
 test("safe mode comes up where its port is taken", async (t) => {

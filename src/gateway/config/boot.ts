@@ -96,11 +96,7 @@ function judged({ env, flags = {} }: GatewayOptions, paths: Paths, text: string)
 
 /** Loopback, a token, defaults for everything else, and nothing that goes on by itself. */
 function safePlan(options: GatewayOptions, paths: Paths, read: LoadedConfig | PincerError): Plan {
-  const text = JSON.stringify({
-    gateway: { port: portOf(paths, read) },
-    turns: { onInterrupt: "mark" },
-    jobs: { onInterrupt: "fail" },
-  })
+  const text = JSON.stringify({ gateway: { port: portOf(paths, read) } })
   const { PINCER_GATEWAY_HOST: _, ...env } = options.env
   const { host: __, ...flags } = options.flags ?? {}
   const loaded = judgeConfig({ env, flags, paths, file: { text, open: false } })
@@ -110,7 +106,7 @@ function safePlan(options: GatewayOptions, paths: Paths, read: LoadedConfig | Pi
       : { message: `The last ${PATIENCE} starts with ${paths.config} failed: "pincer logs" says why`, issues: [] }
   const warnings = [
     `SAFE MODE: ${why.message}`,
-    `The gateway listens on this machine only, with defaults, its own token (${paths.token}), and neither schedules nor external agents. To leave: mend ${paths.config} ("pincer config check", "pincer config undo --last-good"), then "pincer gateway restart".`,
+    `The gateway listens on this machine only, with defaults, its own token (${paths.token}), and neither schedules nor external agents. Turns and jobs that wait are kept for a normal start. To leave: mend ${paths.config} ("pincer config check", "pincer config undo --last-good"), then "pincer gateway restart".`,
   ]
   return {
     loaded: { ...loaded, text: undefined, warnings },

@@ -296,6 +296,12 @@ const run = method({
   async run({ expectedProcessInstanceId, id, mode = "force", wait }, { caller, parts }) {
     if (expectedProcessInstanceId !== undefined && expectedProcessInstanceId !== parts.bootId)
       throw new PincerError("CONFLICT", "The gateway was started anew since: look at the schedules again")
+    if (parts.live.mode === "safe")
+      throw new PincerError(
+        "UNAVAILABLE",
+        "The gateway runs in safe mode, where schedules begin nothing: see pincer status",
+        { retryable: false, details: { code: "SAFE_MODE" } },
+      )
     const desk = await deskOf(parts)
     const started = await desk.runNow(id, mode)
     if (!started.ran) return { ok: true, ran: false, enqueued: false, reason: started.reason }

@@ -8,6 +8,14 @@ import { factsOf } from "../status/facts.ts"
 import { healthPayload, recentSessions } from "../status/health.ts"
 import { type Method, method } from "./method.ts"
 
+const turnCounts = () =>
+  z.object({
+    running: z.number(),
+    queued: z.number(),
+    waiting: z.number(),
+    held: z.number().optional().describe("Of these, kept for a normal start: the gateway runs in safe mode"),
+  })
+
 const health = method({
   name: "health",
   summary: "How the gateway is: version, uptime, connections, agents, sessions. At most one second old.",
@@ -31,7 +39,7 @@ const health = method({
       defaultAgentId: z.string(),
       agents: z.array(z.looseObject({ agentId: z.string(), isDefault: z.boolean() })),
       sessions: z.looseObject({ count: z.number() }),
-      turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
+      turns: turnCounts(),
     }),
   run: (params, { parts }) => healthPayload(parts, params.probe === true),
 })
@@ -54,8 +62,8 @@ const status = method({
         .describe(
           "Who could answer instead of the offline model: an installed external agent, or a model file that lacks its engine",
         ),
-      turns: z.object({ running: z.number(), queued: z.number(), waiting: z.number() }),
-      jobs: z.looseObject({ queued: z.number(), running: z.number() }),
+      turns: turnCounts(),
+      jobs: z.looseObject({ queued: z.number(), running: z.number(), held: z.number().optional() }),
       approvals: z.object({ pending: z.number() }),
       today: z
         .object({
@@ -107,7 +115,11 @@ const status = method({
       suggestion: await suggestion(parts),
       providers: parts.catalogue.providers().map((provider) => provider.id),
       turns: facts.turns,
-      jobs: { queued: facts.jobs.queued, running: facts.jobs.running },
+      jobs: {
+        queued: facts.jobs.queued,
+        running: facts.jobs.running,
+        ...(parts.live.mode === "safe" ? { held: facts.jobs.queued } : {}),
+      },
       approvals: { pending: facts.approvalsPending },
       today: facts.today,
       sandbox: facts.sandbox,
