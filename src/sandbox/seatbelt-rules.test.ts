@@ -158,6 +158,21 @@ test("no way to keys, other programs, their memory, screens, settings and notifi
   assert.ok(judge.allows({ operation: "process-exec" }) && judge.allows({ operation: "process-fork" }))
 })
 
+test("the package alone would leave these open: the guards are needed", async () => {
+  const said = await writer.rulesFor({ read: [WORK], write: [WORK], denyRead: ["/"], denyWrite: [] })
+  assert.ok(said.type === "rules")
+  const judge = new SeatbeltJudge(said.rules)
+  for (const service of [
+    "com.apple.SecurityServer",
+    "com.apple.securityd.xpc",
+    "com.apple.coreservices.launchservicesd",
+  ])
+    assert.ok(judge.allows({ operation: "mach-lookup", service }), service)
+  for (const operation of ["ipc-posix-shm", "iokit-open", "user-preference-read", "distributed-notification-post"])
+    assert.ok(judge.allows({ operation }), operation)
+  assert.ok(judge.canSee("/Users/me/.ssh", true) && judge.canWrite("/private/tmp/claude/x"))
+})
+
 test("a path is a path, whatever it is called; one that cannot be written into rules is refused", async () => {
   for (const name of [
     ...['a") (allow default) (subpath "', "it's (all) of; it", "工作区 é", "a\\b", "[x]*?", "$(id) `id`", "#!^$|.+{}"],
