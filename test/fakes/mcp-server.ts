@@ -15,6 +15,14 @@ const echo = {
   },
 }
 let tools: unknown[] = listOf(manner)
+let prompts: unknown[] = [
+  {
+    name: "review",
+    description: "Looks at\u202e a file",
+    arguments: [{ name: "file", description: "which one", required: true }, { name: "style" }],
+  },
+  { name: "say it: 茶" },
+]
 let waiting: number | undefined
 let later: number | undefined
 let samples = 0
@@ -159,6 +167,7 @@ function take({ error, id = 0, method, params, result }: Message): void {
           protocolVersion: params?.protocolVersion,
           capabilities: {
             tools: { listChanged: true },
+            ...(manner === "prompts" ? { prompts: { listChanged: true }, completions: {} } : {}),
             ...(manner === "resources" ? { resources: {}, prompts: {} } : {}),
           },
           serverInfo: { name: "fake", version: "1" },
@@ -187,9 +196,24 @@ function take({ error, id = 0, method, params, result }: Message): void {
       send({ id, error: { code: -32_601, message: "Method not found" } })
       break
     case "prompts/list":
-      send({ id, result: { prompts: [{ name: "review", arguments: [{ name: "file", required: true }] }, {}] } })
+      if (manner === "prompts") send({ id, result: { prompts } })
+      else send({ id, result: { prompts: [{ name: "review", arguments: [{ name: "file", required: true }] }, {}] } })
+      break
+    case "completion/complete":
+      send({ id, result: { completion: { values: ["terse", "friendly and long\u202e", 7] } } })
       break
     case "prompts/get":
+      if (manner === "prompts") {
+        // Once it was used it offers another one.
+        prompts = [...prompts.slice(0, 2), { name: "later" }]
+        send({ method: "notifications/prompts/list_changed" })
+        const said = JSON.stringify(params?.arguments)
+        send({
+          id,
+          result: { messages: [{ role: "user", content: { type: "text", text: `${params?.name} ${said}` } }] },
+        })
+        break
+      }
       send({
         id,
         result: {

@@ -51,8 +51,9 @@ export async function withPrompt(
   const { parts, signal } = room
   const server = await requireServer(id, session.agentId, parts)
   const cwd = room.cwd ?? requireAgent(session.agentId, parts).workspace
-  // A server that was never asked says now what it has.
-  await server.tools(cwd, signal)
+  // What it said in an earlier life may be less than it has.
+  const known = server.prompts.some(({ name }) => name === readToolId(id)?.own)
+  if (!known && server.state.state !== "connected") await server.connect(cwd, signal)
   const prompt = requirePrompt(id, server)
   const text = await promptText(server.asked(cwd), prompt.name, valuesOf(id, prompt, words), signal)
   if (text === "") throw new PincerError("UNAVAILABLE", `/${id} gave no words: see "pincer mcp prompt"`)
@@ -77,7 +78,7 @@ async function requireServer(id: string, agentId: string, parts: Parts): Promise
 
 function requirePrompt(id: string, server: HouseServer): McpPrompt {
   const own = readToolId(id)?.own
-  const { prompts, settings, state } = server
+  const { prompts, settings } = server
   const found = prompts.find(({ name }) => name === own)
   if (found) return found
   const ids = prompts.map(({ name }) => toolName(settings.name, name).id)
@@ -88,7 +89,7 @@ function requirePrompt(id: string, server: HouseServer): McpPrompt {
       ? `did you mean ${near.map((one) => `/${one}`).join(" or ")}?`
       : some.length > 0
         ? `there are ${some.join(", ")}`
-        : (state.problem ?? `MCP server "${settings.name}" has none`)
+        : `MCP server "${settings.name}" has none`
   throw new PincerError("NOT_FOUND", `No prompt "/${seenLine(id, 100)}": ${hint}`)
 }
 
