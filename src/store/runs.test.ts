@@ -7,7 +7,7 @@ import { after, before, test } from "node:test"
 import { systemClock } from "../base/clock.ts"
 import { silentLogger } from "../base/log.ts"
 import { type Books, openStore } from "./open.ts"
-import { RunFenced } from "./runs.ts"
+import { firstAttempt, RunFenced } from "./runs.ts"
 
 const HERE = { pid: 1, birth: "a" }
 let home: string
@@ -24,8 +24,8 @@ after(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-const create = (runId: string) =>
-  books.runs.create(
+const create = async (runId: string, when?: "later") => {
+  await books.runs.create(
     {
       runId,
       title: `Run ${runId}`,
@@ -37,7 +37,25 @@ const create = (runId: string) =>
       definition: { steps: [] },
     },
     HERE,
+    when,
   )
+  return firstAttempt(runId)
+}
+
+test("a run that is created later is on disk with the first thing that is waited for, before it", async () => {
+  const created = create("later", "later")
+  assert.equal(await books.runs.get("later"), undefined)
+  const fence = firstAttempt("later")
+  await books.runs.intend(fence, "a", "once")
+  assert.deepEqual(await books.runs.state(fence, "a"), { type: "intended", effect: "once" })
+  assert.deepEqual((await books.runs.record("later"))?.status, "running")
+  await created
+  const again = create("later", "later")
+  const refused = assert.rejects(again, /UNIQUE/)
+  await books.runs.finish(fence, { status: "completed", output: [] })
+  await refused
+  assert.equal((await books.runs.get("later"))?.record.status, "completed")
+})
 
 test("a run keeps its steps, and an older attempt can write no more", async () => {
   const first = await create("r1")

@@ -107,8 +107,8 @@ export class RunTable {
     this.#dropState = db.statement("DELETE FROM workflow_state WHERE substr(key,1,length(?1))=?1")
   }
 
-  /** Writes a run down as running in `holder`. */
-  create(run: NewRun, holder: Holder): Promise<RunFence> {
+  /** Writes a run down as running in `holder`. "later": with whatever of it is written next; every other write of it comes behind this one. */
+  create(run: NewRun, holder: Holder, when: "now" | "later" = "now"): Promise<RunEvent[]> {
     return this.#db.write(() => {
       const at = this.#clock.now()
       this.#insert.run(
@@ -123,10 +123,8 @@ export class RunTable {
         JSON.stringify(run.settings),
         JSON.stringify(run.definition),
       )
-      const fence = { runId: run.runId, epoch: 1 }
-      this.#appendNow(fence, [{ type: "run.started", title: run.title, attempt: 1 }])
-      return fence
-    })
+      return this.#appendNow(firstAttempt(run.runId), [{ type: "run.started", title: run.title, attempt: 1 }])
+    }, when)
   }
 
   /**
@@ -486,6 +484,11 @@ export class RunTable {
     if (!row || row["attempt"] !== fence.epoch || row["status"] !== "running")
       throw new RunFenced(`Run ${fence.runId} has moved on from attempt ${fence.epoch}`)
   }
+}
+
+/** The fence of a run that was just created. */
+export function firstAttempt(runId: string): RunFence {
+  return { runId, epoch: 1 }
 }
 
 function unknownRun(runId: string): PincerError {

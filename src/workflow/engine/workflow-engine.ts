@@ -2,8 +2,8 @@
 import { PincerError } from "../../base/errors.ts"
 import { uuid } from "../../base/id.ts"
 import type { Envelope, EnvelopeError, RunStatus } from "../../protocol/workflow.ts"
-import type { RunFence, StoredRun } from "../../store/run-rows.ts"
-import { FAILED, RunFenced } from "../../store/runs.ts"
+import type { NewRun, RunFence, StoredRun } from "../../store/run-rows.ts"
+import { FAILED, firstAttempt, RunFenced } from "../../store/runs.ts"
 import type { Definition } from "../definition.ts"
 import { envelopeError, UnreadableText } from "../failure.ts"
 import { parsePipeline } from "../language/grammar.ts"
@@ -41,6 +41,20 @@ interface Kept {
   caller?: StartRun["caller"]
 }
 
+/** What is needed of a run to walk it. */
+interface BegunRun extends Pick<StoredRun, "settings" | "definition"> {
+  record: Pick<StoredRun["record"], "args" | "cwd" | "startedAt" | "startedBy" | "title">
+}
+
+/** As it will be read from the store. */
+function asStored({ args, cwd, definition, settings, startedBy, title }: NewRun, startedAt: number): BegunRun {
+  const plain = JSON.parse(JSON.stringify({ args, settings, definition })) as Pick<NewRun, "args" | "settings"> & {
+    definition: unknown
+  }
+  const { args: given, ...rest } = plain
+  return { record: { args: given, cwd, startedAt, startedBy, title }, ...rest }
+}
+
 export class WorkflowEngine implements Engine {
   readonly #ports: EnginePorts
   readonly #running = new Map<string, AbortController>()
@@ -65,22 +79,27 @@ export class WorkflowEngine implements Engine {
       identity: run.identity,
       ...(run.caller ? { caller: run.caller } : {}),
     }
-    const fence = await this.#ports.runs.create(
-      {
-        runId,
-        title,
-        ...(definition?.file === undefined ? {} : { file: definition.file }),
-        args,
-        cwd: run.cwd,
-        startedBy: run.startedBy,
-        settings: { ...kept },
-        definition: definition ?? null,
-      },
-      this.#ports.holder,
-    )
-    await this.#tellBegin(fence)
+    const begun: NewRun = {
+      runId,
+      title,
+      ...(definition?.file === undefined ? {} : { file: definition.file }),
+      args,
+      cwd: run.cwd,
+      startedBy: run.startedBy,
+      settings: { ...kept },
+      definition: definition ?? null,
+    }
+    // Who names it, or wants to be told that it is on disk, waits for that. Nothing acts before its intent is, which lies behind this.
+    const isAwaited = run.runId !== undefined || run.begun !== undefined
+    const startedAt = this.#ports.clock.now()
+    const created = this.#ports.runs
+      .create(begun, this.#ports.holder, isAwaited ? "now" : "later")
+      .then((events) => this.#publish(events))
+    if (isAwaited) await created
     run.begun?.(runId)
-    return this.#attempt(fence, run)
+    const ended = this.#attempt(firstAttempt(runId), run, asStored(begun, startedAt))
+    const [envelope] = await Promise.all([ended, created])
+    return envelope
   }
 
   async answer(tokenOrId: string, reply: GateReply, how: GoOn): Promise<Envelope> {
@@ -165,9 +184,9 @@ export class WorkflowEngine implements Engine {
     await runs.forgetFrom(fence, [...last, ...again.whole], again.own)
   }
 
-  async #attempt(fence: RunFence, how: GoOn): Promise<Envelope> {
+  async #attempt(fence: RunFence, how: GoOn, known?: BegunRun): Promise<Envelope> {
     const { clock, runs } = this.#ports
-    const stored = await runs.get(fence.runId)
+    const stored = known ?? (await runs.get(fence.runId))
     if (!stored) throw new PincerError("NOT_FOUND", `Run ${fence.runId} is gone`)
     const own = new AbortController()
     this.#running.set(fence.runId, own)
@@ -194,7 +213,7 @@ export class WorkflowEngine implements Engine {
     }
   }
 
-  async #walk(fence: RunFence, stored: StoredRun, how: GoOn, signal: AbortSignal): Promise<Envelope> {
+  async #walk(fence: RunFence, stored: BegunRun, how: GoOn, signal: AbortSignal): Promise<Envelope> {
     const definition = stored.definition as Definition | null
     const kept = stored.settings as unknown as Kept
     const kind: RunKind = definition ? "workflow-file" : "pipeline-resume"
