@@ -248,7 +248,7 @@ const sandbox: Mutant[] = [
     file: "src/sandbox/bubblewrap-args.ts",
     find: '"--die-with-parent", ',
     replace: "",
-    test: "src/sandbox/bubblewrap.test.ts src/sandbox/bubblewrap-args.test.ts",
+    test: "src/sandbox/bubblewrap-limits.test.ts src/sandbox/bubblewrap-args.test.ts",
     only: "daemon is killed|name space",
   },
   {
@@ -271,7 +271,7 @@ const sandbox: Mutant[] = [
     // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
     find: "`--fsize=${limits.fileBytes}`,",
     replace: "",
-    test: "src/sandbox/bubblewrap.test.ts",
+    test: "src/sandbox/bubblewrap-limits.test.ts",
     only: "grows too big",
   },
   {
@@ -287,7 +287,7 @@ const sandbox: Mutant[] = [
     file: "src/sandbox/bubblewrap-mounts.ts",
     find: "mounts.push(...pinned.bind(place, false))",
     replace: "mounts.push(...pinned.bind(place, true))",
-    test: "src/sandbox/bubblewrap.test.ts",
+    test: "src/sandbox/bubblewrap-files.test.ts",
     only: "hooks and configuration",
   },
   {
@@ -317,7 +317,7 @@ const sandbox: Mutant[] = [
     file: "src/sandbox/bubblewrap-mounts.ts",
     find: "mounts.push(...hiddenMounts(layout))",
     replace: "",
-    test: "src/sandbox/bubblewrap.test.ts",
+    test: "src/sandbox/bubblewrap-files.test.ts",
     only: "must stay hidden",
   },
   {
