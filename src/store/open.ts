@@ -10,6 +10,7 @@ import { DeviceTable } from "./devices.ts"
 import { DraftTable } from "./drafts.ts"
 import { ElevationTable } from "./elevations.ts"
 import { GrantTable } from "./grants.ts"
+import { GroupTable } from "./groups.ts"
 import { JobTable } from "./jobs.ts"
 import { Journal } from "./journal.ts"
 import { NoteTable } from "./notes.ts"
@@ -67,6 +68,7 @@ export function openStore(
   const audit = new AuditTable({ db, path: options.path, clock, log, redactor })
   return {
     sessions,
+    groups: new GroupTable(db),
     transcript,
     plans,
     usage,

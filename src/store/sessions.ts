@@ -134,6 +134,10 @@ export class SessionTable implements Sessions {
       where.push("EXISTS (SELECT 1 FROM json_each(tags) WHERE value=?)")
       values.push(filter.tag)
     }
+    if (filter.category !== undefined) {
+      where.push("settings->>'category'=?")
+      values.push(filter.category)
+    }
     if (filter.cwd !== undefined) {
       where.push("(cwd=? OR (cwd IS NULL AND agent_id IN (SELECT value FROM json_each(?))))")
       values.push(filter.cwd.path, JSON.stringify(filter.cwd.agentIds))

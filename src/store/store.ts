@@ -54,6 +54,8 @@ export interface SessionFilter {
   /** The first characters of its id. */
   idPrefix?: string
   tag?: string
+  /** In this group. */
+  category?: string
   /** Working in this folder: by its own setting, or as one of `agentIds` does. */
   cwd?: { path: string; agentIds: readonly string[] }
   /** Only archived ones, or only others; absent: all. */
@@ -85,6 +87,28 @@ export interface Sessions {
   delete(key: string): Promise<boolean>
   /** Deletes sessions of these kinds (the part of the key after the agent), or all but main ones, last used before `before`; how many. */
   prune(kinds: readonly string[] | "all", before: number): Promise<number>
+}
+
+export interface SessionGroup {
+  name: string
+  /** From 0. */
+  position: number
+  /** Where new sessions of it work unless they say otherwise. Absolute. */
+  cwd: string | null
+}
+
+/** What people sort their sessions into. Which group a session is in stands in its settings (`category`). */
+export interface SessionGroups {
+  /** In order; those that are only named by sessions last. */
+  list(): Promise<{ groups: SessionGroup[]; sections: string[] }>
+  /** Exactly these, in this order; sessions of others are in none any more. Returns the keys of those. */
+  put(names: readonly string[], sections?: readonly string[]): Promise<string[]>
+  /** Throws NOT_FOUND, ALREADY_EXISTS. Returns the keys of the sessions that moved with it. */
+  rename(name: string, to: string): Promise<string[]>
+  /** Throws NOT_FOUND. */
+  setFolder(name: string, cwd: string | null): Promise<void>
+  /** Throws NOT_FOUND. Returns the keys of the sessions that are in none any more. */
+  delete(name: string): Promise<string[]>
 }
 
 /** Which messages are to count. Told the ways as they are in the very moment of the write. */
@@ -232,6 +256,7 @@ export type { Approval, ApprovalDecision, RecordedEvent, TurnOutcome, TurnReques
 
 export interface Store {
   readonly sessions: Sessions
+  readonly groups: SessionGroups
   readonly transcript: Transcript
   readonly turns: Turns
   readonly approvals: Approvals

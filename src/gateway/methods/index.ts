@@ -37,8 +37,10 @@ import { questionMethods } from "./questions.ts"
 import { sessionCleanupMethods } from "./session-cleanup.ts"
 import { sessionCreateMethods } from "./session-create.ts"
 import { sessionEventMethods } from "./session-events.ts"
+import { sessionGroupMethods } from "./session-groups.ts"
 import { sessionLookupMethods } from "./session-lookup.ts"
 import { sessionOptionMethods } from "./session-options.ts"
+import { sessionPatchMethods } from "./session-patch.ts"
 import { sessionSubscriptionMethods } from "./session-subscriptions.ts"
 import { sessionTalkMethods } from "./session-talk.ts"
 import { sessionWayMethods } from "./session-ways.ts"
@@ -61,6 +63,8 @@ export const methods: readonly Method[] = [
   ...chatMethods,
   ...chatNoteMethods,
   ...sessionMethods,
+  ...sessionPatchMethods,
+  ...sessionGroupMethods,
   ...sessionCreateMethods,
   ...sessionCleanupMethods,
   ...sessionLookupMethods,

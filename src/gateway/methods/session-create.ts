@@ -19,7 +19,8 @@ const fields = () =>
     name: z.string().trim().min(1).max(200).optional().describe("Also title or displayName"),
     model: z.string().min(1).optional(),
     thinkingLevel: z.enum(THINKING).optional(),
-    cwd: z.string().min(1).optional().describe("Absolute path of a folder"),
+    cwd: z.string().min(1).optional().describe("Absolute path of a folder; default: that of its group, if it has one"),
+    category: z.string().trim().min(1).max(64).optional().describe("The group that it is sorted into"),
     parentSessionKey: z.string().min(1).optional().describe("With fork: whose transcript and settings it begins with"),
     fork: z.boolean().optional(),
     message: z.string().max(500_000).optional().describe("Said at once; also task"),
@@ -60,7 +61,11 @@ const create = method({
     if (params.cwd !== undefined) await requireDirectory(params.cwd)
     const known = await parts.store.sessions.get(name.key)
     const made = known ?? (await open(name, params, parts))
-    const patched = await parts.store.sessions.patch(made.key, patchOf(params, made, parts))
+    const folder = known ? undefined : await groupFolder(params, parts)
+    const patched = await parts.store.sessions.patch(made.key, {
+      ...(folder === undefined ? {} : { cwd: folder }),
+      ...patchOf(params, made, parts),
+    })
     parts.notices.tell({ type: "updated", key: made.key, changed: [known ? "settings" : "created"] })
     const begun = await begin(name, params, context)
     return {
@@ -96,14 +101,30 @@ async function open(name: SessionName, { fork, parentSessionKey }: Wish, parts: 
   return parts.store.transcript.fork(source.key, name.key, name.agentId)
 }
 
+/** Where sessions of its group work. One that is gone since is left alone: the session works where its agent does. */
+async function groupFolder({ category, cwd, fork }: Wish, { store }: Parts): Promise<string | undefined> {
+  if (category === undefined || cwd !== undefined || fork) return undefined
+  const { groups } = await store.groups.list()
+  const folder = groups.find(({ name }) => name === category)?.cwd
+  if (typeof folder !== "string") return undefined
+  return requireDirectory(folder).then(
+    () => folder,
+    () => undefined,
+  )
+}
+
 function patchOf(params: Wish, made: SessionRow, parts: Parts): SessionPatch {
-  const { cwd, label, model, name, thinkingLevel } = params
+  const { category, cwd, label, model, name, thinkingLevel } = params
   return {
     ...(label === undefined ? {} : { label }),
     ...(name === undefined ? {} : { name }),
     ...(cwd === undefined ? {} : { cwd }),
     ...(model === undefined ? {} : { model: modelName(model, made.agentId, parts) }),
-    ...(thinkingLevel === undefined ? {} : { settings: { ...made.settings, thinkingLevel } }),
+    settings: {
+      ...made.settings,
+      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+      ...(category === undefined ? {} : { category }),
+    },
   }
 }
 

@@ -3,25 +3,16 @@ import { stat } from "node:fs/promises"
 import { isAbsolute } from "node:path"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
-import { ELEVATED_LEVELS, type Elevation } from "../../protocol/permission.ts"
+import type { Elevation } from "../../protocol/permission.ts"
 import { MAIN_KEY, parseSessionKey } from "../../protocol/session.ts"
 import type { SessionRow } from "../../store/store.ts"
-import {
-  checkPermissions,
-  listedPath,
-  namesSession,
-  requireAgent,
-  requireSession,
-  resolveSession,
-  type SessionParams,
-} from "../inbound.ts"
+import { listedPath, namesSession, requireSession, resolveSession, type SessionParams } from "../inbound.ts"
 import type { Parts } from "../parts.ts"
-import { SESSION_PERMISSIONS } from "../policy/rights.ts"
 import { historyMessages, previewItem } from "../sessions/history.ts"
-import { applyChosen, chosenBy, withChosen } from "../sessions/session-options.ts"
-import { endLeave, setElevated } from "./elevated.ts"
+import { shownMarks, shownSettings } from "../sessions/session-settings.ts"
+import { endLeave } from "./elevated.ts"
 import { type Method, method } from "./method.ts"
-import { count, permissions, renamed, sessionFields, THINKING } from "./params.ts"
+import { count, renamed, sessionFields } from "./params.ts"
 
 const byName = (params: Record<string, unknown>) => renamed(params, { path: ["file"] })
 const named = () => z.object(sessionFields()).refine(namesSession, { path: ["key"], error: "key or path is required" })
@@ -37,12 +28,15 @@ export const row = () =>
     path: z.string(),
     size: z.number().optional().describe("Bytes of the recorded events; in the simple dialect or with includeSize"),
     label: z.string().optional(),
+    category: z.string().optional().describe("The group that it is sorted into"),
+    pinned: z.boolean(),
+    unread: z.boolean().describe("Somebody marked it as unread"),
     totalTokens: z.number(),
     hasActiveRun: z.boolean(),
   })
 
 /** Which model a session talks to now. An external agent has models of its own, under names that only it knows. */
-function modelOf(session: SessionRow, parts: Parts) {
+export function modelOf(session: SessionRow, parts: Parts) {
   const profile = parts.agents.get(session.agentId)
   if (profile?.hosted) {
     const { known = session.agentId } = profile.hosted
@@ -62,14 +56,6 @@ function modelOf(session: SessionRow, parts: Parts) {
     model: ref.model,
     contextTokens: parts.catalogue.info(ref)?.contextWindow ?? null,
   }
-}
-
-/** The settings that sessions.patch keeps; others are parts of other things. */
-function shownSettings({ settings }: SessionRow): Record<string, unknown> {
-  const shown: Record<string, unknown> = {}
-  for (const name of Object.keys(SETTINGS)) if (settings[name] !== undefined) shown[name] = settings[name]
-  const given = settings[SESSION_PERMISSIONS]
-  return given === undefined ? shown : { ...shown, permissions: JSON.parse(given) as unknown }
 }
 
 /** A session as every dialect's row at once (protocol §7.4 and §9.4). Only what is truly known. */
@@ -111,13 +97,14 @@ export function sessionRow(session: SessionRow, parts: Parts): Record<string, un
     ...(session.model === null ? {} : { modelOverride: session.model }),
     ...(session.cwd === null ? {} : { cwd: session.cwd }),
     workDir: session.cwd ?? parts.agents.get(session.agentId)?.workspace ?? null,
-    ...shownSettings(session),
+    ...shownSettings(session.settings),
+    ...shownMarks(session.settings),
     file: `${session.id}.jsonl`,
     path: listedPath(session),
   }
 }
 
-function elevatedFields(elevation: Elevation | undefined) {
+export function elevatedFields(elevation: Elevation | undefined) {
   return elevation ? { elevatedLevel: elevation.level, elevatedUntilMs: elevation.expiresAt } : {}
 }
 
@@ -141,6 +128,7 @@ const list = method({
         .optional()
         .describe("Part of key, label, name, tags or title, or words that one message holds"),
       tag: z.string().optional(),
+      category: z.string().optional().describe("Only those of this group"),
       cwd: z.string().optional().describe("Absolute path of the folder that its tools work in"),
       archived: z.boolean().optional().describe("Only those that were put away, or only others; absent: all"),
       includeDerivedTitles: z.boolean().optional(),
@@ -167,6 +155,7 @@ const list = method({
       label: params.label,
       search: params.search,
       tag: params.tag,
+      category: params.category,
       cwd: params.cwd === undefined ? undefined : { path: params.cwd, agentIds: agentsIn(params.cwd, parts) },
       archived: params.archived,
       updatedAfter: activeMinutes === undefined ? undefined : now - activeMinutes * 60_000,
@@ -351,117 +340,6 @@ const reset = method({
   },
 })
 
-/** What sessions.patch keeps in SessionRow.settings, and the values that each may have. */
-const SETTINGS = {
-  thinkingLevel: THINKING,
-  verboseLevel: ["off", "on", "full"],
-  reasoningLevel: ["off", "on", "stream"],
-  responseUsage: ["off", "tokens", "full"],
-  sendPolicy: ["allow", "deny"],
-  groupActivation: ["mention", "always"],
-} as const
-
-/** What sessions.patch changes, as session.changed names it. */
-const CHANGEABLE = [
-  "label",
-  "name",
-  "model",
-  "agentMode",
-  "agentOptions",
-  "cwd",
-  "elevatedLevel",
-  "permissions",
-  ...Object.keys(SETTINGS),
-]
-
-/** What changes how much a session may do or whom it answers: only an administrator sets that. */
-const WEIGHTY = ["cwd", "elevatedLevel", "permissions", "sendPolicy", "groupActivation"]
-
-const settingFields = () =>
-  Object.fromEntries(Object.entries(SETTINGS).map(([name, values]) => [name, z.enum(values).nullable().optional()]))
-
-const patch = method({
-  name: "sessions.patch",
-  summary: "Changes label, model, working directory or settings of a session; null clears.",
-  scope: "operator.write",
-  demands: (params) =>
-    WEIGHTY.some((name) => Reflect.get(params, name) !== undefined) ? "operator.admin" : "operator.write",
-  params: () =>
-    z
-      .object({
-        ...sessionFields(),
-        label: z.string().trim().min(1).max(64).nullable().optional(),
-        name: z
-          .string()
-          .trim()
-          .min(1)
-          .max(200)
-          .nullable()
-          .optional()
-          .describe("Title that people give it; need not be unique"),
-        model: z.string().min(1).nullable().optional(),
-        cwd: z.string().min(1).nullable().optional(),
-        elevatedLevel: z.enum(ELEVATED_LEVELS).nullable().optional().describe("The same as elevated.set; null is off"),
-        permissions: permissions()
-          .nullable()
-          .describe("What the turns of this session may do, unless one says otherwise"),
-        agentMode: z.string().min(1).nullable().optional().describe("A mode of the external agent (session.options)"),
-        agentOptions: z
-          .record(z.string().min(1).max(200), z.union([z.string().max(2000), z.boolean()]).nullable())
-          .optional()
-          .describe("Options of the external agent by id (session.options); set at once where it runs"),
-        ...settingFields(),
-      })
-      .refine(namesSession, { path: ["key"], error: "key is required" }),
-  result: () =>
-    z.looseObject({
-      ok: z.boolean(),
-      path: z.string(),
-      key: z.string(),
-      entry: row(),
-      resolved: z.looseObject({ modelProvider: z.string(), model: z.string() }),
-    }),
-  async run(params, { caller, parts }) {
-    const name = await resolveSession(params, parts)
-    requireAgent(name.agentId, parts)
-    const { label, cwd, elevatedLevel } = params
-    if (typeof cwd === "string") await requireDirectory(cwd)
-    const chosen = await chosenBy(params, name, parts)
-    const known = typeof params.model === "string" ? modelName(params.model, name.agentId, parts) : params.model
-    const model = chosen.model === undefined ? known : chosen.model
-    const made = await parts.store.sessions.ensure(name.key, name.agentId)
-    await applyChosen(chosen, made, parts)
-    const session = (await parts.store.sessions.get(name.key)) ?? made
-    if (elevatedLevel !== undefined) await setElevated(name, { level: elevatedLevel ?? "off" }, caller, parts)
-    const settings = withChosen(session.settings, chosen)
-    for (const setting of Object.keys(SETTINGS)) {
-      const value: unknown = Reflect.get(params, setting)
-      if (value === null) delete settings[setting]
-      else if (typeof value === "string") settings[setting] = value
-    }
-    if (params.permissions === null) delete settings[SESSION_PERMISSIONS]
-    else if (params.permissions) {
-      checkPermissions(params.permissions, name.agentId, { door: "control" }, caller.scopes, parts)
-      settings[SESSION_PERMISSIONS] = JSON.stringify(params.permissions)
-    }
-    const patched = await parts.store.sessions.patch(name.key, {
-      settings,
-      ...(label === undefined ? {} : { label }),
-      ...(params.name === undefined ? {} : { name: params.name }),
-      ...(model === undefined ? {} : { model }),
-      ...(cwd === undefined ? {} : { cwd }),
-    })
-    parts.notices.tell({
-      type: "updated",
-      key: name.key,
-      changed: CHANGEABLE.filter((one) => Reflect.get(params, one) !== undefined),
-    })
-    const resolved = modelOf(patched, parts)
-    const entry = { ...sessionRow(patched, parts), ...elevatedFields(await parts.elevations.of(name.key)) }
-    return { ok: true, path: listedPath(patched), key: name.key, entry, resolved }
-  },
-})
-
 /** `provider/model` of a name that the catalogue knows. Throws NOT_FOUND. What an external agent knows is looked up by it. */
 export function modelName(name: string, agentId: string, parts: Parts): string {
   if (parts.agents.get(agentId)?.hosted) return name
@@ -477,4 +355,4 @@ export async function requireDirectory(path: string): Promise<void> {
   if (!found.isDirectory()) throw new PincerError("INVALID_PARAMS", `cwd "${path}" is not a folder`)
 }
 
-export const sessionMethods: readonly Method[] = [list, preview, get, remove, reset, patch]
+export const sessionMethods: readonly Method[] = [list, preview, get, remove, reset]

@@ -4,8 +4,7 @@ export const sessionGroups = `
 CREATE TABLE session_groups (
   name TEXT PRIMARY KEY,
   position INTEGER NOT NULL,
-  cwd TEXT,
-  worktree INTEGER
+  cwd TEXT
 ) WITHOUT ROWID;
 CREATE TABLE session_sections (
   position INTEGER PRIMARY KEY,
