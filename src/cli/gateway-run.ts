@@ -31,14 +31,16 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   const again = Promise.withResolvers<undefined>()
   const { home, profile, config } = cli.flags
   const token = givenToken(cli)
-  const gateway = await openOwnGateway({
-    env: cli.env,
-    onBadConfig: flags.strictConfig ? "refuse" : "stay-reachable",
-    program: PROGRAM,
-    ...(process.execve ? { restart: () => again.resolve(undefined) } : {}),
-    flags: { home, profile, config, host: flags.host, port: flags.port, ...(token === undefined ? {} : { token }) },
-    ...(flags.quiet ? {} : { terminal: (line: string) => cli.err.line(cli.err.paint(line, "dim")) }),
-  })
+  const gateway = await reachable(cli, () =>
+    openOwnGateway({
+      env: cli.env,
+      onBadConfig: flags.strictConfig ? "refuse" : "stay-reachable",
+      program: PROGRAM,
+      ...(process.execve ? { restart: () => again.resolve(undefined) } : {}),
+      flags: { home, profile, config, host: flags.host, port: flags.port, ...(token === undefined ? {} : { token }) },
+      ...(flags.quiet ? {} : { terminal: (line: string) => cli.err.line(cli.err.paint(line, "dim")) }),
+    }),
+  )
   reload = () => gateway.reload()
   endWithoutSecrets(cli, (text) => gateway.withoutSecrets(text))
   for (const warning of gateway.warnings) cli.err.line(`! ${inert(warning)}`)
@@ -58,10 +60,28 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   if (asked === undefined) startAgain()
 }
 
+/** Set for a program that takes the place of another one: nobody is there who would see that it does not come up. */
+const ANEW = "PINCER_STARTED_ANEW"
+/** After so many starts that failed the next one is in safe mode. */
+const TRIES = 4
+
+/** Tried again where a start that fails would leave nobody to be reached: the home counts them, and safe mode is the last one. */
+async function reachable(cli: Cli, open: () => Promise<OwnGateway>): Promise<OwnGateway> {
+  const tries = process.env[ANEW] === undefined ? 1 : TRIES
+  delete process.env[ANEW]
+  for (let left = tries; ; left--)
+    try {
+      return await open()
+    } catch (error) {
+      if (left <= 1) throw error
+      cli.err.line(`! The gateway did not come up again: ${inert(String(error))}`)
+    }
+}
+
 /** The same process with the program that is there now: its id, its files and whoever watches over it stay. */
 function startAgain(): void {
   const { argv, env, execArgv, execPath } = process
-  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)], env)
+  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, [ANEW]: "1" })
 }
 
 const SUGGEST_MS = 300

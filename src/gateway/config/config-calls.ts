@@ -13,6 +13,7 @@ import type { ConfigEdit } from "../../config/revise.ts"
 import type { Parts } from "../parts.ts"
 import { few } from "./config-service.ts"
 import { changeConfig } from "./config-writer.ts"
+import { leaveRestartNote, restartDelay } from "./restart-note.ts"
 
 /** The words that clients of the original gateway look for. */
 const NO_HASH = "config base hash required; re-run config.get and retry"
@@ -24,6 +25,8 @@ export interface WriteWish {
   baseHash?: string | undefined
   note?: string | undefined
   sessionKey?: string | undefined
+  /** Start anew for what cannot count otherwise, so long after the answer. Absent: that is left to somebody else. */
+  restart?: { delayMs: number | undefined }
 }
 
 /** The configuration in force, or what stands at a key; and the file as it is now, whether that is what counts or not. */
@@ -80,7 +83,7 @@ export async function writeConfigFor(parts: Parts, wish: WriteWish, who: string)
     { by: who, changed: few(outcome.changed), restart: few(outcome.restart), note: wish.note },
     "The configuration was changed",
   )
-  return written(parts, outcome, wish)
+  return written(parts, outcome, wish, restartFor(parts, outcome.restart, wish))
 }
 
 function pick({ clock, live, log }: Parts) {
@@ -91,9 +94,11 @@ function written(
   parts: Parts,
   { changed, hash, restart, warnings }: { changed: string[]; hash: string; restart: string[]; warnings: string[] },
   { note, sessionKey }: Pick<WriteWish, "note" | "sessionKey">,
+  begun: Restart | undefined,
 ) {
-  const needed = restart.length > 0
-  const reason = needed ? `${restart.join(", ")}: pincer gateway restart` : "everything counts already"
+  const needed = restart.length > 0 || begun !== undefined
+  const cure = begun ? "the gateway starts anew" : "pincer gateway restart"
+  const reason = needed ? `${few(restart).join(", ")}: ${cure}` : "everything counts already"
   return {
     ok: true,
     saved: true,
@@ -102,9 +107,37 @@ function written(
     hash,
     changed,
     warnings,
-    restart: { ok: true, needed, paths: restart, pid: process.pid, signal: null, delayMs: 0, reason },
-    sentinel: { path: null, payload: { kind: "config-apply", status: "ok", ts: parts.clock.now(), note, sessionKey } },
+    restart: {
+      ok: !needed || begun !== undefined,
+      needed,
+      scheduled: begun !== undefined,
+      paths: restart,
+      pid: process.pid,
+      signal: null,
+      delayMs: begun?.delayMs ?? 0,
+      reason,
+    },
+    sentinel: {
+      path: begun?.path ?? null,
+      payload: { kind: "config-apply", status: "ok", ts: parts.clock.now(), note, sessionKey },
+    },
   }
+}
+
+interface Restart {
+  delayMs: number
+  /** Where it stands what the next process says. */
+  path: string
+}
+
+/** The program starts itself anew where it can; its process id stays. Undefined where that is not needed, asked for, or possible. */
+function restartFor(parts: Parts, paths: string[], { note, restart, sessionKey }: WriteWish): Restart | undefined {
+  const { clock, home, live, updates } = parts
+  if (!restart || !updates?.canRestart || (paths.length === 0 && live.mode !== "safe")) return undefined
+  const delayMs = restartDelay(restart.delayMs)
+  const path = leaveRestartNote(home, { kind: "config-apply", ts: clock.now(), paths, sessionKey, note })
+  updates.restart(`the configuration was changed: ${few(paths).join(", ")}`, delayMs)
+  return { delayMs, path }
 }
 
 export async function reloadConfig(parts: Parts) {

@@ -1,5 +1,7 @@
 // What a gateway does about its configuration once it is ready: keeps what it came up with as good, watches the file, and tells
 // everybody what changed. None of it delays the start.
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { PincerError } from "../../base/errors.ts"
 import { keepLastGood } from "../../config/boot-record.ts"
 import type { Env } from "../../config/paths.ts"
@@ -22,9 +24,10 @@ export interface ConfigNews {
 type Room = Pick<Parts, "live" | "clock" | "log" | "home" | "configPath" | "redactor">
 
 const SETTLED_MS = 1_000
+const RESTART_NOTE = "restart-note.json"
 
 /** `tell` gets the payload of config.changed. The returned function ends it. */
-export function followConfig(room: Room, env: Env, tell: (news: ConfigNews) => void): () => void {
+export function followConfig(room: Parts, env: Env, tell: (news: ConfigNews) => void): () => void {
   const { clock, live } = room
   live.onReload = (cause, outcome) => {
     if (!("message" in outcome)) keep(room)
@@ -32,6 +35,7 @@ export function followConfig(room: Room, env: Env, tell: (news: ConfigNews) => v
   }
   live.onLoaded = () => renewSecrets(room, env)
   renewSecrets(room, env)
+  sayBack(room)
   let stopWatching: (() => void) | undefined
   let isOver = false
   const cancel = clock.after(SETTLED_MS, () => keep(room))
@@ -45,6 +49,14 @@ export function followConfig(room: Room, env: Env, tell: (news: ConfigNews) => v
     cancel()
     stopWatching?.()
   }
+}
+
+/** It was started anew for a change: who asked for that is told. */
+function sayBack(parts: Parts): void {
+  if (!existsSync(join(parts.home, RESTART_NOTE))) return
+  import("./restart-note.ts")
+    .then(({ tellRestart }) => tellRestart(parts))
+    .catch((error: unknown) => parts.log.warn({ err: error }, "That the gateway is back was not told"))
 }
 
 function newsOf(ts: number, cause: ReloadCause, outcome: ReloadOutcome | ConfigRefusal): ConfigNews {

@@ -12,9 +12,14 @@ const baseHash = () =>
   z.string().optional().describe("`hash` of config.get: the change is refused when the file has changed since")
 const extras = () => ({
   baseHash: baseHash(),
-  sessionKey: z.string().optional(),
-  note: z.string().max(2_000).optional().describe("Kept in the log"),
-  restartDelayMs: z.number().optional().describe("Accepted; nothing is restarted"),
+  sessionKey: z.string().optional().describe("Where the gateway says that it is back, when it was started anew"),
+  note: z.string().max(2_000).optional().describe("Kept in the log, and said there"),
+  restartDelayMs: z
+    .number()
+    .min(0)
+    .max(600_000)
+    .optional()
+    .describe("config.apply and config.patch: between the answer and the restart, where one is needed; default 1000"),
 })
 const written = () =>
   z.looseObject({
@@ -24,7 +29,10 @@ const written = () =>
     hash: z.string(),
     changed: paths().describe("Places that count now"),
     restart: z.looseObject({
+      ok: z.boolean().describe("False: one is needed, and nobody does it"),
       needed: z.boolean(),
+      scheduled: z.boolean().describe("The gateway starts itself anew after delayMs; its process id stays"),
+      delayMs: z.number(),
       paths: paths().describe("Places that count after a restart"),
       reason: z.string(),
     }),
@@ -114,7 +122,8 @@ const unset = method({
 
 const patch = method({
   name: "config.patch",
-  summary: "Merges an object into the configuration (RFC 7396: null takes a key out, lists are replaced).",
+  summary:
+    "Merges an object into the configuration (RFC 7396: null takes a key out, lists are replaced). With `raw` or `restartDelayMs` the gateway starts itself anew for what cannot count at once.",
   scope: "operator.admin",
   limited: "controlWrites",
   params: () =>
@@ -126,12 +135,17 @@ const patch = method({
     }),
   result: written,
   async run(params, { caller, parts }) {
-    const { baseHash: hash, note, raw, sessionKey } = params
+    const { baseHash: hash, note, raw, restartDelayMs: delayMs, sessionKey } = params
     if ((raw === undefined) === (params.patch === undefined))
       throw new PincerError("INVALID_PARAMS", "invalid config.patch params: pass raw or patch")
     const value = raw === undefined ? params.patch : await parsedPatch(raw)
     const wish = { edit: { type: "patch" as const, patch: value }, needsHash: raw !== undefined }
-    return (await calls()).writeConfigFor(parts, { ...wish, baseHash: hash, note, sessionKey }, whoIs(caller))
+    const restart = raw === undefined && delayMs === undefined ? {} : { restart: { delayMs } }
+    return (await calls()).writeConfigFor(
+      parts,
+      { ...wish, ...restart, baseHash: hash, note, sessionKey },
+      whoIs(caller),
+    )
   },
 })
 
@@ -147,7 +161,8 @@ async function parsedPatch(raw: string): Promise<unknown> {
 
 const apply = method({
   name: "config.apply",
-  summary: "Replaces the whole file and puts into force what can count without a restart; says what cannot.",
+  summary:
+    "Replaces the whole file: what can count at once does, and for the rest the gateway starts itself anew, where it can.",
   scope: "operator.admin",
   limited: "controlWrites",
   params: () =>
@@ -156,9 +171,9 @@ const apply = method({
       ...extras(),
     }),
   result: written,
-  async run({ baseHash: hash, note, raw, sessionKey }, { caller, parts }) {
+  async run({ baseHash: hash, note, raw, restartDelayMs, sessionKey }, { caller, parts }) {
     const edit: ConfigEdit = { type: "text", text: raw }
-    const wish = { edit, needsHash: true, baseHash: hash, note, sessionKey }
+    const wish = { edit, needsHash: true, baseHash: hash, note, sessionKey, restart: { delayMs: restartDelayMs } }
     return (await calls()).writeConfigFor(parts, wish, whoIs(caller))
   },
 })

@@ -30,3 +30,23 @@ export async function addNote(
   for (const envelope of envelopes) parts.hub.publish(envelope)
   return message.id
 }
+
+/** Turns that are waited for, one after another, before the note is given up. */
+const TRIES = 5
+
+/** The same, once what runs there has ended: a turn that a restart cut off goes on first. */
+export async function addNoteWhenFree(
+  session: Pick<SessionName, "agentId" | "key">,
+  words: string,
+  parts: Pick<Parts, "clock" | "hub" | "lanes" | "store">,
+): Promise<void> {
+  for (let tries = 0; ; tries++)
+    try {
+      await addNote(session, words, parts)
+      return
+    } catch (error) {
+      const running = parts.lanes.active(session.key).find(({ status }) => status !== "queued")
+      if (!(error instanceof PincerError) || error.code !== "UNAVAILABLE" || !running || tries === TRIES) throw error
+      await parts.lanes.wait(running.turnId)
+    }
+}

@@ -1,19 +1,14 @@
 // After an update: a note in the session that asked for it, and the turn that was to go on there.
-import { PincerError } from "../../base/errors.ts"
-import type { SessionName } from "../../protocol/session.ts"
 import { requireAgent, resolveSession, turnRequest } from "../inbound.ts"
 import type { Caller } from "../methods/method.ts"
 import type { Parts } from "../parts.ts"
-import { addNote } from "../sessions/note.ts"
+import { addNoteWhenFree } from "../sessions/note.ts"
 import type { UpdateRun } from "./record.ts"
-
-/** Turns that are waited for, one after another, before the note is given up. */
-const TRIES = 5
 
 export async function tellUpdate(run: UpdateRun, parts: Parts): Promise<void> {
   const session = await resolveSession({ sessionKey: run.sessionKey }, parts)
   requireAgent(session.agentId, parts)
-  await noteWhenFree(session, wordsFor(run), parts)
+  await addNoteWhenFree(session, wordsFor(run), parts)
   if (run.state !== "done" || run.continuationMessage === undefined) return
   const input = [{ type: "text" as const, text: run.continuationMessage }]
   // A turn has the id of the update: told twice, it runs once.
@@ -37,17 +32,4 @@ function wordsFor({ from, note, reason, state, target }: UpdateRun): string {
       ? `Pincer was updated from ${from} to ${target} and runs again.`
       : `The update from ${from} to ${target} failed: ${reason ?? "nobody knows why"}.`
   return note === undefined ? what : `${what}\n\n${note}`
-}
-
-/** A turn that the restart cut off goes on first. */
-async function noteWhenFree(session: SessionName, words: string, parts: Parts): Promise<void> {
-  for (let tries = 0; ; tries++)
-    try {
-      await addNote(session, words, parts)
-      return
-    } catch (error) {
-      const running = parts.lanes.active(session.key).find(({ status }) => status !== "queued")
-      if (!(error instanceof PincerError) || error.code !== "UNAVAILABLE" || !running || tries === TRIES) throw error
-      await parts.lanes.wait(running.turnId)
-    }
 }
