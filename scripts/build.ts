@@ -5,6 +5,7 @@ import { rmSync } from "node:fs"
 import { isBuiltin } from "node:module"
 import { join, resolve } from "node:path"
 import { type Plugin, rolldown } from "rolldown"
+import { writeNotices } from "./notices.ts"
 
 const root = join(import.meta.dirname, "..")
 const dist = resolve(process.argv[2] ?? join(root, "dist"))
@@ -160,6 +161,8 @@ const parts: { input: Record<string, string>; plugins: Plugin[] }[] = [
   { input: { "seatbelt-child": join(root, "src/sandbox/seatbelt-child.ts") }, plugins: [] },
 ]
 
+const contained = new Set<string>()
+
 rmSync(dist, { recursive: true, force: true })
 for (const { input, plugins } of parts) {
   const build = await rolldown({
@@ -175,7 +178,7 @@ for (const { input, plugins } of parts) {
       propertyReadSideEffects: false,
     },
   })
-  await build.write({
+  const { output } = await build.write({
     dir: out,
     format: "esm",
     codeSplitting:
@@ -186,5 +189,7 @@ for (const { input, plugins } of parts) {
     comments: { legal: true, annotation: false, jsdoc: false },
     sourcemap: false,
   })
+  for (const chunk of output) if (chunk.type === "chunk") for (const id of Object.keys(chunk.modules)) contained.add(id)
   await build.close()
 }
+writeNotices(contained, out)
