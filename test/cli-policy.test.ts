@@ -213,3 +213,15 @@ test("policy explain shows every step, runs nothing, and takes the flags of perm
   assert.match((await policy("explain", "Bash", "ls")).err, /is not a JSON object/)
   assert.equal((await policy("explain", "Nope")).code, 0, "a name alone can be judged")
 })
+
+test("sandbox explain with a command says what would be decided about it, and why", (t) => {
+  const { home } = place(t)
+  const explain = (...args: string[]) => program(home, ["sandbox", "explain", ...args])
+  const json = explain("--json", "--", "cat", "it's 文")
+  assert.equal(json.code, 0, json.err)
+  const { decision, parts } = JSON.parse(json.out) as { decision: { rule: string; trail: object[] }; parts: object[] }
+  assert.ok(decision.rule !== "" && decision.trail.length > 2 && parts.length > 5)
+  const text = explain("--", "cat", "it's 文")
+  assert.match(text.out, /Would the agent run cat 'it'\\''s 文':\n.*Verdict/)
+  assert.doesNotMatch(explain().out, /Verdict/)
+})

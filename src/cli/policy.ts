@@ -15,14 +15,14 @@ import { type PermissionFlags, permissionsOf } from "./permission-flags.ts"
 import { Exit } from "./report.ts"
 
 /** What the gateway's room lends: its policy-trial.ts, handed in by the command. */
-export interface TrialRoom<R, L extends Leave> {
+export interface TrialRoom<R, L extends TrialLeave> {
   parseRecord(value: unknown, where: string): R
   judgeRecord(record: R, place: TrialWhere<L>): Promise<TrialOutcome>
   /** What humans allowed beyond one call; undefined when there is no database. */
   recordedLeave(path: string): L | undefined
 }
 
-interface Leave {
+export interface TrialLeave {
   grants: readonly { match: object }[]
   elevations: readonly { expiresAt: number }[]
 }
@@ -36,7 +36,7 @@ interface TrialWhere<L> {
   now: number
 }
 
-interface TrialOutcome {
+export interface TrialOutcome {
   decision: Decision
   permissions: string
   warnings: readonly string[]
@@ -72,7 +72,7 @@ interface Row {
 }
 
 /** Exit code 1 with --fail-on-change when something changes. */
-export async function testPolicy<R extends Recorded, L extends Leave>(
+export async function testPolicy<R extends Recorded, L extends TrialLeave>(
   cli: Cli,
   file: string,
   flags: PolicyTestFlags,
@@ -99,7 +99,7 @@ export async function testPolicy<R extends Recorded, L extends Leave>(
 }
 
 /** The place with what humans allowed, and in words what is taken for granted. */
-function withLeave<L extends Leave>(
+function withLeave<L extends TrialLeave>(
   cli: Cli,
   place: TrialWhere<L>,
   room: Pick<TrialRoom<never, L>, "recordedLeave"> | undefined,
@@ -156,18 +156,29 @@ export interface ExplainFlags extends PermissionFlags {
   json?: boolean
 }
 
-export async function explainPolicy<R, L extends Leave>(
+export async function explainPolicy<R, L extends TrialLeave>(
   cli: Cli,
   tool: string,
   json: string | undefined,
   flags: ExplainFlags,
   room: TrialRoom<R, L>,
 ): Promise<void> {
+  const outcome = await judgeCall(cli, { tool, args: argumentsOf(json) }, flags, room)
+  if (flags.json) cli.out.json(shownOutcome(outcome))
+  else showOutcome(cli, outcome)
+}
+
+/** What would be decided about one call. */
+export function judgeCall<R, L extends TrialLeave>(
+  cli: Cli,
+  call: { tool: string; args: object | undefined },
+  flags: ExplainFlags,
+  room: TrialRoom<R, L>,
+): Promise<TrialOutcome> {
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
   const record = room.parseRecord(
     {
-      tool,
-      args: argumentsOf(json),
+      ...call,
       canAsk: !flags.unattended,
       ...(flags.agent === undefined ? {} : { agentId: flags.agent }),
       ...(flags.cwd === undefined ? {} : { cwd: expandPath(flags.cwd, cli.env, cli.cwd) }),
@@ -176,11 +187,14 @@ export async function explainPolicy<R, L extends Leave>(
     },
     "The call",
   )
-  const { decision, partial, permissions: six, warnings } = await room.judgeRecord(record, placeOf(cli))
-  if (flags.json) {
-    cli.out.json({ ...decision, partial, permissions: six, warnings })
-    return
-  }
+  return room.judgeRecord(record, placeOf(cli))
+}
+
+export function shownOutcome({ decision, partial, permissions, warnings }: TrialOutcome): object {
+  return { ...decision, partial, permissions, warnings }
+}
+
+export function showOutcome(cli: Cli, { decision, partial, permissions, warnings }: TrialOutcome): void {
   const { placement, reason, rule, source, trail, verdict } = decision
   const place = placement.type === "sandbox" ? `sandbox (${placement.profile})` : placement.type
   cli.out.facts([
@@ -188,7 +202,7 @@ export async function explainPolicy<R, L extends Leave>(
     ["Why", inert(reason)],
     ["Rule", `${rule} (${inertLine(source)})`],
     ["Runs", place],
-    ["Permissions", inertLine(six)],
+    ["Permissions", inertLine(permissions)],
   ])
   cli.out.line()
   cli.out.table(

@@ -1,5 +1,5 @@
 // `pincer sandbox run`: one program confined as an agent's command is, with this terminal's input and output. In a terminal it gets one of
-// its own inside, so that it has job control and cannot type into the one outside.
+// its own inside (not on macOS), so that it has job control and cannot type into the one outside.
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { constants } from "node:os"
@@ -31,9 +31,11 @@ export async function runInSandbox(
     const { exec } = loaded.config.tools
     const workspace = folderOf(cli, flags.cwd)
     const profile = sandbox.profile(flags.sandboxProfile)
-    const [file = exec.shell, ...args] = command
+    // On macOS a program inside gets no terminal of its own, and a shell without one has to be told that somebody types.
+    const isMac = process.platform === "darwin"
+    const [file = exec.shell, ...args] = command.length === 0 && isMac && cli.interactive ? [exec.shell, "-i"] : command
     const env = environment({ PATH: cli.env["PATH"] ?? "", ...exec.env, ...(cli.interactive ? terminal(cli) : {}) })
-    const program = cli.interactive && existsSync(SCRIPT) ? inTerminal(file, args) : { file, args }
+    const program = cli.interactive && !isMac && existsSync(SCRIPT) ? inTerminal(file, args) : { file, args }
     const egress = {
       sessionKey: "cli",
       saw: (_attempt: object, verdict: string, reason: string) => {

@@ -4,6 +4,7 @@ import { statSync } from "node:fs"
 import { PincerError } from "../base/errors.ts"
 import type { Cli } from "./cli.ts"
 import { inert } from "./inert.ts"
+import { judgeCall, shownOutcome, showOutcome, type TrialLeave, type TrialRoom } from "./policy.ts"
 import { Exit } from "./report.ts"
 import { folderOf, type OpenSandbox, openFromConfig, type ShownProfile } from "./sandbox-open.ts"
 import { bytes } from "./status.ts"
@@ -43,7 +44,14 @@ interface Part {
   key: string
 }
 
-export async function explainSandbox(cli: Cli, flags: ExplainFlags, open: OpenSandbox): Promise<void> {
+/** `room` judges the command, when there is one. */
+export async function explainSandbox<R, L extends TrialLeave>(
+  cli: Cli,
+  command: readonly string[],
+  flags: ExplainFlags,
+  open: OpenSandbox,
+  room?: TrialRoom<R, L>,
+): Promise<void> {
   const { loaded, sandbox } = openFromConfig(cli, open)
   try {
     const { agents, sandbox: settings } = loaded.config
@@ -62,8 +70,12 @@ export async function explainSandbox(cli: Cli, flags: ExplainFlags, open: OpenSa
     const custom = settings.profiles[profile.name] !== undefined
     const parts = partsOf(profile, custom, source, workspace)
     const note = noteFor(workspace, settings.uid, profile)
+    const call = { tool: "Bash", args: { command: lineOf(command) } }
+    const outcome = room && (await judgeCall(cli, call, { agent, cwd: workspace }, room))
     if (flags.json) {
-      cli.out.json({ agent, profile, source, workspace, available: report.available, parts, ...(note ? { note } : {}) })
+      const decision = outcome === undefined ? {} : { decision: shownOutcome(outcome) }
+      const { available } = report
+      cli.out.json({ agent, profile, source, workspace, available, parts, ...(note ? { note } : {}), ...decision })
       return
     }
     cli.out.line(`Commands of agent ${agent} in ${inert(workspace)}`)
@@ -71,9 +83,20 @@ export async function explainSandbox(cli: Cli, flags: ExplainFlags, open: OpenSa
       cli.out.line(`  ${part.padEnd(10)} ${inert(value)}  ${cli.out.paint(key, "dim")}`)
     if (note !== undefined) cli.out.line(`${cli.out.paint("!", "yellow")} ${inert(note)}`)
     if (!report.available) cli.out.line(`${cli.out.paint("✗", "red")} Nothing is run now: ${inert(report.detail)}`)
+    if (outcome !== undefined) {
+      cli.out.line()
+      cli.out.line(`Would the agent run ${inert(call.args.command)}:`)
+      showOutcome(cli, outcome)
+    }
   } finally {
     sandbox.close()
   }
+}
+
+/** One word is a line of the shell; several are a program and its arguments. */
+function lineOf(command: readonly string[]): string {
+  if (command.length === 1) return command[0]!
+  return command.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ")
 }
 
 function agentOf(session: string | undefined): string | undefined {
@@ -86,9 +109,12 @@ function chosen(layers: readonly [string | undefined, string][]): [string, strin
   throw new TypeError("sandbox.profile has a default")
 }
 
+const UNLIMITED = "not limited on macOS"
+
 function partsOf(profile: ShownProfile, custom: boolean, source: string, workspace: string): Part[] {
   const { limits, loopbackPorts, network, read, write } = profile
   const key = (name: string) => `sandbox.profiles.${custom ? profile.name : "<yours>"}.${name}`
+  const isMac = process.platform === "darwin"
   const list = (items: readonly string[]) => (items.length === 0 ? "nothing" : items.join(", "))
   const hosts = network.map(({ host, ports }) => `${host} (ports ${(ports ?? [80, 443]).join(", ")})`)
   return [
@@ -96,15 +122,15 @@ function partsOf(profile: ShownProfile, custom: boolean, source: string, workspa
     { part: "workspace", value: `${workspace}, ${profile.workspace}`, key: key("workspace") },
     {
       part: "read",
-      value: `/usr, programs of the search path${read.map((one) => `, ${one}`).join("")}`,
+      value: [isMac ? "the system, Xcode, Homebrew" : "/usr, programs of the search path", ...read].join(", "),
       key: key("read"),
     },
-    { part: "write", value: list(["/tmp (private, empty)", ...write]), key: key("write") },
+    { part: "write", value: list([`${isMac ? "TMPDIR" : "/tmp"} (private, empty)`, ...write]), key: key("write") },
     { part: "hidden", value: "homes, keys, Pincer's own folder, everything else", key: "always" },
     { part: "network", value: hosts.length === 0 ? "none" : hosts.join(", "), key: key("network") },
     { part: "loopback", value: list(loopbackPorts.map(String)), key: key("loopbackPorts") },
-    { part: "processes", value: String(limits.processes), key: key("limits.processes") },
-    { part: "memory", value: `${bytes(limits.memoryBytes)} each`, key: key("limits.memoryBytes") },
+    { part: "processes", value: isMac ? UNLIMITED : String(limits.processes), key: key("limits.processes") },
+    { part: "memory", value: isMac ? UNLIMITED : `${bytes(limits.memoryBytes)} each`, key: key("limits.memoryBytes") },
     { part: "cpu", value: `${limits.cpuSeconds} s each`, key: key("limits.cpuSeconds") },
     { part: "file size", value: bytes(limits.fileBytes), key: key("limits.fileBytes") },
     { part: "open files", value: String(limits.openFiles), key: key("limits.openFiles") },

@@ -20,17 +20,20 @@ export const sandbox: CommandGroup = (program, cli) => {
     })
   group
     .command("explain")
+    .argument("[command...]", "a command, after --: also what would be decided about it, and why")
     .description("Shows the sandbox that an agent's commands get, and which setting each part comes from.")
     .option("--sandbox-profile <name>", "this profile instead of the agent's")
     .option("-a, --agent <id>", "of this agent; default: the default agent")
     .option("-S, --session <key>", "of the agent of this session")
     .option("--cwd <folder>", "in this workspace; default: where you are")
     .option("--json", "print it as JSON")
-    .addHelpText("after", "\nExample:\n  pincer sandbox explain --agent main")
-    .action(async (flags) => {
+    .addHelpText("after", "\nExamples:\n  pincer sandbox explain --agent main\n  pincer sandbox explain -- git push")
+    .action(async (command: string[], flags) => {
       const { explainSandbox } = await import("../sandbox-view.ts")
       const { openSandbox } = await import("../../sandbox/index.ts")
-      await explainSandbox(cli(), flags, openSandbox)
+      const room = command.length === 0 ? undefined : await import("../../gateway/policy/policy-trial.ts")
+      const { recordedLeave } = await import("../../store/leave.ts")
+      await explainSandbox(cli(), command, flags, openSandbox, room && { ...room, recordedLeave })
     })
   group
     .command("run")
