@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
+import { clawConnect, type DeviceKey, makeDevice, openRaw, signed } from "./frames.ts"
 import { type House, NO_SANDBOX, startHouse } from "./house.ts"
 
 let house: House
@@ -82,6 +83,47 @@ test("a second machine joins by a code, works without a token of the owner's, an
   const out = await pincer(["session", "list"], there)
   assert.equal(out.code, 1)
   assert.match(out.err, /no longer knows this machine.*pincer device join/)
+})
+
+/** A device that knocks from another machine; approved when `scopes` are given. */
+async function knocks(device: DeviceKey, scopes: string[], auth: { token?: string; deviceToken?: string }) {
+  const wire = await openRaw(house.wsUrl, { headers: { "x-forwarded-for": "203.0.113.7" } })
+  const params = { ...clawConnect(4, "", { scopes }), auth }
+  const answer = await wire.ask("connect", signed(3, device, params, await wire.challenge()))
+  wire.socket.terminate()
+  return answer
+}
+
+test("a device is let in, renamed, kept to less, given another token and put out by what a person types", async () => {
+  const device = makeDevice()
+  const scopes = ["operator.read", "operator.write"]
+  await knocks(device, scopes, { token: house.token })
+  const approved = await pincer(["device", "approve", "--json"], here())
+  assert.equal(approved.code, 0, approved.err)
+  assert.equal(JSON.parse(approved.out).deviceId ?? JSON.parse(approved.out).device?.deviceId, device.id)
+  const id = device.id.slice(0, 8)
+  const renamed = await pincer(["device", "rename", id, "厨房", "平板"], here())
+  assert.deepEqual([renamed.code, /厨房 平板/.test(renamed.out)], [0, true], renamed.err)
+  const less = await pincer(["device", "scopes", "厨房 平板", "read"], here())
+  assert.deepEqual([less.code, /read/.test(less.out)], [0, true], less.err)
+  const wrong = await pincer(["device", "scopes", id, "everything"], here())
+  assert.deepEqual([wrong.code, /"everything" is not one of/.test(wrong.err)], [2, true])
+  assert.equal((await knocks(device, scopes, { token: house.token })).error?.details?.["reason"], "scope-upgrade")
+  assert.equal((await pincer(["device", "reject", "--json"], here())).code, 0)
+  const rotated = await pincer(["device", "rotate", id, "--show", "--json"], here())
+  const { token } = JSON.parse(rotated.out) as { token: string }
+  assert.equal((await knocks(device, ["operator.read"], { deviceToken: token })).ok, true, rotated.err)
+  const silent = await pincer(["device", "rotate", id], here())
+  assert.deepEqual([silent.code, silent.out.includes(token)], [0, false])
+  assert.equal((await knocks(device, ["operator.read"], { deviceToken: token })).ok, false, "the old one has ended")
+  const more = await pincer(["device", "rotate", id, "--scopes", "write"], here())
+  assert.deepEqual([more.code, /was not approved/.test(more.err)], [5, true], more.err)
+  assert.equal((await pincer(["device", "revoke", id], here())).code, 0)
+  const again = await pincer(["device", "revoke", id], here())
+  assert.match(again.err + again.out, /no .*token/i)
+  assert.equal((await pincer(["device", "remove", id], here())).code, 0)
+  const unknown = await pincer(["device", "rename", id, "x"], here())
+  assert.deepEqual([unknown.code, /device list/.test(unknown.err)], [4, true], unknown.err)
 })
 
 test("what is no code, or says not where, is refused with the next step", async () => {

@@ -46,12 +46,14 @@ interface Knock {
   protocol?: 3 | 4
   local?: boolean
   headers?: Record<string, string>
+  client?: { platform: string }
 }
 
 async function knock(how: Knock = {}, at = house) {
   const {
     auth = { token: at.token },
     device,
+    client,
     headers,
     local,
     protocol = 4,
@@ -59,7 +61,8 @@ async function knock(how: Knock = {}, at = house) {
     scopes = ["operator.read"],
   } = how
   const raw = await wire(local ? { headers: headers ?? {} } : away(), at)
-  const params = { ...clawConnect(protocol, "", { role, scopes }), auth }
+  const base = clawConnect(protocol, "", { role, scopes })
+  const params = { ...base, client: { ...base.client, ...client }, auth }
   const answer = await raw.ask("connect", device ? signed(3, device, params, await raw.challenge()) : params)
   return { raw, answer, hello: answer.payload, details: answer.error?.details ?? {} }
 }
@@ -131,6 +134,28 @@ test("an unknown device waits, those who may pair are told, and an approval lets
   assert.ok(!JSON.stringify(list).includes(tokenHash(String(hello!["auth"]!["deviceToken"]))))
   await reader.ask("health")
   assert.ok(!reader.frames.some((frame) => frame.event?.startsWith("device.pair")), "who may not pair is not told")
+})
+
+test("a device that turns up as another kind of machine waits for its owner again; on this machine it is only noted", async () => {
+  const { boss, device, deviceToken } = await paired()
+  const moved = (platform: string, auth: Auth, local = false) => knock({ device, auth, client: { platform }, local })
+  const carried = await moved("darwin", { deviceToken })
+  assert.deepEqual(
+    [carried.details["reason"], carried.answer.error?.message],
+    ["metadata-upgrade", "pairing required: device says that it is another kind of machine than it was approved as"],
+  )
+  assert.equal((await moved("darwin", { token: house.token })).details["reason"], "metadata-upgrade")
+  assert.equal(
+    (await moved(" LINUX ", { deviceToken })).answer.ok,
+    true,
+    "as it is signed: case and blanks say nothing",
+  )
+  const { requestId } = carried.details
+  assert.equal((await boss.ask("device.pair.approve", { requestId })).ok, true)
+  assert.equal((await moved("darwin", { deviceToken })).answer.ok, true)
+  assert.equal((await moved("linux", { deviceToken })).details["reason"], "metadata-upgrade")
+  assert.equal((await moved("linux", { deviceToken }, true)).answer.ok, true)
+  assert.equal((await moved("linux", { deviceToken })).answer.ok, true, "it was noted")
 })
 
 test("protocol 3 says it in its own words", async () => {

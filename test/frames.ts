@@ -124,7 +124,8 @@ export function makeDevice(): DeviceKey {
 export function signed(
   version: 1 | 2 | 3,
   device: DeviceKey,
-  params: Omit<ReturnType<typeof clawConnect>, "auth"> & {
+  params: Omit<ReturnType<typeof clawConnect>, "auth" | "client"> & {
+    client: { id: string; mode: string; platform: string }
     auth: { token?: string; deviceToken?: string; bootstrapToken?: string }
   },
   challenge: { nonce: string; ts: number },
@@ -134,7 +135,7 @@ export function signed(
   const token = auth.token ?? auth.deviceToken ?? auth.bootstrapToken ?? ""
   const fields = [device.id, client.id, client.mode, role, scopes.join(","), signedAt, token]
   if (version > 1) fields.push(challenge.nonce)
-  if (version > 2) fields.push(client.platform, "")
+  if (version > 2) fields.push(client.platform.trim().toLowerCase(), "")
   const signature = sign(null, Buffer.from([`v${version}`, ...fields].join("|")), device.privateKey)
   const nonce = version > 1 ? { nonce: challenge.nonce } : {}
   const claim = {

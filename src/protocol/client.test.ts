@@ -312,6 +312,7 @@ test("refusalOf() takes the most precise word that it knows", () => {
   for (const [finer, code] of [
     ["AUTH_TOKEN_MISMATCH", "AUTH_REQUIRED"],
     ["MISSING_SCOPE", "PERMISSION_DENIED"],
+    ["AUTH_SCOPE_MISMATCH", "PERMISSION_DENIED"],
     ["UNKNOWN_AGENT_ID", "NOT_FOUND"],
   ] as const)
     assert.equal(refusalOf({ code: "INVALID_REQUEST", message: "m", details: { code: finer } }).code, code)

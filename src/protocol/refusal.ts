@@ -13,8 +13,8 @@ const WORDS: ReadonlyMap<string, ErrorCode> = new Map([
 
 /** Finer words in details.code whose own word says too little. */
 const FINER: readonly [RegExp, ErrorCode][] = [
+  [/^(MISSING_SCOPE|AUTH_SCOPE_MISMATCH|ROLE_NOT_ALLOWED)$/, "PERMISSION_DENIED"],
   [/^(AUTH|DEVICE_AUTH|DEVICE_IDENTITY|CONTROL_UI)_/, "AUTH_REQUIRED"],
-  [/^(MISSING_SCOPE|ROLE_NOT_ALLOWED)$/, "PERMISSION_DENIED"],
   [/^(UNKNOWN_[A-Z_]+|APPROVAL_NOT_FOUND)$/, "NOT_FOUND"],
 ]
 

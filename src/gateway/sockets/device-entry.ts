@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http"
 import { PincerError } from "../../base/errors.ts"
 import { ALL_SCOPES, grants, type Scope } from "../../protocol/frame.ts"
-import type { DeviceCode } from "../../store/device-rows.ts"
+import type { DeviceCode, DeviceRow } from "../../store/device-rows.ts"
 import { networkOf } from "../access/limiter.ts"
 import { type Auth, tokenHash } from "../auth.ts"
 import type { DeviceClaim } from "../devices/device.ts"
@@ -55,6 +55,7 @@ export async function asOwner(asking: Arrival): Promise<Granted> {
     if (!held) throw await pairingRequired(asking, device, scopes, reason)
     if (scopes.some((scope) => !grants(held, scope as Scope)))
       throw await pairingRequired(asking, device, scopes, "scope-upgrade")
+    if (isAnother(asking.client, known)) throw await pairingRequired(asking, device, scopes, "metadata-upgrade")
   }
   const wish = { ...selfOf(asking, device), role, scopes }
   if (local) await parts.devices.admit(wish, "silent", `${asking.client.id} on this machine`)
@@ -71,7 +72,7 @@ export function asProxied(asking: Arrival, { user, scopes }: { user: string; sco
 
 /** By the token that this very device was given for this role, and for no more than that token grants. */
 export async function asDevice(asking: Arrival): Promise<Granted> {
-  const { parts, auth, request, role, device, credentials, protocol } = asking
+  const { parts, auth, client, request, role, device, credentials, local, protocol } = asking
   const held = device ? await deviceTokenScopes(asking, device.id) : undefined
   if (device && !held && credentials.bootstrapToken !== undefined)
     return await byCode(asking, device, credentials.bootstrapToken)
@@ -83,6 +84,10 @@ export async function asDevice(asking: Arrival): Promise<Granted> {
   const scopes = silent ? held : ALL_SCOPES.filter((scope) => asking.scopes?.includes(scope))
   if (role === "operator" && scopes.some((scope) => !grants(held, scope as Scope)))
     throw await pairingRequired(asking, device, scopes, "scope-upgrade")
+  if (isAnother(client, await parts.store.devices.get(device.id))) {
+    if (!local) throw await pairingRequired(asking, device, scopes, "metadata-upgrade")
+    await parts.devices.admit({ ...selfOf(asking, device), role, scopes }, "silent", `${client.id} on this machine`)
+  }
   await parts.store.devices.touch(device.id, role)
   return { scopes, method: "device-token" }
 }
@@ -156,10 +161,23 @@ function unauthorized({ credentials, device, parts }: Arrival): PincerError {
   return refusal(`gateway ${secret} missing (${hint})`, secret === "token" ? "TOKEN" : "PASSWORD", "MISSING")
 }
 
+/** A key that turns up in another kind of machine than it was approved for has been carried there: its owner is to know. */
+function isAnother(client: ClientInfo, known: DeviceRow | undefined): boolean {
+  const differs = (now: string | undefined, then: string | undefined) =>
+    now !== undefined && then !== undefined && then !== "" && plain(now) !== plain(then)
+  return differs(client.platform, known?.platform) || differs(client.deviceFamily, known?.deviceFamily)
+}
+
+/** As both are signed. */
+function plain(text: string): string {
+  return text.trim().toLowerCase()
+}
+
 const PAIRING_TEXTS = {
   "not-paired": "device is not approved yet",
   "role-upgrade": "device is not approved for this role",
   "scope-upgrade": "device asks for more than it was granted",
+  "metadata-upgrade": "device says that it is another kind of machine than it was approved as",
 } as const
 
 /** Keeps the wish for a decision by the owner, and says where it stands. */
