@@ -122,7 +122,7 @@ function partsOf(profile: ShownProfile, custom: boolean, source: string, workspa
     { part: "workspace", value: `${workspace}, ${profile.workspace}`, key: key("workspace") },
     {
       part: "read",
-      value: [isMac ? "the system, Xcode, Homebrew" : "/usr, programs of the search path", ...read].join(", "),
+      value: [`${isMac ? "the system" : "/usr"}, programs of the search path`, ...read].join(", "),
       key: key("read"),
     },
     { part: "write", value: list([`${isMac ? "TMPDIR" : "/tmp"} (private, empty)`, ...write]), key: key("write") },

@@ -1,12 +1,13 @@
 // The file system of a confined program as arguments for bubblewrap, in the order in which they are mounted: what is not named is
 // absent. Looks at the disk only to leave out what is not there.
-import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs"
+import { existsSync, lstatSync, readlinkSync } from "node:fs"
 import { homedir } from "node:os"
-import { basename, delimiter, dirname, join } from "node:path"
+import { dirname, join } from "node:path"
 import { PincerError } from "../base/errors.ts"
 import type { Pinned } from "./pinned.ts"
 import type { SandboxProfile } from "./sandbox.ts"
 import { SECRETS } from "./secret-names.ts"
+import { realOf, toolFolders } from "./tool-folders.ts"
 
 export interface Layout {
   /** Absolute, symlinks resolved. */
@@ -115,36 +116,6 @@ function systemMount(path: string): string[] {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (!found) return []
   return found.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path]
-}
-
-/** Folders of the search path outside the system's own (a Node of nvm, /opt), with the libraries beside them. Never a home as a whole. */
-function toolFolders(path: string, hidden: readonly string[], workspace: string): string[] {
-  const out = new Set<string>()
-  for (const folder of path.split(delimiter)) {
-    const real = realOf(folder)
-    if (real === undefined || /^\/(?:usr|bin|sbin)(?:\/|$)/.test(real)) continue
-    const parent = dirname(real)
-    const shut = [...hidden, homedir(), workspace]
-    const isTools =
-      /^(?:s?bin|\.bin)$/.test(basename(real)) && !shut.some((one) => real === one || one.startsWith(`${real}/`))
-    if (!isTools || hidden.some((one) => real.startsWith(`${one}/`))) continue
-    out.add(real)
-    // npm and its like are links from bin into lib.
-    const libraries = join(parent, "lib")
-    if (basename(parent) !== ".local" && parent !== "/" && existsSync(libraries)) out.add(libraries)
-  }
-  return [...out]
-}
-
-function realOf(folder: string): string | undefined {
-  if (!folder.startsWith("/")) return undefined
-  try {
-    const real = realpathSync(folder)
-    return statSync(real).isDirectory() ? real : undefined
-  } catch {
-    // A folder of the search path that is not there is nobody's concern.
-    return undefined
-  }
 }
 
 /**

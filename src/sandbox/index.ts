@@ -75,7 +75,8 @@ export const BACKENDS: readonly BackendRow[] = [
   },
   {
     platform: "darwin",
-    open: () => new LateBackend("seatbelt", async () => new (await import("./seatbelt.ts")).Seatbelt()),
+    open: (_settings, { path }) =>
+      new LateBackend("seatbelt", async () => new (await import("./seatbelt.ts")).Seatbelt({ path })),
   },
 ]
 

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { SeatbeltJudge } from "../../test/fakes/seatbelt-judge.ts"
 import { AS_MAC, fakeExec, folder, holdingExec, installed, requestFor } from "../../test/fakes/seatbelt-room.ts"
 import type { Confined } from "./sandbox.ts"
 import { Seatbelt, type SeatbeltOptions } from "./seatbelt.ts"
@@ -144,6 +145,25 @@ test("held by bubblewrap, the rules pass what is tried at the start and do to pr
   assert.match(start(reading).out, /^made\n|Read-only/)
   await reading.close()
   assert.equal(readFileSync(join(work, "made"), "utf8"), "made\n")
+})
+
+test("tools of the search path outside of the system can be read, a home and Pincer's own folder never", async (t) => {
+  const place = folder(t, "home")
+  for (const name of ["tools/bin", "tools/lib", "own/bin", "plain"]) mkdirSync(join(place, name), { recursive: true })
+  const path = [
+    "/usr/bin",
+    join(place, "tools/bin"),
+    join(place, "own/bin"),
+    join(place, "plain"),
+    "/nowhere/bin",
+  ].join(":")
+  const backend = backendOf(t, { sandboxExec: fakeExec(t, TRUSTED), path })
+  const confined = await backend.confine({ ...requestFor(folder(t, "work"), "true"), hidden: [join(place, "own")] })
+  const judge = new SeatbeltJudge(confined.args[8]!)
+  await confined.close()
+  for (const name of ["tools/bin/node", "tools/lib/node_modules"])
+    assert.ok(judge.canRead(join(place, name)) && !judge.canWrite(join(place, name)), name)
+  for (const name of ["own/bin/x", "plain/x", "tools/secret"]) assert.ok(!judge.canRead(join(place, name)), name)
 })
 
 test("a .git that is a link is refused where it could be written", async (t) => {

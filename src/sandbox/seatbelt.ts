@@ -26,6 +26,7 @@ import { faultOf } from "./seatbelt-check.ts"
 import { PACKAGE, PACKAGE_VERSION, RuleWriter, type RuleWriterOptions } from "./seatbelt-package.ts"
 import { type AskedRules, askedOf, guardsOf, type SeatbeltLayout, SYSTEM } from "./seatbelt-rules.ts"
 import { SECRETS } from "./secret-names.ts"
+import { toolFolders } from "./tool-folders.ts"
 
 export interface SeatbeltOptions {
   /** Default: where macOS has it. */
@@ -33,6 +34,8 @@ export interface SeatbeltOptions {
   /** Default: this process's. Programs are never root. */
   uid?: number | undefined
   writer?: RuleWriterOptions
+  /** Search path of the programs: tools outside of the system can be read with it. */
+  path?: string
 }
 
 const SANDBOX_EXEC = "/usr/bin/sandbox-exec"
@@ -84,12 +87,14 @@ export class Seatbelt implements SandboxBackend {
   readonly #sandboxExec: string
   readonly #uid: number | undefined
   readonly #writer: RuleWriter
+  readonly #path: string
   #report: Promise<BackendReport> | undefined
 
   constructor(options: SeatbeltOptions = {}) {
     this.#sandboxExec = options.sandboxExec ?? SANDBOX_EXEC
     this.#uid = "uid" in options ? options.uid : process.getuid?.()
     this.#writer = new RuleWriter(options.writer)
+    this.#path = options.path ?? ""
   }
 
   /** What is not installed may be by the next time. */
@@ -156,7 +161,10 @@ export class Seatbelt implements SandboxBackend {
       ],
       temporary,
       egressPort,
-      system: present(SYSTEM).filter((path) => SYSTEM.includes(path)),
+      system: [
+        ...present(SYSTEM).filter((path) => SYSTEM.includes(path)),
+        ...present(toolFolders(this.#path, hidden, resolved(workspace))),
+      ],
     })
     const { cpuSeconds, fileBytes, openFiles } = profile.limits
     const limits = [cpuSeconds, Math.ceil(fileBytes / BLOCK), openFiles].map(String)
