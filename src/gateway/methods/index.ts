@@ -37,6 +37,7 @@ import { questionMethods } from "./questions.ts"
 import { sessionCleanupMethods } from "./session-cleanup.ts"
 import { sessionCreateMethods } from "./session-create.ts"
 import { sessionEventMethods } from "./session-events.ts"
+import { sessionFileMethods } from "./session-files.ts"
 import { sessionGroupMethods } from "./session-groups.ts"
 import { sessionLookupMethods } from "./session-lookup.ts"
 import { sessionOptionMethods } from "./session-options.ts"
@@ -65,6 +66,7 @@ export const methods: readonly Method[] = [
   ...sessionMethods,
   ...sessionPatchMethods,
   ...sessionGroupMethods,
+  ...sessionFileMethods,
   ...sessionCreateMethods,
   ...sessionCleanupMethods,
   ...sessionLookupMethods,
