@@ -551,7 +551,7 @@ const network: Mutant[] = [
     replace:
       // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
       'if (!where) throw new PincerError("UNAVAILABLE", `${where} is refused: the connection could not be recorded`, {',
-    test: "src/sandbox/egress.test.ts",
+    test: "src/sandbox/egress-wire.test.ts",
     only: "cannot be recorded",
   },
   {
