@@ -19,14 +19,20 @@ export function planLines(plan: WorkflowPlan): string[] {
     `${plan.title}: ${facts.join(", ")}`,
     ...given,
     ...stepLines(plan.steps, "", ""),
-    ...part("When it fails:", plan.onFailure, "f"),
-    ...part("In the end, whatever came of it:", plan.finally, "e"),
+    ...endLines(plan, "", ""),
     ...(cut ? ["There are more steps than are shown."] : []),
   ]
 }
 
-function part(title: string, steps: readonly PlannedStep[], mark: string): string[] {
-  return steps.length === 0 ? [] : [title, ...stepLines(steps, mark, "")]
+/** What is done at the end of a workflow, or of one within it. */
+function endLines(
+  { finally: last = [], onFailure = [] }: Pick<PlannedStep, "finally" | "onFailure">,
+  number: string,
+  indent: string,
+): string[] {
+  const part = (title: string, steps: readonly PlannedStep[], mark: string) =>
+    steps.length === 0 ? [] : [`${indent}${title}`, ...stepLines(steps, `${number}${mark}`, indent)]
+  return [...part("When it fails:", onFailure, "f"), ...part("In the end, whatever came of it:", last, "e")]
 }
 
 function stepLines(steps: readonly PlannedStep[], number: string, indent: string): string[] {
@@ -38,6 +44,7 @@ function stepLines(steps: readonly PlannedStep[], number: string, indent: string
       excerptKept(`${indent}${own}. ${id} (${step.kind}): ${excerpt(step.does, MAX_LINE)}`),
       ...(notes.length > 0 ? [`${indent}   ${notes.join("; ")}`] : []),
       ...stepLines(step.steps ?? [], `${own}.`, `${indent}   `),
+      ...endLines(step, `${own}.`, `${indent}   `),
     ]
   })
 }

@@ -28,6 +28,9 @@ export interface PlannedStep {
   note?: string
   /** Of a loop once, as a template; branches; the steps of a file within the file. */
   steps?: PlannedStep[]
+  /** Of a file within the file: what is done after its failure, and in its end. */
+  onFailure?: PlannedStep[]
+  finally?: PlannedStep[]
 }
 
 export interface WorkflowPlan {

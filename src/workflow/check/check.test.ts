@@ -129,7 +129,12 @@ test("files within files are checked where they stand, with their arguments", ()
     ["error unknown-command 2:28", "error type-clash 2:54", "error missing 3:24"],
   )
   assert.deepEqual(check("steps: [{ id: a, workflow: self.lobster }]", "self.lobster"), ["error circle 1:28"])
-  writeFileSync(join(folder, "ends.lobster"), "steps: [{ id: a, run: x }]\nfinally: [{ id: b, run: y }]\ntimeout_ms: 5")
+  writeFileSync(
+    join(folder, "ends.lobster"),
+    "steps: [{ id: a, run: x }]\nfinally: [{ id: b, run: y }]\non_failure: [{ id: c, run: z }]",
+  )
+  assert.deepEqual(check("steps: [{ id: a, workflow: ends.lobster }]"), [])
+  writeFileSync(join(folder, "ends.lobster"), "steps: [{ id: a, run: x }]\ntimeout_ms: 5")
   assert.deepEqual(check("steps: [{ id: a, workflow: ends.lobster }]"), ["warning left-out 1:28"])
   // Each names the next one twice.
   for (let i = 0; i < 8; i++) {

@@ -384,13 +384,8 @@ class Checker {
 }
 
 /** What a file within a file has no say about. */
-function leftOut({ costLimit, finally: last, onFailure, timeoutMs }: Definition): string[] {
-  return [
-    ...(onFailure.length > 0 ? ["on_failure"] : []),
-    ...(last.length > 0 ? ["finally"] : []),
-    ...(timeoutMs === undefined ? [] : ["timeout_ms"]),
-    ...(costLimit ? ["cost_limit"] : []),
-  ]
+function leftOut({ costLimit, timeoutMs }: Definition): string[] {
+  return [...(timeoutMs === undefined ? [] : ["timeout_ms"]), ...(costLimit ? ["cost_limit"] : [])]
 }
 
 function differs(a: SourcePlace, b: SourcePlace): boolean {

@@ -105,9 +105,12 @@ async function inTime(
     limit.signal.addEventListener("abort", () => reject(late), { once: true }),
   )
   overdue.catch(() => undefined)
+  const acting = act(AbortSignal.any([run.signal, limit.signal]))
   try {
-    return await Promise.race([act(AbortSignal.any([run.signal, limit.signal])), overdue])
+    // A workflow ends when it is told to, and what runs at its end is waited for.
+    return await (step.body.type === "workflow" ? acting : Promise.race([acting, overdue]))
   } catch (error) {
+    if (step.body.type === "workflow") throw error
     if (limit.signal.aborted && !run.signal.aborted && !(error instanceof RunStopped)) throw late
     throw error
   } finally {

@@ -9,6 +9,7 @@ import { expand, expandArguments, shellQuoted } from "../language/template.ts"
 import { argumentsOf } from "./arguments.ts"
 import type { Attempt } from "./attempts.ts"
 import { charge } from "./cost.ts"
+import { walkWithEnds } from "./ends.ts"
 import { runLoop, runParallel } from "./many.ts"
 import { runPipelineText } from "./pipeline-step.ts"
 import { addressOf, type RunContext, type StepFrame } from "./run-context.ts"
@@ -142,7 +143,7 @@ async function subWorkflow(
     last: { result: undefined },
   }
   const inner = { ...child, ...ownPlace(definition, child) }
-  await run.walk.steps({ ...run, signal: attempt.signal }, definition.steps, inner)
+  await walkWithEnds(run, definition, inner, attempt.signal, known === undefined)
   const items = itemsOfResult(inner.last.result)
   return { id: step.id, json: items.length === 1 ? items[0] : items }
 }

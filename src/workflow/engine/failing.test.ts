@@ -1,10 +1,10 @@
 // Runs that fail: what ran is not run again unasked, wherever the process dies, and what runs at the end goes on where it was.
 import assert from "node:assert/strict"
 import { afterEach, beforeEach, test } from "node:test"
+import { mortalEngine } from "../../../test/fakes/mortal-engine.ts"
 import { stillClock } from "../../../test/fakes/still-clock.ts"
 import { openWorkflowRoom, type WorkflowRoom } from "../../../test/fakes/workflow-room.ts"
 import type { Envelope } from "../../protocol/workflow.ts"
-import type { RunTable } from "../../store/runs.ts"
 import { readWorkflow } from "../file/read.ts"
 import type { EnginePorts } from "./ports.ts"
 import type { WorkflowEngine } from "./workflow-engine.ts"
@@ -35,35 +35,7 @@ const token = (envelope: Envelope) => {
   return (requiresApproval ?? requiresInput)!.resumeToken
 }
 
-/** An engine that dies at its n-th word with the world: before or after what it says there. Nothing of it goes on then. */
-function mortal(n: number): { engine: WorkflowEngine; died: Promise<void>; words(): number } {
-  const death = Promise.withResolvers<void>()
-  let words = 0
-  const never = new Promise<never>(() => undefined)
-  const passes = async <T>(say: () => Promise<T>): Promise<T> => {
-    if (words >= n) return never
-    words += 1
-    if (words === n && n % 2 === 1) {
-      death.resolve()
-      return never
-    }
-    const said = await say()
-    if (words < n) return said
-    death.resolve()
-    return never
-  }
-  const writes = new Set(["create", "append", "intend", "settle", "forget", "fail", "openGate", "rest", "finish"])
-  const runs = new Proxy(room.books.runs, {
-    get(table, name) {
-      const value: unknown = Reflect.get(table, name)
-      if (typeof value !== "function") return value
-      const call = (...args: unknown[]): unknown => Reflect.apply(value, table, args)
-      return writes.has(String(name)) ? (...args: unknown[]) => passes(async () => call(...args)) : call
-    },
-  }) as RunTable
-  const engine = room.successor({ runs, run: (...args) => passes(() => act(...args)), clock: stillClock() })
-  return { engine, died: death.promise, words: () => words }
-}
+const mortal = (n: number) => mortalEngine(room, act, n)
 
 const FAILING = `steps:
   - { id: one, run: one }

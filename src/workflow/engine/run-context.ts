@@ -117,6 +117,11 @@ export class StepLog {
     await this.#ports.runs.forget(this.#fence, key)
   }
 
+  /** These steps with all that lies below them, and their gates. */
+  async forgetAll(paths: readonly string[]): Promise<void> {
+    await this.#ports.runs.forgetFrom(this.#fence, paths, [])
+  }
+
   /** A step failed for good. `below`: as belowOf() gives it. */
   async fail(path: string, message: string, below: readonly string[], facts: readonly RunFact[]): Promise<void> {
     this.#written.add(`${path}${FAILED}`)

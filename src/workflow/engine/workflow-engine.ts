@@ -11,6 +11,7 @@ import { againFrom } from "./again.ts"
 import { argumentsOf } from "./arguments.ts"
 import { ownPlace } from "./body.ts"
 import { recallCost } from "./cost.ts"
+import { errorOf, type Over, overAfter, runEnds } from "./ends.ts"
 import type { Engine, GateReply, GoOn, StartRun } from "./engine.ts"
 import { envelopeOf } from "./envelope.ts"
 import { answerOf, checkToken, isDoubt, type RunKind } from "./gates.ts"
@@ -18,7 +19,7 @@ import { commandOf, commandTable } from "./pipeline.ts"
 import { runPipelineText } from "./pipeline-step.ts"
 import type { EnginePorts } from "./ports.ts"
 import { type RunContext, Spent, type StepFrame, StepLog } from "./run-context.ts"
-import { GateWaits, Refused, RunStopped, type WaitingGate } from "./signals.ts"
+import { GateWaits, Refused, RunStopped } from "./signals.ts"
 import { argumentVariables, itemsOfResult } from "./values.ts"
 import { recall, runStep, runSteps } from "./walk.ts"
 
@@ -27,12 +28,6 @@ const LOOK_MS = 1_000
 const TITLE = 200
 /** Where the one step of a run that is a pipeline stands in the journal. */
 const PIPELINE = "pipeline"
-
-/** Why a run was left for what runs at its end. */
-interface Over {
-  type: "failed" | "refused"
-  message: string
-}
 
 interface Kept {
   source: { type: "pipeline"; text: string } | { type: "workflow" }
@@ -246,15 +241,10 @@ export class WorkflowEngine implements Engine {
     }
     try {
       await recallCost(run)
-      const over = await run.log.known<Over>(FAILED)
+      const over = await run.log.known<Exclude<Over, { type: "completed" }>>(FAILED)
       if (over && definition) {
         await recall(run, definition.steps, base)
-        return await this.#ended(
-          run,
-          definition,
-          base,
-          over.type === "refused" ? new Refused(over.message) : new Error(over.message),
-        )
+        return await this.#ended(run, definition, base, errorOf(over))
       }
       const output = definition ? await this.#workflow(run, definition, base) : await this.#pipeline(run, kept, base)
       return await this.#end(run, { status: "completed", output })
@@ -266,8 +256,7 @@ export class WorkflowEngine implements Engine {
   async #workflow(run: RunContext, definition: Definition, base: StepFrame): Promise<unknown[]> {
     const frame = { ...base, ...ownPlace(definition, base) }
     await runSteps(run, definition.steps, frame)
-    const waits = await this.#aftermath(run, definition.finally, frame)
-    if (waits) throw waits
+    await runEnds(run, definition, "completed", frame)
     return itemsOfResult(frame.last.result)
   }
 
@@ -276,21 +265,6 @@ export class WorkflowEngine implements Engine {
     const place = { id: PIPELINE, env: frame.env, cwd: frame.cwd, items: [], signal: run.signal }
     const done = await runPipelineText(run, kept.source.text, PIPELINE, place)
     return done.rendered ? [] : done.items
-  }
-
-  /** Steps that run whatever came of the others; their failures are warnings. Gives the gates that they wait at, also those of steps cut off. */
-  async #aftermath(run: RunContext, steps: Definition["finally"], frame: StepFrame): Promise<GateWaits | undefined> {
-    const waits: WaitingGate[] = []
-    for (const step of steps) {
-      try {
-        await runSteps(run, [step], { ...frame, last: { result: undefined } })
-      } catch (error) {
-        if (error instanceof RunFenced || (error instanceof RunStopped && error.kind !== "timeout")) throw error
-        if (error instanceof GateWaits) waits.push(...error.gates)
-        run.warn(`Step ${step.id}: ${error instanceof Error ? error.message : String(error)}`)
-      }
-    }
-    return waits.length === 0 ? undefined : new GateWaits(waits)
   }
 
   async #ended(run: RunContext, definition: Definition | null, base: StepFrame, error: unknown): Promise<Envelope> {
@@ -326,9 +300,10 @@ export class WorkflowEngine implements Engine {
       }
     }
     const canceled = error instanceof Refused || (error instanceof RunStopped && error.kind === "canceled")
-    if (definition && !(error instanceof RunStopped)) {
+    const over = overAfter(error)
+    if (definition && over) {
       try {
-        await this.#atEnd(run, definition, base, canceled ? "refused" : "failed", error)
+        await this.#atEnd(run, definition, base, over)
       } catch (stop) {
         return this.#ended(run, definition, base, stop)
       }
@@ -344,21 +319,11 @@ export class WorkflowEngine implements Engine {
   }
 
   /** What runs after a failure. That it has begun is written down first: whoever takes the run up goes on here, and nowhere before. */
-  async #atEnd(
-    run: RunContext,
-    definition: Definition,
-    base: StepFrame,
-    type: Over["type"],
-    error: unknown,
-  ): Promise<void> {
+  async #atEnd(run: RunContext, definition: Definition, base: StepFrame, over: Over): Promise<void> {
     const { finally: last, onFailure } = definition
-    const first = type === "failed" ? onFailure : []
-    if (first.length + last.length === 0) return
-    const over: Over = { type, message: envelopeError(error).message }
+    if ((over.type === "refused" ? last : [...onFailure, ...last]).length === 0) return
     run.log.settle(FAILED, "read", over, [])
-    const frame = { ...base, ...ownPlace(definition, base) }
-    const waits = (await this.#aftermath(run, first, frame)) ?? (await this.#aftermath(run, last, frame))
-    if (waits) throw waits
+    await runEnds(run, definition, over.type, { ...base, ...ownPlace(definition, base) })
   }
 
   /** The end goes to disk in one commit with what the last step left. */

@@ -28,6 +28,9 @@ on_failure: [{ id: tell, approval: { prompt: Undo?, required_approver: bob } }]
 `,
   "/w/child.lobster":
     'args: { n: { type: integer, required: true } }\nsteps: [{ id: look, argv: [get, "${n}"] }, { id: again, workflow: main.lobster }]',
+  "/w/ends.lobster": "steps: [{ id: in, workflow: ended.lobster }]",
+  "/w/ended.lobster":
+    "steps: [{ id: a, run: a }]\nfinally: [{ id: z, run: z, effect: read }]\non_failure: [{ id: f, run: f }]",
   "/w/self.lobster":
     'steps: [{ id: a, workflow: self.lobster }, { id: b, workflow: "$a.json" }, { id: c, workflow: no.lobster }]',
   "/w/wide.lobster": `steps: [${Array.from({ length: 60 }, (_, i) => `{ id: s${i}, workflow: wider.lobster }`).join(",")}]`,
@@ -49,6 +52,17 @@ const plan = (file: string, args = {}): Promise<WorkflowPlan> => planOf(load(fil
 function flat(steps: readonly PlannedStep[]): PlannedStep[] {
   return steps.flatMap((step) => [step, ...flat(step.steps ?? [])])
 }
+
+test("what runs at the end of a file within the file stands below it", async () => {
+  const { counts, finally: last, onFailure, steps } = await plan("/w/ends.lobster")
+  const [held] = steps
+  assert.deepEqual(
+    [held?.steps, held?.onFailure, held?.finally].map((list) => list?.map(({ path }) => path)),
+    [["in.a"], ["in.f"], ["in.z"]],
+  )
+  assert.deepEqual([onFailure, last], [[], []])
+  assert.deepEqual([counts.steps, counts.acting], [4, 2])
+})
 
 test("a plan names every step with what it does, files within files included", async () => {
   const { counts, finally: last, onFailure, steps, usd } = await plan("/w/main.lobster", { who: "bob" })

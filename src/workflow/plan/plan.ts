@@ -120,7 +120,11 @@ class Planner {
     }
   }
 
-  async #inside(step: StepDefinition, path: string, place: Place): Promise<Pick<PlannedStep, "steps" | "note">> {
+  async #inside(
+    step: StepDefinition,
+    path: string,
+    place: Place,
+  ): Promise<Pick<PlannedStep, "steps" | "onFailure" | "finally" | "note">> {
     const { body } = step
     if (body.type === "parallel") return { steps: await this.list(body.branches, place) }
     if (body.type === "for_each") return { steps: await this.list(body.steps, { ...place, prefix: `${path}[*].` }) }
@@ -135,8 +139,15 @@ class Planner {
     try {
       const args = argumentsOf(found.definition, filledDeep(body.args, place.args) as Record<string, unknown>)
       const around = [...place.around, found.real]
-      const steps = await this.list(found.definition.steps, { args, prefix: `${path}.`, file: found.real, around })
-      return { steps }
+      const inner: Place = { args, prefix: `${path}.`, file: found.real, around }
+      const steps = await this.list(found.definition.steps, inner)
+      const onFailure = await this.list(found.definition.onFailure, inner)
+      const last = await this.list(found.definition.finally, inner)
+      return {
+        steps,
+        ...(onFailure.length > 0 ? { onFailure } : {}),
+        ...(last.length > 0 ? { finally: last } : {}),
+      }
     } catch (error) {
       return { note: error instanceof Error ? error.message : String(error) }
     }
