@@ -11,6 +11,7 @@ import { autonomyMethods } from "./autonomy.ts"
 import { backupMethods } from "./backup.ts"
 import { chatMethods } from "./chat.ts"
 import { chatNoteMethods } from "./chat-notes.ts"
+import { chatStartupMethods } from "./chat-startup.ts"
 import { clientMethods } from "./client.ts"
 import { commandMethods } from "./commands.ts"
 import { configMethods } from "./config.ts"
@@ -63,6 +64,7 @@ export const methods: readonly Method[] = [
   ...healthMethods,
   ...chatMethods,
   ...chatNoteMethods,
+  ...chatStartupMethods,
   ...sessionMethods,
   ...sessionPatchMethods,
   ...sessionGroupMethods,
