@@ -497,6 +497,13 @@ const macos: Mutant[] = [
     test: "src/sandbox/seatbelt-package.test.ts",
   },
   {
+    guard: "macOS: what writes rules ends with the daemon",
+    file: "src/sandbox/seatbelt-child.ts",
+    find: 'process.once("disconnect", () => process.exit(0))',
+    replace: "",
+    test: "src/sandbox/seatbelt-package.test.ts",
+  },
+  {
     guard: "macOS: a command of another form",
     file: "src/sandbox/seatbelt-package.ts",
     find: "  if (!isKnown || rules === undefined)",

@@ -1,7 +1,8 @@
 // The package that writes rules: found, in its one version, in a program of its own; what is missing, other, silent or lying is refused.
 import assert from "node:assert/strict"
-import { execFileSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { AS_MAC, folder, installed } from "../../test/fakes/seatbelt-room.ts"
@@ -89,6 +90,32 @@ test("closed while it is asked: said, and no program is left", async (t) => {
   writer.close()
   assert.deepEqual(await waiting, { type: "fault", fault: "The sandbox was closed" })
 })
+
+test("when the daemon is killed, what writes its rules ends too", {
+  skip: existsSync("/proc/self/cmdline") ? false : "NOT TESTED: no /proc here to see processes in",
+}, async (t) => {
+  const { from } = installed(t, "export const SandboxManager = { wrapWithSandbox: async () => '' }")
+  const writers = () =>
+    readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && Number(pid) !== daemon.pid && isRunning(pid, from!))
+  const script = `import { RuleWriter } from ${JSON.stringify(join(import.meta.dirname, "seatbelt-package.ts"))}
+    await new RuleWriter({ from: ${JSON.stringify(from)} }).rulesFor({ read: [], write: [], denyRead: [], denyWrite: [] })
+    console.log("ready")
+    setInterval(() => undefined, 1000)`
+  const daemon = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", script])
+  await once(daemon.stdout, "data")
+  assert.equal(writers().length, 1)
+  daemon.kill("SIGKILL")
+  while (writers().length > 0) await new Promise((resolve) => setTimeout(resolve, 10))
+})
+
+function isRunning(pid: string, argument: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(argument)
+  } catch {
+    // Ended meanwhile.
+    return false
+  }
+}
 
 test("a command line is read as a shell reads it, or not at all", () => {
   const lines = ["env A=b 'c d' x", "'it'\"'\"'s' ''", "a 'b\n(c \"d\")' e"]
