@@ -1,5 +1,6 @@
 // What an editor lends, in the hands of our own agent: its unsaved files, its terminals, its forms and its MCP servers. A whole gateway,
 // the bridge and the official SDK's client.
+
 import assert from "node:assert/strict"
 import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,6 +8,7 @@ import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { choose, type Editor, openEditor, openSession, say } from "./fakes/acp-editor.ts"
 import { type FakeReply, startFakeModel } from "./fakes/model-service.ts"
+import { fakeProgram } from "./fakes/stripped.ts"
 import { NO_SANDBOX, startHouse } from "./house.ts"
 
 type Fields = Record<string, unknown>
@@ -153,7 +155,7 @@ test("a command that was not allowed opens no terminal", async (t) => {
 })
 
 test("a tool of a server that the session was opened with is called once the client allowed it", async (t) => {
-  const server = join(import.meta.dirname, "fakes", "mcp-server.ts")
+  const server = fakeProgram("mcp-server")
   const mcpServers = [{ name: "parrot", command: process.execPath, args: [server, "well"], env: [] }]
   const { asked, fake, turn } = await openRoom(t, { mcpServers })
   const heard = await turn({ name: "mcp__parrot__echo", args: { text: "polly" } })
@@ -164,7 +166,7 @@ test("a tool of a server that the session was opened with is called once the cli
 })
 
 test("a tool of a server that the client did not allow is not called", async (t) => {
-  const server = join(import.meta.dirname, "fakes", "mcp-server.ts")
+  const server = fakeProgram("mcp-server")
   const mcpServers = [{ name: "parrot", command: process.execPath, args: [server, "well"], env: [] }]
   const { turn } = await openRoom(t, { mcpServers, leave: "deny" })
   assert.match(await turn({ name: "mcp__parrot__echo", args: { text: "polly" } }), /denied this call/)

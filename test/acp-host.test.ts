@@ -114,7 +114,7 @@ test("after a restart of the gateway the agent goes on with its session", async 
 })
 
 test("an agent that is to be confined runs in the sandbox, and is ended with it; without a sandbox it does not run", async (t) => {
-  const read = [dirname(realpathSync(process.execPath)), join(import.meta.dirname, "fakes")]
+  const read = [dirname(realpathSync(process.execPath)), dirname(FAKE_AGENT)]
   const { agents } = withAgent(["--ignore-eof"], { confined: true }) as { agents: { entries: { fake: object } } }
   const config = {
     sandbox: { profiles: { agents: { read } } },

@@ -1,4 +1,5 @@
 // `pincer mcp` as a person types it: servers tried and written down, shown, switched off and taken out; without a gateway and with one.
+
 import assert from "node:assert/strict"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -9,10 +10,10 @@ import type { Cli } from "../src/cli/cli.ts"
 import { mcp } from "../src/cli/commands/mcp.ts"
 import { report } from "../src/cli/report.ts"
 import { Screen } from "../src/cli/screen.ts"
+import { fakeProgram } from "./fakes/stripped.ts"
 import { startHouse, TEST_TOKEN } from "./house.ts"
 
-const root = join(import.meta.dirname, "..")
-const FAKE = join(root, "test/fakes/mcp-server.ts")
+const FAKE = fakeProgram("mcp-server")
 
 interface Ran {
   code: number

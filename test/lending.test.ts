@@ -1,5 +1,6 @@
 // Lending and reading along with real clients: what a client lends is asked of that client only, in turns that it started itself; a session's
 // events come whole and in order, whoever reads slowly; sessions fork, and everybody hears of it.
+
 import assert from "node:assert/strict"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
@@ -8,6 +9,7 @@ import { connectGateway, type GatewayClient, newKey } from "../src/protocol/clie
 import type { RecordedEnvelope, TurnEnvelope } from "../src/protocol/event.ts"
 import type { ToolContext } from "../src/tools/tool.ts"
 import { startFakeModel } from "./fakes/model-service.ts"
+import { fakeProgram } from "./fakes/stripped.ts"
 import { CLI, clawConnect, openRaw } from "./frames.ts"
 import { type House, NO_SANDBOX, startHouse } from "./house.ts"
 
@@ -143,7 +145,7 @@ test("who cannot be told anything lends nothing; a stdio server needs operator.a
     type: "stdio",
     name: manner,
     command: process.execPath,
-    args: [join(import.meta.dirname, "fakes/mcp-server.ts"), manner],
+    args: [fakeProgram("mcp-server"), manner],
   })
   const writer = await enter(t, house, ["operator.write"])
   await assert.rejects(
@@ -173,7 +175,7 @@ test("a lent server that redefines a tool is told of in the session, in the next
   const { house } = await open(t)
   const client = await enter(t, house)
   const lender = crypto.randomUUID()
-  const args = [join(import.meta.dirname, "fakes/mcp-server.ts"), "changes"]
+  const args = [fakeProgram("mcp-server"), "changes"]
   const mcpServers = [{ type: "stdio", name: "changes", command: process.execPath, args }]
   await client.request("client.lend", lending(house, lender, { mcpServers }))
   const names = async () => (await house.parts.lendings.lent({ lender, sessionKey: KEY }))!.tools

@@ -1,17 +1,18 @@
 // Prompts of MCP servers as commands in a whole gateway: at the control plane, from an editor (ACP) and on the command line.
+
 import assert from "node:assert/strict"
-import { join } from "node:path"
 import { type TestContext, test } from "node:test"
 import { promptChoices, promptNames } from "../src/cli/slash-prompts.ts"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import { openEditor } from "./fakes/acp-editor.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
+import { fakeProgram } from "./fakes/stripped.ts"
 import { type House, startHouse, TEST_TOKEN } from "./house.ts"
 
 // biome-ignore lint/suspicious/noExplicitAny: what comes over a wire is looked at, not typed.
 type Any = any
 
-const FAKE = join(import.meta.dirname, "fakes/mcp-server.ts")
+const FAKE = fakeProgram("mcp-server")
 const docs = (more: object = {}) => ({ command: process.execPath, args: [FAKE, "prompts"], sandbox: "off", ...more })
 
 interface Room {

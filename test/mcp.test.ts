@@ -1,5 +1,6 @@
 // MCP servers of the configuration in a whole gateway: the reference servers under our client, judged like everything else, changed while
 // running; nothing of MCP is loaded before it is needed.
+
 import assert from "node:assert/strict"
 import { execFile } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -9,13 +10,14 @@ import { promisify } from "node:util"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import { type FakeCall, type FakeModel, startFakeModel } from "./fakes/model-service.ts"
 import { giveAway } from "./fakes/sandbox-room.ts"
+import { fakeProgram } from "./fakes/stripped.ts"
 import { type House, startHouse, TEST_TOKEN } from "./house.ts"
 
 // biome-ignore lint/suspicious/noExplicitAny: what comes over a wire is looked at, not typed.
 type Any = any
 
 const root = join(import.meta.dirname, "..")
-const FAKE = join(root, "test/fakes/mcp-server.ts")
+const FAKE = fakeProgram("mcp-server")
 const reference = (name: string) => join(root, `node_modules/@modelcontextprotocol/server-${name}/dist/index.js`)
 const fakeServer = (manner: string, more: object = {}) => ({
   ...{ command: process.execPath, args: [FAKE, manner], sandbox: "off" },

@@ -1,5 +1,6 @@
 // A morning's mail from end to end in a whole gateway: a program lists letters, another sorts them, a person looks at the plan, and only then is
 // anything done, with a tool of an MCP server for the note about it. The person's no does nothing.
+
 import assert from "node:assert/strict"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -7,9 +8,10 @@ import { type TestContext, test } from "node:test"
 import { connectGateway, type GatewayClient } from "../src/protocol/client.ts"
 import type { Envelope } from "../src/protocol/workflow.ts"
 import { giveAway } from "./fakes/sandbox-room.ts"
+import { fakeProgram } from "./fakes/stripped.ts"
 import { type House, startHouse } from "./house.ts"
 
-const SERVER = join(import.meta.dirname, "fakes/mcp-server.ts")
+const SERVER = fakeProgram("mcp-server")
 
 /** What stands in for the mailbox: lists letters, sorts them, says what would be done, does it. */
 const LETTERS = `case "$1" in

@@ -1,5 +1,6 @@
 // A host of external agents for tests, with the fake agent behind it: turns that remember what they heard, and every frame that the host
 // sends held against the official schemas.
+
 import assert from "node:assert/strict"
 import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -12,8 +13,9 @@ import { silentLogger } from "../../src/base/log.ts"
 import type { Message } from "../../src/protocol/message.ts"
 import type { SessionRow } from "../../src/store/store.ts"
 import { type AcpVersion, FrameCheck } from "./acp-schema.ts"
+import { fakeProgram } from "./stripped.ts"
 
-export const FAKE_AGENT = join(import.meta.dirname, "acp-agent.ts")
+export const FAKE_AGENT = fakeProgram("acp-agent")
 
 export interface Heard {
   end: Promise<HostedEnd>

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { test } from "node:test"
 import { hostRoom, runs } from "../../../test/fakes/acp-agent-room.ts"
 import { stillClock } from "../../../test/fakes/still-clock.ts"
+import { fakeProgram } from "../../../test/fakes/stripped.ts"
 import { systemClock } from "../../base/clock.ts"
 import { PincerError } from "../../base/errors.ts"
 import { MARK } from "./environment.ts"
@@ -13,7 +14,7 @@ import { markedProcesses } from "./marked.ts"
 
 const quick = (quirks: KnownAgent["quirks"], flags: readonly string[] = []): KnownAgent => ({
   ...{ name: "quick", title: "Quick", install: "nothing" },
-  command: [process.execPath, join(import.meta.dirname, "../../../test/fakes/acp-agent.ts"), ...flags],
+  command: [process.execPath, fakeProgram("acp-agent"), ...flags],
   quirks,
 })
 

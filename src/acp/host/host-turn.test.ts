@@ -114,7 +114,7 @@ for (const protocol of [1, 2] as const) {
     await using room = hostRoom()
     const { end } = await room.run("say a;die 7", { flags, agent })
     assert.equal(end.stop, "error")
-    assert.match(end.error?.message ?? "", /acp-agent\.ts.*exit code 7.*fatal: out of cheese/)
+    assert.match(end.error?.message ?? "", /acp-agent\S*\.mjs.*exit code 7.*fatal: out of cheese/)
     const { heard } = await room.run("say back", { flags, agent, earlier: [message("user", "old words", "t0")] })
     assert.equal(heard.text(), "back")
     assert.ok(heard.notices().includes("session_new"))

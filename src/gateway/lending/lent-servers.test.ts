@@ -1,7 +1,8 @@
 // MCP servers that a client named: what they say is shown without secrets, and who changes its tools is told of once.
+
 import assert from "node:assert/strict"
-import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { fakeProgram } from "../../../test/fakes/stripped.ts"
 import { systemClock } from "../../base/clock.ts"
 import { silentLogger } from "../../base/log.ts"
 import { openRedactor } from "../../base/redact.ts"
@@ -9,7 +10,7 @@ import type { McpServer } from "../../protocol/mcp-server.ts"
 import type { Tool, ToolContext } from "../../tools/tool.ts"
 import { serverOpener } from "./lent-servers.ts"
 
-const FAKE = join(import.meta.dirname, "../../../test/fakes/mcp-server.ts")
+const FAKE = fakeProgram("mcp-server")
 
 async function open(t: TestContext, servers: McpServer[], secrets: string[] = []) {
   const opener = serverOpener({

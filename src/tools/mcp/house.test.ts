@@ -1,4 +1,5 @@
 // The servers of the configuration: started at first need, remembered, shared out, changed while running, and what they may ask for.
+
 import assert from "node:assert/strict"
 import { existsSync, mkdirSync, rmSync } from "node:fs"
 import { mkdtemp, realpath, rm } from "node:fs/promises"
@@ -6,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, test } from "node:test"
 import { stillClock } from "../../../test/fakes/still-clock.ts"
+import { fakeProgram } from "../../../test/fakes/stripped.ts"
 import { systemClock } from "../../base/clock.ts"
 import { type Logger, silentLogger } from "../../base/log.ts"
 import type { UserQuestion } from "../../protocol/question.ts"
@@ -14,7 +16,7 @@ import { McpHouse } from "./house.ts"
 import type { HouseServerSettings, ServerHousePorts } from "./house-server.ts"
 import type { ServerListing } from "./ports.ts"
 
-const FAKE = join(import.meta.dirname, "../../../test/fakes/mcp-server.ts")
+const FAKE = fakeProgram("mcp-server")
 const folder = await realpath(await mkdtemp(join(tmpdir(), "pincer-mcp-house-")))
 const houses: McpHouse[] = []
 after(async () => {

@@ -1,4 +1,5 @@
 // MCP servers as tools: the reference server of the protocol over each transport, and servers that do not keep to it.
+
 import assert from "node:assert/strict"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -9,6 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, test } from "node:test"
 import { stillClock } from "../../../test/fakes/still-clock.ts"
+import { fakeProgram } from "../../../test/fakes/stripped.ts"
 import { type Clock, systemClock } from "../../base/clock.ts"
 import { PincerError } from "../../base/errors.ts"
 import { silentLogger } from "../../base/log.ts"
@@ -20,7 +22,7 @@ import type { McpPorts } from "./ports.ts"
 import { type McpServers, openMcpServers } from "./servers.ts"
 
 const root = join(import.meta.dirname, "../../..")
-const FAKE = join(root, "test/fakes/mcp-server.ts")
+const FAKE = fakeProgram("mcp-server")
 const REFERENCE = join(root, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")
 const folder = await mkdtemp(join(tmpdir(), "pincer-mcp-"))
 const opened: McpServers[] = []
