@@ -35,6 +35,7 @@ import { modelServiceMethods } from "./model-services.ts"
 import { modelMethods } from "./models.ts"
 import { planMethods } from "./plans.ts"
 import { questionMethods } from "./questions.ts"
+import { sendMethods } from "./send.ts"
 import { sessionCleanupMethods } from "./session-cleanup.ts"
 import { sessionCreateMethods } from "./session-create.ts"
 import { sessionEventMethods } from "./session-events.ts"
@@ -65,6 +66,7 @@ export const methods: readonly Method[] = [
   ...chatMethods,
   ...chatNoteMethods,
   ...chatStartupMethods,
+  ...sendMethods,
   ...sessionMethods,
   ...sessionPatchMethods,
   ...sessionGroupMethods,
