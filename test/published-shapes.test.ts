@@ -47,6 +47,7 @@ const CALLS: [method: string, definition: string, params?: Record<string, unknow
   ["sessions.files.list", "SessionsFilesListResult", { sessionKey: "main", path: "" }],
   ["sessions.files.get", "SessionsFilesGetResult", { sessionKey: "main", path: "AGENTS.md" }],
   ["sessions.diff", "SessionsDiffResult", { sessionKey: "main" }],
+  ["cron.add", "CronAddResult", { declarationKey: "k", schedule: "0 9 * * *", message: "x", id: "k" }],
   ["sessions.branches.list", "SessionsBranchesListResult", { sessionKey: "main" }],
   ["sessions.compaction.list", "SessionsCompactionListResult", { key: "main" }],
   ["update.status", "UpdateStatusResult"],

@@ -131,6 +131,22 @@ export class ScheduleDesk {
   }
 
   /** False when there is none. What runs is not stopped. */
+  /** The schedule that a program declared under this key; undefined when there is none. */
+  async declared(key: string): Promise<ScheduleRecord | undefined> {
+    return (await this.list()).find(({ spec }) => spec.declarationKey === key)
+  }
+
+  /** Notes that programs keep with a schedule. Throws NOT_FOUND. */
+  async scratch(id: string) {
+    await this.get(id)
+    return this.#ports.books.schedules.scratch(id)
+  }
+
+  /** See ScheduleTable.setScratch(). */
+  setScratch(id: string, content: string | null, expected: number | undefined) {
+    return this.#ports.books.schedules.setScratch(id, content, expected)
+  }
+
   async remove(id: string): Promise<boolean> {
     const { books } = this.#ports
     const schedule = await books.schedules.get(id)

@@ -70,8 +70,18 @@ export interface ScheduleSpec {
   wakeMode?: "now" | "next-heartbeat"
   /** Told after so many ticks that failed in a row, then once in a `cooldownMs`. */
   alert?: { to: ScheduleOutlet; after?: number; cooldownMs?: number }
+  /** What a program calls it that declares it again and again: there is one of each name. */
+  declarationKey?: string
   /** Who asked for it. */
   clientId: string
+}
+
+/** Notes that programs keep with a schedule between its runs. */
+export interface ScheduleScratch {
+  content: string
+  revision: number
+  /** ms since 1970. */
+  updatedAtMs: number
 }
 
 export type TickState = "due" | "running" | TickEndState

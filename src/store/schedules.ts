@@ -2,7 +2,13 @@
 // commit that writes those records (store/ticks.ts), or when the rule itself changes.
 import type { Clock } from "../base/clock.ts"
 import { PincerError } from "../base/errors.ts"
-import { NO_STATS, type ScheduleRecord, type ScheduleSpec, type ScheduleStats } from "../protocol/schedule.ts"
+import {
+  NO_STATS,
+  type ScheduleRecord,
+  type ScheduleScratch,
+  type ScheduleSpec,
+  type ScheduleStats,
+} from "../protocol/schedule.ts"
 import type { Database, Row } from "./database.ts"
 import { int, intOrNull, json, text, textOrNull } from "./row.ts"
 
@@ -35,6 +41,9 @@ export class ScheduleTable {
   readonly #update
   readonly #progress
   readonly #delete
+  readonly #notes
+  readonly #note
+  readonly #forget
 
   constructor(db: Database, clock: Clock) {
     this.#db = db
@@ -56,6 +65,11 @@ export class ScheduleTable {
       "UPDATE schedules SET next_at=?2,enabled=?3,over=?4,stats=?5,updated_at=?6 WHERE id=?1",
     )
     this.#delete = db.statement("DELETE FROM schedules WHERE id=?")
+    this.#notes = db.statement("SELECT * FROM schedule_scratch WHERE schedule_id=?")
+    this.#note = db.statement(
+      "INSERT OR REPLACE INTO schedule_scratch (schedule_id,content,revision,updated_at) VALUES (?,?,?,?)",
+    )
+    this.#forget = db.statement("DELETE FROM schedule_scratch WHERE schedule_id=?")
   }
 
   /** Throws RATE_LIMITED when there are `max` already. */
@@ -128,7 +142,32 @@ export class ScheduleTable {
 
   /** Within a write. */
   removeNow(id: string): boolean {
+    this.#forget.run(id)
     return this.#delete.run(id) > 0
+  }
+
+  /** The notes that are kept with a schedule, and how often they were changed so far. */
+  async scratch(id: string): Promise<{ scratch: ScheduleScratch | null; revision: number }> {
+    return this.#scratchNow(id)
+  }
+
+  #scratchNow(id: string): { scratch: ScheduleScratch | null; revision: number } {
+    const row = this.#notes.get(id)
+    const revision = row ? int(row, "revision") : 0
+    const content = row && textOrNull(row, "content")
+    const isThere = row && typeof content === "string"
+    return { scratch: isThere ? { content, revision, updatedAtMs: int(row, "updated_at") } : null, revision }
+  }
+
+  /** Null takes the notes away. Undefined when they are of another revision than `expected` by now. Throws NOT_FOUND. */
+  setScratch(id: string, content: string | null, expected: number | undefined) {
+    return this.#db.write(() => {
+      if (!this.find(id)) throw unknownSchedule(id)
+      const { revision } = this.#scratchNow(id)
+      if (expected !== undefined && expected !== revision) return undefined
+      this.#note.run(id, content, revision + 1, this.#clock.now())
+      return this.#scratchNow(id)
+    })
   }
 
   /** Within a write: what the clock did to it. */

@@ -1,4 +1,5 @@
 // cron.*: schedules and their ledger, for every dialect (protocol §7.8, §8.3, §9.3, §9.4).
+import { isDeepStrictEqual } from "node:util"
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { isObject } from "../../base/json.ts"
@@ -6,6 +7,7 @@ import type { ScheduleDesk } from "../../jobs/schedule-desk.ts"
 import {
   isTickEnd,
   type ScheduleRecord,
+  type ScheduleSpec,
   TICK_STATES,
   type TickRecord,
   type TickState,
@@ -196,10 +198,38 @@ const add = method({
   async run(params, { caller, parts }) {
     const desk = await deskOf(parts)
     const spec = await (await calls()).specOf(params, caller, zoneOf(parts), parts)
-    const schedule = await desk.add(spec, params.enabled ?? true)
+    const add = () => desk.add(spec, params.enabled ?? true)
+    const { declarationKey } = spec
+    const schedule =
+      declarationKey === undefined ? await add() : await declare(desk, declarationKey, spec, params.enabled, add)
     return { ...(await shown(schedule, desk)), ok: true as const }
   },
 })
+
+const declaring = new WeakMap<ScheduleDesk, Promise<unknown>>()
+
+/** One after another: of two that declare the same at once, one is added and one changes it. What is the same already is left alone. */
+function declare(
+  desk: ScheduleDesk,
+  key: string,
+  spec: ScheduleSpec,
+  enabled: boolean | undefined,
+  add: () => Promise<ScheduleRecord>,
+): Promise<ScheduleRecord> {
+  const before = declaring.get(desk) ?? Promise.resolve()
+  const done = before.then(async () => {
+    const known = await desk.declared(key)
+    if (!known) return add()
+    const next = { ...spec, clientId: known.spec.clientId }
+    const same = isDeepStrictEqual(next, known.spec) && (enabled ?? known.enabled) === known.enabled
+    return same ? known : desk.update(known.id, { spec: () => next, ...(enabled === undefined ? {} : { enabled }) })
+  })
+  declaring.set(
+    desk,
+    done.catch(() => undefined),
+  )
+  return done
+}
 
 const update = method({
   name: "cron.update",

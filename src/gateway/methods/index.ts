@@ -18,6 +18,7 @@ import { configMethods } from "./config.ts"
 import { configSchemaMethods } from "./config-schema.ts"
 import { connectionMethods } from "./connect.ts"
 import { cronMethods } from "./cron.ts"
+import { cronScratchMethods } from "./cron-scratch.ts"
 import { deviceCodeMethods } from "./device-codes.ts"
 import { deviceMethods } from "./devices.ts"
 import { diagnosticMethods } from "./diagnostics.ts"
@@ -115,6 +116,7 @@ export const methods: readonly Method[] = [
   ...elevatedMethods,
   ...jobMethods,
   ...cronMethods,
+  ...cronScratchMethods,
   ...autonomyMethods,
   ...workflowRunMethods,
   ...workflowWatchMethods,

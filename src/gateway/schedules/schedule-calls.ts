@@ -35,7 +35,17 @@ export async function specOf(params: AddParams, who: Who, zone: string, parts: P
   await checkTask(task, agentId, who, parts)
   const rule = whenOf(params, now, zone)
   const stagger = typeof params.schedule === "object" ? params.schedule.staggerMs : undefined
-  const { backoffMs, catchUp, catchUpMax, deleteAfterRun, description, jitterMs = stagger, maxRuns, overlap } = params
+  const {
+    backoffMs,
+    catchUp,
+    catchUpMax,
+    declarationKey,
+    deleteAfterRun,
+    description,
+    jitterMs = stagger,
+    maxRuns,
+    overlap,
+  } = params
   const { payload, retries, until, wakeMode } = params
   const untilMs = until === undefined ? params.untilMs : momentIn(until, now, params.tz ?? zone)
   const timeoutS = "timeoutSeconds" in payload ? payload.timeoutSeconds : undefined
@@ -53,6 +63,7 @@ export async function specOf(params: AddParams, who: Who, zone: string, parts: P
     task,
     ...some({
       description,
+      declarationKey,
       catchUp,
       catchUpMax,
       overlap,

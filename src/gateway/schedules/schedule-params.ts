@@ -81,6 +81,10 @@ export const addParams = () =>
   z.object({
     name: text().max(200).optional().describe("Default: the beginning of what it says"),
     description: z.string().max(10_000).optional(),
+    declarationKey: text()
+      .max(200)
+      .optional()
+      .describe("There is one schedule of each key: adding it again changes the one that is there"),
     agentId: text().optional(),
     sessionKey: text().optional().describe("The session of its turns; default: one of its own for each tick"),
     enabled: z.boolean().optional().describe("Default true"),

@@ -78,7 +78,18 @@ function outletFields(outlet: ScheduleOutlet): Record<string, unknown> {
 /** What somebody would say to get this schedule: what a patch is laid over. */
 export function saidOf(schedule: Pick<ScheduleRecord, "spec" | "enabled">): Record<string, unknown> {
   const { spec } = schedule
-  const { agentId, alert, backoffMs, catchUp, catchUpMax, deleteAfterRun, deliver, description, jitterMs } = spec
+  const {
+    agentId,
+    alert,
+    backoffMs,
+    catchUp,
+    catchUpMax,
+    declarationKey,
+    deleteAfterRun,
+    deliver,
+    description,
+    jitterMs,
+  } = spec
   const { maxRuns, name, overlap, retries, task, untilMs, wakeMode, when } = spec
   return {
     name,
@@ -87,7 +98,18 @@ export function saidOf(schedule: Pick<ScheduleRecord, "spec" | "enabled">): Reco
     schedule: shownWhen(when, undefined),
     sessionTarget: sessionTargetOf(spec),
     payload: payloadOf(spec),
-    ...given({ description, deleteAfterRun, catchUp, catchUpMax, overlap, jitterMs, retries, backoffMs, maxRuns }),
+    ...given({
+      description,
+      declarationKey,
+      deleteAfterRun,
+      catchUp,
+      catchUpMax,
+      overlap,
+      jitterMs,
+      retries,
+      backoffMs,
+      maxRuns,
+    }),
     ...given({ untilMs, wakeMode, permissions: "permissions" in task ? task.permissions : undefined }),
     ...(deliver === undefined ? {} : { delivery: outletFields(deliver) }),
     ...(alert === undefined
