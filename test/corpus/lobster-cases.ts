@@ -27,7 +27,28 @@ function differing(one: LobsterCase, differs: string): LobsterCase {
   return { ...one, differs }
 }
 
+const MAILS = [
+  { id: "m1", threadId: "t1", from: "Ann <ann@example.com>", subject: "A question", labels: ["INBOX", "unread"] },
+  { messageId: 2, sender: "NoReply@shop.example", subject: "Your receipt", labels: ["UNREAD"], internalDate: 170 },
+  { id: "m3", from: "bob@example.com", subject: "URGENT: 合同", snippet: " please sign ", labels: [] },
+  { id: "m4", thread_id: "t4", from: "cy@example.com", subject: "Action Required now", bodyPreview: "b" },
+  { id: "m5", from: "do-not-reply@example.com", subject: "Re: again", timestamp: "t", labels: ["Unread", 5] },
+  { subject: null },
+  7,
+]
+
+function mails(name: string, pipeline: string, more: Partial<LobsterCase> = {}): LobsterCase {
+  const text = JSON.stringify({ steps: [{ id: "p", pipeline, stdin: MAILS }] })
+  return { name, files: { "p.json": text }, calls: [[...TOOL, "p.json"]], quick: true, ...more }
+}
+
 const pipelines: LobsterCase[] = [
+  mails("mails are sorted by rules", "email.triage"),
+  mails("some of the mails are sorted", "email.triage --limit 3 --emit report"),
+  mails("rules draft nothing", "email.triage --emit drafts"),
+  mails("without a model the rules sort, though one is wanted", "email.triage --llm --model m"),
+  mails("nobody is sent what was not drafted", "email.triage --llm --emit drafts | gog.gmail.send --dry-run"),
+  differing(mails("no mail is asked for", "email.triage --limit 0"), "triage-arguments"),
   over("where keeps equal numbers", "where id=2"),
   over("where keeps equal words", "where name==ann"),
   over("where with not equal", "where name!=ann"),

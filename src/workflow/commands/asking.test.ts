@@ -230,3 +230,56 @@ test("the built-in workflows tell what has changed in a pull request since the l
   assert.match(failure(await room.pipe("workflows.run --name github.pr")), /Unknown workflow/)
   assert.equal(output(await room.pipe("workflows.list")).length, 2)
 })
+
+const MAILS = JSON.stringify([
+  { id: "m1", from: "Ann <ann@example.com>", subject: "A question", labels: ["UNREAD"] },
+  { id: "m2", from: "noreply@example.com", subject: "Re: a bill" },
+  { id: "m3", from: "bob at home bob@example.com and more", subject: "re: lunch" },
+  { id: "m4", from: "nobody", subject: "" },
+])
+const reply = (id: string, more: object = {}) => ({ id, category: "needs_reply", reply: { body: `to ${id}` }, ...more })
+const DECISIONS = [
+  reply("m1", { rationale: "asks" }),
+  reply("m1", { reply: { body: "twice" } }),
+  reply("m2"),
+  reply("m3", { reply: { body: "yes", subject: "Lunch" } }),
+  reply("m4"),
+  reply("m9"),
+]
+const triage = async (words: string) => {
+  writeFileSync(join(room.folder, "mails.json"), MAILS)
+  return output(await room.pipe(`exec --json cat mails.json | email.triage ${words}`))
+}
+
+test("email.triage --llm takes one word about each mail that there is, and drafts no answer to machines", async () => {
+  env["LOBSTER_LLM_ADAPTER_URL"] = `${URL_}/`
+  answers = [{ text: JSON.stringify({ ok: true, result: { output: { data: { decisions: DECISIONS } } } }) }]
+  const [report] = (await triage("--llm --model m --temperature 0")) as [Record<string, unknown>]
+  assert.equal(report["mode"], "llm")
+  assert.equal(report["summary"], "4 need replies, 0 need action, 0 FYI")
+  assert.deepEqual(report["buckets"], { needsReply: ["m1", "m2", "m3", "m4"], needsAction: [], fyi: [] })
+  assert.deepEqual(report["drafts"], [
+    { emailId: "m1", to: "ann@example.com", subject: "Re: A question", body: "to m1" },
+    { emailId: "m3", to: "bob@example.com", subject: "Lunch", body: "yes" },
+  ])
+  const sent = asked[0]?.body as Record<string, unknown>
+  assert.deepEqual([sent["model"], sent["temperature"], sent["schemaVersion"]], ["m", 0, "email_triage.v1"])
+  assert.deepEqual(
+    (sent["artifacts"] as { id: string }[]).map(({ id }) => id),
+    ["m1", "m2", "m3", "m4"],
+  )
+  const mails = await triage("--llm --model m --temperature 0 --emit drafts")
+  assert.equal(asked.length, 1, "the same question is not asked twice")
+  assert.deepEqual(mails, [
+    { to: "ann@example.com", subject: "Re: A question", body: "to m1", emailId: "m1" },
+    { to: "bob@example.com", subject: "Lunch", body: "yes", emailId: "m3" },
+  ])
+})
+
+test("email.triage asks the model of the house where no adapter is set, nothing about no mails, and refuses typing errors", async () => {
+  assert.equal(((await triage("--llm")) as [{ mode: string }])[0].mode, "llm")
+  assert.equal(models.length, 1)
+  assert.equal(((await triage("--limit 0 --llm")) as [{ mode: string }])[0].mode, "llm")
+  assert.equal(models.length, 1)
+  assert.match(failure(await room.pipe("email.triage --emit draft")), /report or drafts, not "draft"/)
+})

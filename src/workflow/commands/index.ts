@@ -5,6 +5,7 @@ import { ask } from "./ask.ts"
 import { workflowsList, workflowsRun } from "./built-in-workflows.ts"
 import { commandsList } from "./commands-list.ts"
 import { dedupe } from "./dedupe.ts"
+import { emailTriage } from "./email-triage.ts"
 import { exec } from "./exec.ts"
 import { gogGmailSearch, gogGmailSend } from "./gog-gmail.ts"
 import { groupBy } from "./group-by.ts"
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   commandsList,
   dedupe,
   diffLast,
+  emailTriage,
   exec,
   gogGmailSearch,
   gogGmailSend,
