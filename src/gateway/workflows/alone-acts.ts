@@ -126,15 +126,16 @@ class Acts {
     const asked = await askedOf({ settings: this.#settings }, wish, warn)
     const facts = await factsOf(asked, this.#settings)
     const decision = await this.#permit(facts, address, asked.text)
-    const isHost = decision.placement.type === "host"
+    const isHost = decision.placement.type === "host" && decision.verdict === "allow"
     const held = isHost ? this.#held(asked, program.stdin !== undefined, signal) : undefined
     return () => this.#start({ asked, facts, decision, program, address, signal, warn, held })
   }
 
   async #start(permitted: Permitted): Promise<ProgramResult> {
     const { address, asked, decision, facts, held, program, signal, warn } = permitted
-    const change = changedSince(facts.command!, (await factsOf(asked, this.#settings)).command!)
-    if (change !== undefined) held?.drop()
+    // Only a person takes so long to answer that it may have changed; else it starts at once.
+    const now = decision.verdict === "allow" ? undefined : await factsOf(asked, this.#settings)
+    const change = now && changedSince(facts.command!, now.command!)
     if (change !== undefined)
       throw new PincerError("CONFLICT", `The command is not what was judged: ${change}. Nothing was run`)
     const start = await this.#placed(asked, decision, address, warn)
