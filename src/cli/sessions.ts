@@ -20,6 +20,7 @@ export async function listSessions(
     search?: string
     agent?: string
     tag?: string
+    group?: string
     archived?: boolean
     all?: boolean
     json?: boolean
@@ -32,6 +33,7 @@ export async function listSessions(
     ...(flags.search === undefined ? {} : { search: flags.search }),
     ...(flags.agent === undefined ? {} : { agentId: flags.agent }),
     ...(flags.tag === undefined ? {} : { tag: flags.tag }),
+    ...(flags.group === undefined ? {} : { category: flags.group }),
     ...(flags.all ? {} : { archived: flags.archived === true }),
   }
   const list = await withLink(cli, "start", (link) => fieldsOf(link.client, "sessions.list", params))

@@ -2,6 +2,7 @@
 import { Option } from "commander"
 import type { CommandGroup } from "./group.ts"
 import { sessionChanges } from "./session-changes.ts"
+import { sessionWays } from "./session-ways.ts"
 
 export const session: CommandGroup = (program, cli) => {
   const group = program
@@ -17,6 +18,7 @@ export const session: CommandGroup = (program, cli) => {
     .option("--search <text>", "only those with this in key, name, tags or title")
     .option("-a, --agent <id>", "only those of this agent")
     .option("--tag <tag>", "only those with this tag")
+    .option("--group <name>", "only those of this group")
     .option("--archived", "only those that were put away")
     .option("--all", "those that were put away, too")
     .option("--json", "print them as JSON")
@@ -72,4 +74,5 @@ export const session: CommandGroup = (program, cli) => {
       await exportSession(cli(), key, flags)
     })
   sessionChanges(group, cli)
+  sessionWays(group, cli)
 }
