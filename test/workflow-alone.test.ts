@@ -66,6 +66,42 @@ test("a run without a gateway waits at its gate, is found by other processes, an
   assert.deepEqual(effects(work), ["one"])
 })
 
+test("the doctor tries what workflows need, and leaves no run behind", async (t) => {
+  const { pincer } = placeFor(t)
+  const well = await pincer("workflow", "doctor", "--unsandboxed", "--json")
+  assert.equal(well.code, 0, well.out + well.err)
+  const { checks } = JSON.parse(well.out) as { checks: { id: string; ok: boolean }[] }
+  assert.deepEqual(
+    checks.map(({ id, ok }) => `${id} ${ok}`),
+    ["runs true", "pipelines true", "programs true", "waiting true", "in doubt true"],
+  )
+  assert.deepEqual(JSON.parse((await pincer("workflow", "list", "--runs", "--json")).out).runs, [])
+  const ill = placeFor(t, { tools: { elevated: { enabled: false } } })
+  const told = await ill.pincer("workflow", "doctor", "--unsandboxed")
+  assert.equal(told.code, 1)
+  assert.match(told.out, /✓ pipelines: .*\n✗ programs: .*levated/)
+})
+
+test("what failed on the host is tried again there, its own steps at the end included", async (t) => {
+  const { pincer, work } = placeFor(t)
+  writeFileSync(
+    join(work, "sub.lobster"),
+    "steps: [{id: a, run: 'test -e flag'}]\nfinally: [{id: b, run: echo sub >> effects}]",
+  )
+  writeFileSync(
+    join(work, "main.lobster"),
+    "steps: [{id: one, run: echo 1 >> effects}, {id: in, workflow: sub.lobster}]",
+  )
+  const failed = await pincer("workflow", "run", "main.lobster", "--unsandboxed", "--json")
+  assert.equal(failed.code, 1)
+  const { runId } = JSON.parse(failed.out)
+  assert.deepEqual(effects(work), ["1", "sub"])
+  writeFileSync(join(work, "flag"), "")
+  const done = await pincer("workflow", "retry", runId, "--unsandboxed", "--json")
+  assert.equal(done.code, 0, done.err)
+  assert.deepEqual(effects(work), ["1", "sub", "sub"])
+})
+
 test("eight processes want to resume one token: one of them runs it", async (t) => {
   const { pincer, work } = placeFor(t)
   const began = await pincer("lobster", "--unsandboxed", "run", "--mode", "tool", "send.lobster")

@@ -162,6 +162,7 @@ export interface ResumeFlags {
   responseJson?: string
   cancel?: boolean
   as?: string
+  unsandboxed?: boolean
   json?: boolean
 }
 
@@ -178,11 +179,12 @@ export async function resumeRun(cli: Cli, what: string, flags: ResumeFlags): Pro
     ...(flags.cancel ? { cancel: true } : {}),
     ...(flags.as === undefined ? {} : { by: flags.as }),
   }
-  await withGateway(cli, async (reach) => {
+  const go = async (reach: WorkflowReach) => {
     const runId = isRun ? what : undefined
     const act = () => reach.client.request("workflow.resume", params, { timeoutMs: 0 })
     await follow(cli, reach, runId, flags.json === true, act, await attemptOf(reach, runId))
-  })
+  }
+  await withGateway(cli, go, { unsandboxed: flags.unsandboxed === true })
 }
 
 function yesOrNo(text: string): boolean {
@@ -191,12 +193,17 @@ function yesOrNo(text: string): boolean {
   throw new PincerError("INVALID_PARAMS", `--approve must be yes or no, not "${text}"`)
 }
 
-export async function retryRun(cli: Cli, runId: string, flags: { from?: string; json?: boolean }): Promise<void> {
+export async function retryRun(
+  cli: Cli,
+  runId: string,
+  flags: { from?: string; unsandboxed?: boolean; json?: boolean },
+): Promise<void> {
   const params = { runId, ...(flags.from === undefined ? {} : { from: flags.from }) }
-  await withGateway(cli, async (reach) => {
+  const go = async (reach: WorkflowReach) => {
     const act = () => reach.client.request("workflow.retry", params, { timeoutMs: 0 })
     await follow(cli, reach, runId, flags.json === true, act, await attemptOf(reach, runId))
-  })
+  }
+  await withGateway(cli, go, { unsandboxed: flags.unsandboxed === true })
 }
 
 /** How often a run was begun so far. */

@@ -2,6 +2,8 @@
 import type { Command } from "commander"
 import type { CommandGroup } from "./group.ts"
 
+const UNSANDBOXED = "without a gateway: programs on the host, as far as tools.elevated lets the command line have that"
+
 export const workflow: CommandGroup = (program, cli) => {
   const group = program
     .command("workflow")
@@ -18,10 +20,7 @@ export const workflow: CommandGroup = (program, cli) => {
   )
     .option("--dry-run", "only check it and say what would run")
     .option("--detach", "print the run's id and leave it at work; needs a gateway")
-    .option(
-      "--unsandboxed",
-      "without a gateway: programs on the host, as far as tools.elevated lets the command line have that",
-    )
+    .option("--unsandboxed", UNSANDBOXED)
     .addHelpText("after", "\nExample:\n  pincer workflow run inbox.lobster --arg who=ann")
     .action(async (what: string[], flags) => {
       const { runWorkflow } = await import("../workflow.ts")
@@ -88,6 +87,16 @@ export const workflow: CommandGroup = (program, cli) => {
     .action(async (file: string, flags) => {
       const { testWorkflow } = await import("../workflow-test.ts")
       await testWorkflow(cli(), file, flags)
+    })
+  group
+    .command("doctor")
+    .option("--unsandboxed", UNSANDBOXED)
+    .option("--json", "print the checks as JSON")
+    .description("Tries whether workflows can run here. Exit code 1 when something does not work.")
+    .addHelpText("after", "\nExample:\n  pincer workflow doctor")
+    .action(async (flags) => {
+      const { workflowDoctor } = await import("../workflow-doctor.ts")
+      await workflowDoctor(cli(), flags)
     })
   looking(group, cli)
   answering(group, cli)
@@ -168,6 +177,7 @@ function answering(group: Command, cli: Parameters<CommandGroup>[1]): void {
     .option("--response-json <json>", "the answer to a question")
     .option("--cancel", "withdraw what waits and end the run")
     .option("--as <name>", "who answers, as the gate names people")
+    .option("--unsandboxed", UNSANDBOXED)
     .option("--json", "print the envelope")
     .description("Answers what a run waits for and goes on with it; or goes on with a run that was cut off.")
     .addHelpText("after", "\nExample:\n  pincer workflow resume 3f2a9c01 --approve yes")
@@ -179,6 +189,7 @@ function answering(group: Command, cli: Parameters<CommandGroup>[1]): void {
     .command("retry")
     .argument("<run>", "a run that failed")
     .option("--from <step>", "begin again at this step; default: the one that failed")
+    .option("--unsandboxed", UNSANDBOXED)
     .option("--json", "print the envelope")
     .description("Runs a failed run again; everything before the step is kept.")
     .action(async (id: string, flags) => {

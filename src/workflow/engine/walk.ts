@@ -74,13 +74,15 @@ export async function runStep(run: RunContext, step: StepDefinition, frame: Step
     if (known.error && step.onError === "skip_rest") throw new RestSkipped()
     return
   }
+  const { clock } = run.ports
+  const startedAt = clock.now()
   try {
     const own = known ?? (step.body.type === "none" ? undefined : await withAttempts(run, step, path, frame, runBody))
     const result = step.gate ? await passGate(run, step, step.gate, path, frame, own) : (own ?? { id: step.id })
     keep(frame, result)
   } catch (error) {
     if (isBeyond(error)) throw error
-    await failed(run, step, path, frame, error)
+    await failed(run, step, path, frame, error, clock.now() - startedAt)
   }
 }
 
@@ -113,9 +115,10 @@ async function failed(
   path: string,
   frame: StepFrame,
   error: unknown,
+  durationMs: number,
 ): Promise<void> {
   const message = error instanceof Error ? error.message : String(error)
-  const fact = ended(path, step.kind, "failed", 0, message)
+  const fact = ended(path, step.kind, "failed", durationMs, message)
   if (step.onError === "stop") {
     // What holds this step ends, and says in the same write what becomes of it.
     if (run.signal.aborted) await run.log.tell([fact])
