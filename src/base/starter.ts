@@ -46,7 +46,9 @@ export interface HeldProgram {
 const PERL = "/usr/bin/perl"
 /** Held and running at once; more are started by the caller. */
 const MAX_PROGRAMS = 64
-/** What the kernel takes as one argument; longer ones are refused by whoever starts them the usual way. */
+/** How long what is not urgent waits for company. */
+const TELL_MS = 50
+/** Longer ones are refused by whoever starts them the usual way. */
 const MAX_FRAME = 1024 * 1024
 
 type Helper = ChildProcessByStdio<Writable, Readable, null>
@@ -55,6 +57,7 @@ interface Pending {
   started: PromiseWithResolvers<StartedProgram>
   exited: PromiseWithResolvers<ProgramEnd>
   pid: number | undefined
+  hasInput: boolean
 }
 
 const SIGNALS = new Map(Object.entries(system.signals).map(([name, number]) => [number, name as NodeJS.Signals]))
@@ -68,6 +71,9 @@ export class Starter {
   #held = 0
   #lastId = 0
   #said = ""
+  /** Waits to be sent. */
+  #told: Buffer[] = []
+  #telling: NodeJS.Timeout | undefined
 
   /** Undefined: start it another way. */
   hold(program: ProgramStart): HeldProgram | undefined {
@@ -76,7 +82,7 @@ export class Starter {
     const request = frame(id, program)
     const helper = request && this.#opened()
     if (!helper) return undefined
-    helper.stdin.write(request)
+    helper.stdin.write(this.#withWaiting(request))
     this.#held++
     let isHeld = true
     const isFirst = () => {
@@ -86,15 +92,18 @@ export class Starter {
       return true
     }
     return {
-      go: () => (isFirst() ? this.#go(id, helper) : Promise.reject(new TypeError("It was begun or dropped before"))),
+      go: () =>
+        isFirst()
+          ? this.#go(id, helper, program.input)
+          : Promise.reject(new TypeError("It was begun or dropped before")),
       drop: () => {
         if (isFirst() && !this.#isGone) helper.stdin.write(words("drop", id))
       },
     }
   }
 
-  #go(id: string, helper: Helper): Promise<StartedProgram> {
-    const one: Pending = { started: Promise.withResolvers(), exited: Promise.withResolvers(), pid: undefined }
+  #go(id: string, helper: Helper, hasInput: boolean): Promise<StartedProgram> {
+    const one: Pending = { started: Promise.withResolvers(), exited: Promise.withResolvers(), pid: undefined, hasInput }
     // Whoever got no program waits for no end.
     one.exited.promise.catch(() => undefined)
     if (this.#isLost) return Promise.reject(lostError())
@@ -107,6 +116,7 @@ export class Starter {
   /** No more programs; those that run go on. */
   close(): void {
     this.#isGone = true
+    clearTimeout(this.#telling)
     this.#helper?.stdin.end()
   }
 
@@ -185,7 +195,23 @@ export class Starter {
       endNow(pid)
       one.started.reject(error)
     }
-    this.#helper?.stdin.write(words("opened", id))
+    this.#told.push(words("opened", id))
+    // What a program reads ends only once nobody else holds the other end. The rest can wait for company.
+    if (one.hasInput) this.#tell()
+    else this.#telling ??= setTimeout(() => this.#tell(), TELL_MS).unref()
+  }
+
+  #tell(): void {
+    if (this.#told.length > 0 && !this.#isLost) this.#helper?.stdin.write(this.#withWaiting())
+  }
+
+  #withWaiting(request: Buffer = Buffer.alloc(0)): Buffer {
+    clearTimeout(this.#telling)
+    this.#telling = undefined
+    if (this.#told.length === 0) return request
+    const whole = Buffer.concat([...this.#told, request])
+    this.#told = []
+    return whole
   }
 
   #openPipe(number: number, flags: number): number {
