@@ -97,6 +97,17 @@ test("needs that are unknown or go in a circle, and what they let a step see", (
   )
 })
 
+test("in a text an unknown step is told of where nothing else can be meant", () => {
+  assert.deepEqual(
+    check(`steps:
+  - { id: fetch, run: "cp $name.json $HOME.bak; echo $1.50" }
+  - { id: b, run: "echo $zz.stdout" }
+  - { id: c, run: "echo $fetsh.json" }
+`),
+    ["warning unknown-reference 3:19", "warning unknown-reference 4:19"],
+  )
+})
+
 test("a tool that is not there now is a warning with the nearest name", () => {
   const text = `steps:
   - { id: a, tool: Raed, tool_args: { path: x } }

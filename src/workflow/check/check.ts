@@ -264,11 +264,11 @@ class Checker {
     const text = referenceText(found)
     if (!before.has(found.id)) {
       const later = all.has(found.id)
-      // "$1.50" and "$HOME.x" are for the shell: only what is near a step's name is told of in texts.
+      // "$1.50" and "$name.json" are for the shell: in texts only what is near a step's name is told of, and what asks for a step's own fields.
       const hint = found.id.length < 3 && level === "warning" ? "" : near(found.id, [...all])
+      const isMeant = level === "error" || hint !== "" || STEP_WORDS.includes(found.path[0] ?? "")
       if (later) this.#note(level, "forward-reference", `${text} names a step that has not run by then`, pointer)
-      else if (level === "error" || hint !== "")
-        this.#note(level, "unknown-reference", `${text} names no step${hint}`, pointer)
+      else if (isMeant) this.#note(level, "unknown-reference", `${text} names no step${hint}`, pointer)
       return
     }
     const [first, ...rest] = found.path
@@ -382,6 +382,9 @@ class Checker {
     })
   }
 }
+
+/** Fields of results that no file name ends in. */
+const STEP_WORDS: readonly string[] = ["stdout", "response", "approved", "approvedBy", "skipped", "errorMessage"]
 
 /** What a file within a file has no say about. */
 function leftOut({ costLimit, timeoutMs }: Definition): string[] {
