@@ -82,6 +82,22 @@ test("the doctor tries what workflows need, and leaves no run behind", async (t)
   assert.match(told.out, /✓ pipelines: .*\n✗ programs: .*levated/)
 })
 
+test("where the whole of a long output lies is said, and why a branch was stopped", async (t) => {
+  const { pincer, work } = placeFor(t)
+  writeFileSync(
+    join(work, "long.lobster"),
+    `steps:
+  - { id: both, parallel: { wait: any, branches: [{ id: slow, run: sleep 60 }, { id: quick, run: echo }] } }
+  - { id: big, run: "head -c 5000 /dev/zero | tr '\\\\0' x", max_output: 4000 }
+`,
+  )
+  const ran = await pincer("workflow", "run", "long.lobster", "--unsandboxed")
+  assert.equal(ran.code, 0, ran.err)
+  assert.match(ran.err, /✗ slow .*another branch was enough/)
+  const [, file = ""] = /All 5000 bytes that big said are in (.+)/.exec(ran.err) ?? []
+  assert.equal(readFileSync(file, "utf8"), "x".repeat(5000))
+})
+
 test("what failed on the host is tried again there, its own steps at the end included", async (t) => {
   const { pincer, work } = placeFor(t)
   writeFileSync(

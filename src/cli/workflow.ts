@@ -266,6 +266,8 @@ function showEnvelope(cli: Cli, envelope: Envelope, printed: string): void {
   const [only] = output
   if (output.length === 1 && typeof only === "string") cli.out.write(inert(only.endsWith("\n") ? only : `${only}\n`))
   else if (output.length > 0) cli.out.json(output)
+  for (const { bytes, file, path } of envelope.spilled ?? [])
+    cli.err.line(inertLine(`All ${bytes} bytes that ${path} said are in ${file}`))
 }
 
 /** Shows the facts of a run: a tree on a terminal, lines in a pipe. */

@@ -82,7 +82,7 @@ export async function runParallel(
       }
       if (wait === "any") {
         won.resolve()
-        limit.abort(new AnotherWon())
+        limit.abort(new AnotherWon("Stopped: another branch was enough"))
       }
     })
   } catch (error) {
