@@ -7,6 +7,7 @@ import { connectionMethods } from "../src/gateway/methods/connect.ts"
 import { eventSchema } from "../src/gateway/methods/event-schemas.ts"
 import { events } from "../src/gateway/methods/events.ts"
 import { methods } from "../src/gateway/methods/index.ts"
+import { coverageDoc } from "./protocol-coverage.ts"
 
 interface Described {
   name: string
@@ -32,7 +33,11 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {
 
 /** Both files by their path below the repository. */
 export function protocolDocs(): Record<string, string> {
-  return { "docs/protocol.md": markdown(), "docs/protocol.schema.json": `${JSON.stringify(schemaFile(), null, 2)}\n` }
+  return {
+    "docs/protocol.md": markdown(),
+    "docs/protocol-coverage.md": coverageDoc(),
+    "docs/protocol.schema.json": `${JSON.stringify(schemaFile(), null, 2)}\n`,
+  }
 }
 
 function schemaFile(): Json {

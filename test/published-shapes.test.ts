@@ -51,6 +51,8 @@ const CALLS: [method: string, definition: string, params?: Record<string, unknow
   ["sessions.branches.list", "SessionsBranchesListResult", { sessionKey: "main" }],
   ["sessions.compaction.list", "SessionsCompactionListResult", { key: "main" }],
   ["update.status", "UpdateStatusResult"],
+  ["audit.activity.list", "AuditActivityListResult"],
+  ["audit.list", "AuditListResult", { kind: "agent_run" }],
   ["sessions.delete", "SessionsDeleteResult", { key: "made" }],
   ["commands.list", "CommandsListResult", { agentId: "main" }],
   ["tools.catalog", "ToolsCatalogResult"],

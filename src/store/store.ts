@@ -155,10 +155,24 @@ export interface Fence {
   readonly epoch: number
 }
 
+/** What became of a turn, without what was said in it. `n`: later ones have higher numbers. */
+export interface TurnTrace {
+  n: number
+  turnId: string
+  sessionKey: string
+  sessionId: string
+  agentId: string
+  status: TurnStatus
+  startedAt: number | null
+  endedAt: number | null
+}
+
 export interface Turns {
   get(turnId: string): Promise<TurnRecord | undefined>
   /** Newest first. */
   list(filter: { sessionKey?: string; status?: TurnStatus[]; limit: number }): Promise<TurnRecord[]>
+  /** Newest first, of those before number `before`. */
+  traces(filter: { sessionKey?: string; before?: number; limit: number }): Promise<TurnTrace[]>
 }
 
 export interface ApprovalHistoryFilter {

@@ -9,7 +9,7 @@ import { isFinal, type TurnOutcome, type TurnRecord, type TurnRequest, type Turn
 import type { Database, Row } from "./database.ts"
 import { int, intOrNull, json, text } from "./row.ts"
 import type { SessionTable } from "./sessions.ts"
-import type { Fence, SessionRow, Turns } from "./store.ts"
+import type { Fence, SessionRow, Turns, TurnTrace } from "./store.ts"
 import type { TranscriptTable } from "./transcript.ts"
 import type { UsageTable } from "./usage.ts"
 
@@ -92,6 +92,27 @@ export class TurnTable implements Turns {
   async get(turnId: string): Promise<TurnRecord | undefined> {
     const row = this.#byId.get(turnId)
     return row && decodeTurn(row)
+  }
+
+  async traces(filter: { sessionKey?: string; before?: number; limit: number }): Promise<TurnTrace[]> {
+    const where = ["n<?"]
+    const values: (string | number)[] = [filter.before ?? Number.MAX_SAFE_INTEGER]
+    if (filter.sessionKey !== undefined) {
+      where.push("session_key=?")
+      values.push(filter.sessionKey)
+    }
+    const sql = `SELECT n,id,session_key,session_id,agent_id,status,started_at,ended_at FROM turns
+      WHERE ${where.join(" AND ")} ORDER BY n DESC LIMIT ?`
+    return this.#db.query(sql, [...values, filter.limit]).map((row) => ({
+      n: int(row, "n"),
+      turnId: text(row, "id"),
+      sessionKey: text(row, "session_key"),
+      sessionId: text(row, "session_id"),
+      agentId: text(row, "agent_id"),
+      status: text(row, "status") as TurnStatus,
+      startedAt: intOrNull(row, "started_at"),
+      endedAt: intOrNull(row, "ended_at"),
+    }))
   }
 
   async list(filter: { sessionKey?: string; status?: TurnStatus[]; limit: number }): Promise<TurnRecord[]> {

@@ -1,7 +1,11 @@
-// The audit: read, verify, prune. For whoever may administer; nobody can write into it from outside.
+// The audit: read, verify, prune. For whoever may administer; nobody can write into it from outside. audit.activity.list: what agents did, in
+// the words of the original gateway, without what was said or run.
 import { z } from "zod"
 import { PincerError } from "../../base/errors.ts"
 import { AUDIT_TYPES } from "../../protocol/audit.ts"
+import { resolveSession } from "../inbound.ts"
+import type { Parts } from "../parts.ts"
+import { ACTIVITY_KINDS, ACTIVITY_STATUSES, activityOf } from "../sessions/activity.ts"
 import { person } from "./approvals.ts"
 import { type Method, method } from "./method.ts"
 import { count, renamed } from "./params.ts"
@@ -29,6 +33,61 @@ const record = () =>
 
 const number = () => z.number().int().min(0).optional()
 
+const event = () =>
+  z.looseObject({
+    eventId: z.string(),
+    sequence: z.number(),
+    occurredAt: z.number(),
+    kind: z.enum(ACTIVITY_KINDS),
+    action: z.enum(["agent.run.started", "agent.run.finished", "tool.action.finished"]),
+    status: z.enum(ACTIVITY_STATUSES),
+    errorCode: z.string().optional(),
+    actor: z.object({ type: z.enum(["agent", "system"]), id: z.string() }),
+    agentId: z.string(),
+    runId: z.string(),
+    redaction: z.literal("metadata_only"),
+  })
+
+/** Params of audit.list in the original's words. */
+const asked = () => ({
+  agentId: z.string().min(1).optional(),
+  runId: z.string().min(1).max(256).optional(),
+  kind: z
+    .enum([...ACTIVITY_KINDS, "message"])
+    .optional()
+    .describe("message: there are none without channels"),
+  status: z.enum(ACTIVITY_STATUSES).optional(),
+  cursor: z.string().max(40).optional().describe("nextCursor of the page before"),
+})
+
+const activity = method({
+  name: "audit.activity.list",
+  summary:
+    "Runs of agents and calls of tools, newest first: who, when, which and how it ended, never what was said or run.",
+  scope: "operator.read",
+  normalize: (params) => renamed(params, { sessionKey: ["session", "key"] }),
+  params: () =>
+    z.object({
+      ...asked(),
+      sessionKey: z.string().min(1).optional(),
+      direction: z.enum(["inbound", "outbound"]).optional(),
+      channel: z.string().optional(),
+      after: number().describe("ms since 1970"),
+      before: number().describe("ms since 1970"),
+      limit: count(500),
+    }),
+  result: () => z.object({ events: z.array(event()), nextCursor: z.string().optional() }),
+  async run({ channel, direction, limit = PAGE, ...filter }, { parts }) {
+    // Both are of messages of channels.
+    if (channel !== undefined || direction !== undefined || filter.kind === "message") return { events: [] }
+    return activityOf({ limit, ...filter, sessionKey: await keyOf(filter.sessionKey, parts) }, parts)
+  },
+})
+
+async function keyOf(sessionKey: string | undefined, parts: Parts): Promise<string | undefined> {
+  return sessionKey === undefined ? undefined : (await resolveSession({ sessionKey }, parts)).key
+}
+
 const list = method({
   name: "audit.list",
   summary: "Records of the audit, oldest first, or newest first with `newest`.",
@@ -45,11 +104,37 @@ const list = method({
       type: z.enum(AUDIT_TYPES).optional(),
       since: number().describe("ms since 1970, inclusive"),
       until: number().describe("ms since 1970, exclusive"),
+      ...asked(),
     }),
-  result: () => z.object({ records: z.array(record()), count: z.number() }),
-  async run({ limit = PAGE, ...filter }, { parts }) {
-    const records = await parts.store.audit.list({ limit, ...filter })
-    return { records, count: records.length }
+  result: () =>
+    z.object({
+      records: z.array(record()),
+      count: z.number(),
+      events: z
+        .array(event())
+        .optional()
+        .describe(
+          "As in audit.activity.list, unless one of after, before, newest, tool, type, since and until is given",
+        ),
+      nextCursor: z.string().optional(),
+    }),
+  async run({ agentId, cursor, kind, limit = PAGE, runId, status, ...filter }, { parts }) {
+    const { after, before, newest, sessionKey, since, tool, type, until } = filter
+    const own = [after, before, newest, since, tool, type, until].some((value) => value !== undefined)
+    const wish = {
+      agentId,
+      cursor,
+      kind,
+      limit: Math.min(limit, 500),
+      runId,
+      status,
+      sessionKey: await keyOf(sessionKey, parts),
+    }
+    const told = own ? {} : await activityOf(wish, parts)
+    // Who asks in the original's words gets its events alone.
+    const original = [agentId, cursor, kind, runId, status].some((value) => value !== undefined)
+    const records = original ? [] : await parts.store.audit.list({ limit, ...filter })
+    return { records, count: records.length, ...told }
   },
 })
 
@@ -98,4 +183,4 @@ const prune = method({
   },
 })
 
-export const auditMethods: readonly Method[] = [list, get, verify, prune]
+export const auditMethods: readonly Method[] = [list, activity, get, verify, prune]

@@ -177,14 +177,16 @@ const commit = () => z.object({ sha: z.string(), subject: z.string() })
 
 const diff = method({
   name: "sessions.diff",
-  summary:
-    "What is different in the git checkout where a session works: since it left its upstream, since the last commit, or in one commit. git runs in the sandbox.",
+  summary: "What is different in the git checkout where a session works. Git runs in the sandbox.",
   scope: "operator.read",
   params: () =>
     z
       .object({
         ...named(),
-        scope: z.enum(["all", "uncommitted", "commit"]).optional().describe("Default: all"),
+        scope: z
+          .enum(["all", "uncommitted", "commit"])
+          .optional()
+          .describe("all (default): since it left its upstream; uncommitted: since the last commit"),
         commit: z
           .string()
           .regex(/^[0-9a-f]{4,64}$/i, { error: "commit: the digits of a commit, such as 1f3a9c0" })

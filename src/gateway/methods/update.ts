@@ -106,7 +106,7 @@ const delay = () => z.number().int().min(0).max(600_000).optional().describe("ms
 const run = method({
   name: "update.run",
   summary:
-    "Installs a newer Pincer with the npm that put this one there, has it say its version, and restarts into it. Answers when it is installed; what became of it afterwards is in update.status.",
+    "Installs a newer Pincer with the npm that put this one there, has it say its version, answers, and restarts into it.",
   scope: "operator.admin",
   limited: "controlWrites",
   normalize(params) {
