@@ -166,7 +166,7 @@ export class Connection implements Peer {
     const name = memberName(caller)
     if (name !== undefined) this.#joinDevice(caller, name, guest.epoch)
     this.#deadline?.()
-    const outbox = new Outbox(caller, this.#socket, this.#door.timeline)
+    const outbox = new Outbox(caller, this.#socket, this.#door.timeline, this.#request.socket)
     this.outbox = outbox
     this.#state = "open"
     allowPayload(this.#socket, MAX_PAYLOAD)

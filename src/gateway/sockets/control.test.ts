@@ -62,7 +62,10 @@ async function open(t: TestContext, gateway: Record<string, unknown>) {
   t.after(() => door.close())
   const knock = (remoteAddress = "127.0.0.1") => {
     const socket = new StillSocket()
-    const request = { headers: { host: "localhost" }, socket: { remoteAddress } } as unknown as IncomingMessage
+    // What many are told is written as whole frames; behind a head of two or four bytes stands their text.
+    const write = (bytes: Buffer) => socket.send(bytes.subarray(bytes.indexOf("{")).toString())
+    const raw = { remoteAddress, writableLength: 0, write }
+    const request = { headers: { host: "localhost" }, socket: raw } as unknown as IncomingMessage
     door.accept(socket as unknown as WebSocket, request)
     return socket
   }

@@ -9,8 +9,9 @@ import type { Caller } from "../methods/method.ts"
 import { projectApproval } from "./project-approval.ts"
 import { type ClawViewer, type Grown, growth, type Named, projectClaw } from "./project-claw.ts"
 import { growthPy, projectPy } from "./project-py.ts"
-import { frameText, Ring, type Sent } from "./ring.ts"
+import { frameText, Ring, type ToldEvent } from "./ring.ts"
 import type { Growing, RunView } from "./run-view.ts"
+import { type RawSocket, SharedFrame } from "./shared-frame.ts"
 
 /** Above this many unsent bytes, whatever a newer event makes superfluous waits or is left out. */
 export const SOFT_LIMIT = 1024 * 1024
@@ -22,12 +23,39 @@ const PASSING: ReadonlySet<TurnEvent["type"]> = new Set(["tool.updated", "usage.
 /** Time and order, shared by all outboxes of a door. */
 export interface Timeline {
   now(): number
-  /** Counts events of all connections. */
+  /** Counts what is told, and connections that open in between. */
   order: number
+  /** What was told last: whoever is told the same next shares it. */
+  frame?: SharedFrame | undefined
 }
+
+type StateVersion = NonNullable<ToldEvent["stateVersion"]>
 
 /** Payloads already made of what is told now, by kind of viewer: a hundred viewers cost one JSON text. */
 export type Drawn = Map<string, { event: string; text: string; again?: () => string }[]>
+
+/** A payload that is longer is not held until the next one comes. */
+const MAX_SHARED = 256 * 1024
+/** Later it is another event that only says the same. */
+const FRESH_MS = 1_000
+
+function isSame(
+  { payload: lastPayload, told }: SharedFrame,
+  now: number,
+  event: string,
+  payload: string,
+  stateVersion: StateVersion | undefined,
+  again: (() => string) | undefined,
+): boolean {
+  return (
+    now - told.at < FRESH_MS &&
+    told.event === event &&
+    (again === undefined ? typeof told.payload === "string" : told.payload === again) &&
+    told.stateVersion?.presence === stateVersion?.presence &&
+    told.stateVersion?.health === stateVersion?.health &&
+    lastPayload === payload
+  )
+}
 
 interface Position {
   text: number
@@ -45,6 +73,7 @@ export class Outbox {
   readonly #all: boolean
   readonly #timeline: Timeline
   #socket: Pick<WebSocket, "send" | "close" | "terminate" | "bufferedAmount" | "readyState" | "OPEN"> | undefined
+  readonly #raw: RawSocket | undefined
   #seq = 0
   #ring = new Ring()
   /** Connections that this one took over. */
@@ -53,7 +82,8 @@ export class Outbox {
   readonly #behind = new Set<RunView>()
   readonly #followed = new Set<string>()
 
-  constructor(caller: Caller, socket: WebSocket, timeline: Timeline) {
+  /** `raw`: the connection under the socket, where frames may be written to it as they are. */
+  constructor(caller: Caller, socket: WebSocket, timeline: Timeline, raw?: RawSocket) {
     const { caps, dialect, protocol } = caller
     const wants = (family: "claw" | "py", other: string) =>
       caps.includes("events:both") || caps.includes(`events:${family}`) || (dialect === family && !caps.includes(other))
@@ -62,7 +92,9 @@ export class Outbox {
     this.#asPy = wants("py", "events:claw")
     this.#all = caps.includes("events:all")
     this.#socket = socket
+    this.#raw = raw
     this.#timeline = timeline
+    timeline.order += 1
     this.openedAt = timeline.order
   }
 
@@ -117,15 +149,17 @@ export class Outbox {
 
   /** Sends text as it is: an answer. */
   send(text: string): void {
+    if (this.#isReady()) this.#socket?.send(text)
+  }
+
+  #isReady(): boolean {
     const socket = this.#socket
-    if (!socket || socket.readyState !== socket.OPEN) return
-    if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
-      // Closing is a request, too, and this peer reads nothing: it is cut off.
-      socket.close(1008, "slow consumer")
-      socket.terminate()
-      return
-    }
-    socket.send(text)
+    if (!socket || socket.readyState !== socket.OPEN) return false
+    if (socket.bufferedAmount <= MAX_BUFFERED_BYTES) return true
+    // Closing is a request, too, and this peer reads nothing: it is cut off.
+    socket.close(1008, "slow consumer")
+    socket.terminate()
+    return false
   }
 
   /** Whether this caller may be told of such an event. One that no list names is told to nobody. */
@@ -136,17 +170,36 @@ export class Outbox {
   /**
    * Sends a numbered event to who may hear it. `again` makes its payload anew, where that is smaller than keeping it.
    */
-  event(event: string, payload: string, stateVersion?: Sent["stateVersion"], again?: () => string): void {
+  event(event: string, payload: string, stateVersion?: StateVersion, again?: () => string): void {
     if (!this.hears(event)) return
     this.#seq += 1
-    this.#timeline.order += 1
-    const sent = { seq: this.#seq, at: this.#timeline.now(), order: this.#timeline.order, event, stateVersion }
-    this.#ring.add({ ...sent, payload: again ?? payload })
-    if (this.#socket) this.send(frameText(sent, payload))
+    const frame = this.#frame(event, payload, stateVersion, again)
+    this.#ring.add(frame.told, this.#seq)
+    if (!this.#isReady()) return
+    if (this.#raw && frame.isShared) frame.write(this.#seq, this.#raw)
+    else this.#socket?.send(frame.text(this.#seq))
+  }
+
+  /** What somebody was just told is told again as it is, while nothing else was told and nobody came in between. */
+  #frame(
+    event: string,
+    payload: string,
+    stateVersion: StateVersion | undefined,
+    again: (() => string) | undefined,
+  ): SharedFrame {
+    const timeline = this.#timeline
+    const last = timeline.frame
+    if (last?.told.order === timeline.order && isSame(last, timeline.now(), event, payload, stateVersion, again))
+      return last
+    timeline.order += 1
+    const told = { at: timeline.now(), order: timeline.order, event, payload: again ?? payload, stateVersion }
+    const frame = new SharedFrame(told, payload)
+    timeline.frame = payload.length > MAX_SHARED ? undefined : frame
+    return frame
   }
 
   /** An event that may be left out when the reader is slow: a newer one follows. */
-  passing(event: string, payload: string, stateVersion?: Sent["stateVersion"]): void {
+  passing(event: string, payload: string, stateVersion?: StateVersion): void {
     if (this.#socket && !this.#pressed) this.event(event, payload, stateVersion)
   }
 
@@ -247,7 +300,7 @@ export class Outbox {
     const missed = earlier.#ring.between(lastSeq, mark)
     // What was told to one who had more rights is not told again to one who has fewer.
     if (!missed?.every(({ event }) => this.hears(event))) return undefined
-    if (this.#ring.size === 0) for (const sent of missed) this.#ring.add(sent)
+    if (this.#ring.size === 0) for (const sent of missed) this.#ring.add(sent, sent.seq)
     else this.#ring.clear()
     this.#seq += mark
     for (const turnId of earlier.#followed) this.#followed.add(turnId)
