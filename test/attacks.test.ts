@@ -10,7 +10,7 @@ import { sandboxSkip } from "./fakes/sandbox-room.ts"
 import { shellRoom } from "./fakes/shell-room.ts"
 
 const SEED = 20_261
-const SIZE = 40
+const SIZE = 24
 const skip = await sandboxSkip()
 const isRoot = process.getuid?.() === 0
 
