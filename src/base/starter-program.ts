@@ -1,7 +1,7 @@
 // The small process that starts programs for a big one (starter.ts), as text for perl. Copying a process to start a program costs as much as the
 // process is big: this one has a few megabytes. It reads frames on its input and answers in lines of numbers; it ends when its input does.
 //
-// Frame: length, then fields with a length each (32 bits, big endian).
+// Frame: its length (32 bits, big endian), then fields with a zero byte between them.
 //   hold ID INPUT CWD N name value … file argument …   makes a process ready to be this program. INPUT 1: it reads from a pipe
 //   go ID                                              lets it be the program
 //   drop ID                                            lets it end instead
@@ -72,7 +72,7 @@ for (;;) {
   while (length($buffer) >= 4) {
     my $length = unpack("N", $buffer);
     last if length($buffer) < 4 + $length;
-    my ($verb, @fields) = unpack("(N/a)*", substr($buffer, 4, $length));
+    my ($verb, @fields) = split(/\0/, substr($buffer, 4, $length), -1);
     substr($buffer, 0, 4 + $length) = "";
     if ($verb eq "hold") { hold(@fields) }
     elsif ($verb eq "go") { go(@fields) }

@@ -107,6 +107,9 @@ test("more than it takes, and what is too long, is left to the caller", only, (t
   const starter = open(t)
   const program = { file: "/bin/true", args: [], cwd: "/", env: {}, input: false }
   assert.equal(starter.hold({ ...program, args: ["x".repeat(2_000_000)] }), undefined)
+  // It would end where the zero byte is; whoever starts it the usual way refuses it.
+  for (const more of [{ args: ["a\0b"] }, { env: { A: "a\0b" } }, { cwd: "/\0" }, { file: "/bin/true\0" }])
+    assert.equal(starter.hold({ ...program, ...more }), undefined)
   const held = Array.from({ length: 64 }, () => starter.hold(program))
   assert.ok(held.every((one) => one !== undefined))
   assert.equal(starter.hold(program), undefined)

@@ -250,21 +250,18 @@ function systemError(errno: number): Error {
   return Object.assign(new Error(code), { code })
 }
 
-/** Undefined: it does not fit into a request. */
+/** Undefined: it cannot be said in a request. */
 function frame(id: string, { args, cwd, env, file, input }: ProgramStart): Buffer | undefined {
   const variables = Object.entries(env)
-  const line = words("hold", id, input ? "1" : "0", cwd, String(variables.length), ...variables.flat(), file, ...args)
+  const fields = [cwd, String(variables.length), ...variables.flat(), file, ...args]
+  if (fields.some((field) => field.includes("\0"))) return undefined
+  const line = words("hold", id, input ? "1" : "0", ...fields)
   return line.length > MAX_FRAME ? undefined : line
 }
 
+/** No word holds a zero byte. */
 function words(...texts: string[]): Buffer {
-  const fields = texts.map((text) => Buffer.from(text))
-  const size = fields.reduce((sum, field) => sum + 4 + field.length, 0)
-  const whole = Buffer.allocUnsafe(4 + size)
-  let at = whole.writeUInt32BE(size, 0)
-  for (const field of fields) {
-    at = whole.writeUInt32BE(field.length, at)
-    at += field.copy(whole, at)
-  }
+  const whole = Buffer.from(`0000${texts.join("\0")}`)
+  whole.writeUInt32BE(whole.length - 4, 0)
   return whole
 }

@@ -142,7 +142,7 @@ function originOf(record: Pick<TrialRecord, "origin" | "door" | "subAgent">): Or
 
 function folderOf(path: string): string {
   try {
-    return realpathSync(path)
+    return realpathSync.native(path)
   } catch {
     // A folder of another machine or of another day: as it is written.
     return path
