@@ -9,6 +9,7 @@ import { type GatewayInfo, runningGateway } from "../config/gateway-file.ts"
 import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
 import { givenToken, homeToken, openClient } from "./connect.ts"
+import { DAEMON_MEMORY } from "./daemon-memory.ts"
 import { lastLines } from "./last-lines.ts"
 import { PROGRAM } from "./program-file.ts"
 
@@ -48,7 +49,7 @@ function launch(cli: Cli, home: string, output: string, flags: StartFlags): Chil
   const fd = openOutput(home, output)
   try {
     // Not on its command line, where every user of the machine could read it.
-    const env = { ...cli.env, ...(token === undefined ? {} : { PINCER_GATEWAY_TOKEN: token }) }
+    const env = { ...DAEMON_MEMORY, ...cli.env, ...(token === undefined ? {} : { PINCER_GATEWAY_TOKEN: token }) }
     const child = spawn(process.execPath, args, { cwd: home, detached: true, stdio: ["ignore", fd, fd], env })
     child.unref()
     return child

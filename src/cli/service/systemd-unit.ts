@@ -1,5 +1,6 @@
 // The text of a systemd unit. Hardened as far as the sandbox of the gateway's own commands allows: that needs user namespaces, mounts and
 // a visible /proc, so nothing here may filter those (docs/gateway.md).
+import { DAEMON_MEMORY } from "../daemon-memory.ts"
 import { described, environmentFile, planLine, type ServicePlan, serviceCommand } from "./plan.ts"
 
 export function systemdUnit(plan: ServicePlan): string {
@@ -20,6 +21,9 @@ export function systemdUnit(plan: ServicePlan): string {
     ...(plan.user === undefined ? [] : [`User=${specifiers(plan.user)}`]),
     `WorkingDirectory=-${specifiers(plan.home)}`,
     `Environment=${setting("HOME", plan.userHome)} ${setting("PATH", plan.path)}`,
+    `Environment=${Object.entries(DAEMON_MEMORY)
+      .map(([name, value]) => setting(name, value))
+      .join(" ")}`,
     "# Secrets that the configuration takes from the environment: NAME=value, mode 0600. Not needed for what it holds itself.",
     `EnvironmentFile=-${specifiers(environmentFile(plan.home))}`,
     "Restart=always",

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestContext, test } from "node:test"
+import { DAEMON_MEMORY } from "../daemon-memory.ts"
 import { launchd } from "./launchd.ts"
 import { launchdPlist } from "./launchd-plist.ts"
 import { checkPlan, planIn, type ServicePlan, suffixOf } from "./plan.ts"
@@ -61,6 +62,39 @@ test("a systemd unit starts again what ends, gives turns time to end, and takes 
       "PrivateUsers",
     ])
       assert.equal(unit.has(harmful), false, harmful)
+})
+
+test("a gateway that is started by a unit has its allocator's settings, and bin/pincer.js does not start itself once more", () => {
+  const [, ...lines] = systemdUnit(PLAN).matchAll(/^Environment=(.*)$/gm)
+  assert.deepEqual(
+    lines.map(([, line]) => line),
+    [
+      Object.entries(DAEMON_MEMORY)
+        .map(([name, value]) => `"${name}=${value}"`)
+        .join(" "),
+    ],
+  )
+  const program = readFileSync(join(import.meta.dirname, "..", "..", "..", "bin", "pincer.js"), "utf8")
+  for (const [name, value] of Object.entries(DAEMON_MEMORY)) {
+    assert.ok(program.includes(`${name}: "${value}"`), name)
+    assert.ok(program.includes(`${name}=${value}`), name)
+  }
+  assert.match(program, /isDaemon && process\.env\.MALLOC_MMAP_THRESHOLD_ === undefined && process\.execve/)
+})
+
+test("systemd itself finds nothing wrong with a unit of either scope", (t) => {
+  if (spawnSync("systemd-analyze", ["--version"]).status !== 0)
+    return t.skip("systemd-analyze is not here: nothing was tested")
+  const folder = mkdtempSync(join(tmpdir(), "pincer-verify-"))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  for (const scope of ["user", "system"] as const) {
+    const file = join(folder, `pincer-verify-${scope}.service`)
+    writeFileSync(file, systemdUnit({ ...PLAN, program: process.execPath, home: folder, userHome: folder, scope }))
+    const how = scope === "user" ? ["--user", "verify"] : ["verify"]
+    const env = { ...process.env, XDG_RUNTIME_DIR: folder }
+    const run = spawnSync("systemd-analyze", [...how, file], { encoding: "utf8", env, timeout: 20_000 })
+    assert.deepEqual([run.status, run.stderr.split("\n").filter((line) => line.includes(file))], [0, []], run.stderr)
+  }
 })
 
 test("whatever a path holds, systemd reads the same words again", () => {
