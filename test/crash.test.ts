@@ -18,7 +18,7 @@ import {
   startChild,
 } from "./fakes/crash-rounds.ts"
 import { type FakeModel, startFakeModel } from "./fakes/model-service.ts"
-import { makeHome, NO_SANDBOX } from "./house.ts"
+import { makeHome, NO_SANDBOX, startHouse } from "./house.ts"
 
 let fake: FakeModel
 before(async () => {
@@ -62,15 +62,13 @@ test("an answer cut off by kill -9 is kept, shown, and gone on with", { timeout:
   await gone
   client.close()
   gate.resolve()
-  const second = await startChild(home)
-  const next = await connectApprover(second.url)
+  const second = await startHouse({ home })
+  const next = await connectApprover(second.wsUrl)
   await next.request("agent.wait", { runId: "half", timeoutMs: 20_000 })
   const history = await next.request<{ messages: unknown[] }>("chat.history", { sessionKey: "agent:main:crash" })
   assert.match(JSON.stringify(history.messages), /The first half/)
   next.close()
-  const ended = once(second.process, "exit")
-  second.process.kill("SIGTERM")
-  await ended
+  await second.stop()
   const { record, messages } = await readBack(home, "half")
   assert.equal(record.outcome?.text, `The first half. ${ANSWER}`)
   assert.equal(textOf(messages.find((one) => one.partial)!.content), "The first half. ")

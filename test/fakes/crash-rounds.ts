@@ -12,7 +12,7 @@ import { connectGateway, type GatewayClient } from "../../src/protocol/client.ts
 import { type Message, textOf } from "../../src/protocol/message.ts"
 import { isFinal, type TurnRecord } from "../../src/protocol/turn.ts"
 import { openStore } from "../../src/store/open.ts"
-import { makeHome, NO_SANDBOX, TEST_TOKEN } from "../house.ts"
+import { makeHome, NO_SANDBOX, startHouse, TEST_TOKEN } from "../house.ts"
 import type { FakeModel, FakeRequest } from "./model-service.ts"
 
 export const POINTS: readonly Checkpoint[] = [
@@ -134,17 +134,18 @@ export async function crashRound(fake: FakeModel, round: Round): Promise<void> {
   }
 }
 
-/** The next life: the sender asks again with the same key, as anybody does who got no answer, and waits for the end. */
+/**
+ * The next life, which dies of nothing and so needs no process of its own: the sender asks again with the same key, as anybody does who
+ * got no answer, and waits for the end.
+ */
 async function recover(home: string, said: Record<string, unknown>, key: string, answer?: string): Promise<void> {
-  const second = await startChild(home)
-  const gone = once(second.process, "exit")
-  const client = await connectApprover(second.url, answer)
+  const second = await startHouse({ home })
+  const client = await connectApprover(second.wsUrl, answer)
   await client.request("chat.send", said)
   const end = await client.request<{ status: string }>("agent.wait", { runId: key, timeoutMs: 20_000 })
   assert.equal(end.status, "ok", `The turn ended ${JSON.stringify(end)}`)
   client.close()
-  second.process.kill("SIGTERM")
-  await gone
+  await second.stop()
 }
 
 interface ReadBack {
