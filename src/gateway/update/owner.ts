@@ -85,7 +85,7 @@ export async function requireOwned(owner: ProgramOwner, version: string): Promis
   } catch (cause) {
     throw new PincerError(
       "PERMISSION_DENIED",
-      `${dirname(root)} cannot be written by this user. Update with: sudo ${command} && pincer gateway restart`,
+      `${dirname(root)} cannot be written by this process. Update with: sudo ${command} && pincer gateway restart`,
       { cause, details: { code: "NOT_WRITABLE", kind, root, command: `sudo ${command}` } },
     )
   }
