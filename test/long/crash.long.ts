@@ -7,9 +7,10 @@ import { seeded } from "../fakes/seeded.ts"
 const rounds = Number(process.env["ROUNDS"] ?? 200)
 const seed = Number(process.env["SEED"] ?? 20261121)
 
-test(`${rounds} rounds of kill -9, seed ${seed}`, { timeout: 60 * 60_000 }, async () => {
+test(`${rounds} rounds of kill -9, seed ${seed}`, { timeout: 60 * 60_000 }, async (t) => {
   const random = seeded(seed)
   const fake = await startFakeModel()
+  t.after(() => fake.close())
   fake.otherwise(crashModel)
   for (let i = 0; i < rounds; i++) {
     const point = POINTS[Math.floor(random() * POINTS.length)]!
@@ -17,5 +18,4 @@ test(`${rounds} rounds of kill -9, seed ${seed}`, { timeout: 60 * 60_000 }, asyn
     await crashRound(fake, round)
     if ((i + 1) % 20 === 0) process.stdout.write(`${i + 1} rounds\n`)
   }
-  await fake.close()
 })
