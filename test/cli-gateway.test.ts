@@ -208,6 +208,13 @@ describe("the gateway of this home", () => {
     const other = await run(["status", "--json"])
     assert.match(JSON.parse(other.out).problems[0].text, /token/)
 
+    // What could not come up is refused before anything is stopped.
+    const nonsense = await run([...mine, "gateway", "restart", "--port", "99999"])
+    assert.deepEqual([nonsense.code, /"99999" is not a port/.test(nonsense.err)], [2, true], nonsense.err)
+    const taken = await run([...mine, "gateway", "restart", "--port", String(await heldPort(t))])
+    assert.match(taken.err, /is taken by .*: the gateway was left as it is/)
+    assert.equal(JSON.parse(readFileSync(join(home, "gateway.json"), "utf8")).pid, info.pid)
+
     // With the configuration's port it could not even start.
     const again = await run([...mine, "gateway", "restart", "--json"])
     assert.equal(again.code, 0, again.err)

@@ -2,10 +2,12 @@
 // asked: otherwise it would be started twice, or started again behind the user's back.
 import { asPincerError, PincerError } from "../base/errors.ts"
 import { type GatewayInfo, runningGateway } from "../config/gateway-file.ts"
+import { parsePort } from "../config/load.ts"
 import { envValue, resolvePaths } from "../config/paths.ts"
 import { goneWithin, type StartFlags, startInBackground, stopBackground } from "./background.ts"
 import type { Cli } from "./cli.ts"
 import { givenToken } from "./connect.ts"
+import { STARTED_ANEW } from "./program-file.ts"
 import { type InstalledService, installedService } from "./service/find.ts"
 
 export interface StopFlags {
@@ -60,10 +62,28 @@ export async function restartGateway(cli: Cli, flags: StartFlags & StopFlags): P
     return
   }
   const again = before ? sameAgain(cli, before, flags) : { cli, flags }
+  if (before) await refuseTakenPort(before, flags)
   const force = flags.force === true
   await stopBackground(cli, { timeoutMs: secondsOf(flags.timeout ?? (force ? FORCED_STOP_S : STOP_S)), force })
-  const started = await startInBackground(again.cli, again.flags)
+  // Somebody had a gateway: should this one not come up as it is meant to, it does in safe mode.
+  const env = before ? { ...again.cli.env, [STARTED_ANEW]: "1" } : again.cli.env
+  const started = await startInBackground({ ...again.cli, env }, again.flags)
   tell(cli, started, "Restarted", flags.json)
+}
+
+/** Before anything is stopped. Throws INVALID_PARAMS, CONFLICT. */
+async function refuseTakenPort(before: GatewayInfo, { host, port }: StartFlags): Promise<void> {
+  if (port === undefined) return
+  const number = parsePort(port, "--port")
+  if (number === before.port) return
+  const { holderName, portHolder } = await import("./port-holder.ts")
+  const at = host ?? before.startedWith?.host ?? new URL(before.url).hostname.replace(/^\[|\]$/g, "")
+  const holder = await portHolder(at, number)
+  if (holder)
+    throw new PincerError(
+      "CONFLICT",
+      `Port ${number} on ${at} is taken by ${holderName(holder)}: the gateway was left as it is at ${before.url}`,
+    )
 }
 
 /** What the running gateway was told when it started, unless something else is said now. Throws CONFLICT when that cannot be repeated. */

@@ -7,7 +7,7 @@ import { resolvePaths } from "../config/paths.ts"
 import type { Cli } from "./cli.ts"
 import { givenToken } from "./connect.ts"
 import { inert } from "./inert.ts"
-import { PROGRAM } from "./program-file.ts"
+import { PROGRAM, STARTED_ANEW } from "./program-file.ts"
 import { collectWhenQuiet, keepHeapSmall } from "./resident-memory.ts"
 import { type OwnGateway, openOwnGateway } from "./standalone.ts"
 
@@ -60,15 +60,13 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
   if (asked === undefined) startAgain()
 }
 
-/** Set for a program that takes the place of another one: nobody is there who would see that it does not come up. */
-const ANEW = "PINCER_STARTED_ANEW"
 /** After so many starts that failed the next one is in safe mode. */
 const TRIES = 4
 
 /** Tried again where a start that fails would leave nobody to be reached: the home counts them, and safe mode is the last one. */
 async function reachable(cli: Cli, open: () => Promise<OwnGateway>): Promise<OwnGateway> {
-  const tries = process.env[ANEW] === undefined ? 1 : TRIES
-  delete process.env[ANEW]
+  const tries = process.env[STARTED_ANEW] === undefined ? 1 : TRIES
+  delete process.env[STARTED_ANEW]
   for (let left = tries; ; left--)
     try {
       return await open()
@@ -81,7 +79,7 @@ async function reachable(cli: Cli, open: () => Promise<OwnGateway>): Promise<Own
 /** The same process with the program that is there now: its id, its files and whoever watches over it stay. */
 function startAgain(): void {
   const { argv, env, execArgv, execPath } = process
-  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, [ANEW]: "1" })
+  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, [STARTED_ANEW]: "1" })
 }
 
 const SUGGEST_MS = 300

@@ -77,7 +77,8 @@ function applyOverrides(config: Config, env: Env, flags: ConfigFlags): Config {
   return { ...config, gateway: { ...config.gateway, host, port } }
 }
 
-function parsePort(given: number | string, name: string): number {
+/** Throws INVALID_PARAMS. `name` is what the caller calls it. */
+export function parsePort(given: number | string, name: string): number {
   const port = typeof given === "number" ? given : /^\d{1,5}$/.test(given.trim()) ? Number(given) : Number.NaN
   if (Number.isInteger(port) && port >= 0 && port <= 65535) return port
   throw new PincerError("INVALID_PARAMS", `${name}: "${given}" is not a port: use a whole number from 0 to 65535`)

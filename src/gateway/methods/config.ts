@@ -123,7 +123,7 @@ const unset = method({
 const patch = method({
   name: "config.patch",
   summary:
-    "Merges an object into the configuration (RFC 7396: null takes a key out, lists are replaced). With `raw` or `restartDelayMs` the gateway starts itself anew for what cannot count at once.",
+    "Merges an object into the configuration (RFC 7396: null takes a key out, lists are replaced); restarts with `raw` as config.apply.",
   scope: "operator.admin",
   limited: "controlWrites",
   params: () =>
