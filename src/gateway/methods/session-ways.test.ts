@@ -108,6 +108,29 @@ test("one may go back to after an answer, not into the middle of an exchange, no
   )
 })
 
+test("nobody goes into the middle of an exchange, and an external agent is told the conversation anew", async (t) => {
+  const room = await open(t)
+  const { books } = room.room.ports
+  const key = "agent:main:work"
+  await talk(room, "one")
+  const [asked] = await said(room)
+  const at = room.parts.clock.now()
+  const call = { type: "tool.call" as const, callId: "c", name: "Read", args: {} }
+  const result = { type: "tool.result" as const, callId: "c", name: "Read", content: [], isError: false }
+  await room.parts.store.transcript.add(key, "main", [
+    { type: "message.added", message: { id: "calls", role: "assistant", content: [call], at } },
+    { type: "message.added", message: { id: "result", role: "tool", content: [result], at } },
+    { type: "message.added", message: { id: "last", role: "assistant", content: [{ type: "text", text: "so" }], at } },
+  ])
+  for (const entryId of ["calls", "result"])
+    await assert.rejects(room.call("sessions.rewind", { ...session, entryId }), refusal("INVALID_PARAMS", /middle/))
+  await books.notes.save(key, new Map([["hosted", { session: "theirs" }]]))
+  await room.call("sessions.rewind", { ...session, entryId: "last" })
+  assert.equal((await books.notes.of(key)).size, 1, "nothing was taken back")
+  await room.call("sessions.rewind", { ...session, entryId: asked!.id })
+  assert.equal((await books.notes.of(key)).size, 0)
+})
+
 test("sessions.fork ends the new session at the message that is named, and leaves the old one as it is", async (t) => {
   const room = await open(t)
   await talk(room, "one", "two")
