@@ -104,7 +104,7 @@ test("needed, signed in by the browser, used, renewed without a word, ended: no 
     const answer = await service.visit(url)
     const forged = await fetch(answer.replace(/state=[^&]*/, "state=guessed"))
     pages.push(await forged.text())
-      await fetch(answer)
+    await fetch(answer)
   })
   assert.equal(signed.code, 0, signed.err)
   assert.match(signed.out, /Signed in at notes: 1 tools/)
@@ -155,6 +155,10 @@ test("without a browser the last address is pasted; what is not of this sign-in 
     assert.notEqual(code, 0)
     assert.match(err, refusal)
   }
+  assert.equal(service.live.size, 1)
+  assert.equal((await pincer(house.home, ["remove", "notes"])).code, 0)
+  assert.equal(service.live.size, 0)
+  assert.ok(!existsSync(join(house.home, "mcp-logins/notes.json")))
 })
 
 test("the sign-in service that MCP's makers give away, in front of their server", async (t) => {

@@ -66,10 +66,20 @@ export async function addServer(cli: Cli, name: string, command: readonly string
 
 export async function removeServer(cli: Cli, name: string, flags: JsonWish): Promise<void> {
   requireKnown(cli, name)
+  await endLogin(cli, name)
   await withDoor(cli, async (door) => {
     const outcome = await door.change({ type: "unset", key: keyOf(name) })
     tell(cli, outcome, { removed: name }, `Took ${name} out of ${outcome.path}.`, flags)
   })
+}
+
+/** A sign-in goes with its server. Where nobody can sign in, or no gateway runs, there is nothing to end. */
+async function endLogin(cli: Cli, name: string): Promise<void> {
+  try {
+    await askMcp(cli, "mcp.logout", { server: name }, "refuse")
+  } catch (error) {
+    if (!(error instanceof PincerError)) throw error
+  }
 }
 
 export async function switchServer(cli: Cli, name: string, enabled: boolean, flags: JsonWish): Promise<void> {
