@@ -122,7 +122,10 @@ export class ServerLogin {
       const record = this.#record()
       if (!record) throw this.#needed("the sign-in ended")
       // Somebody else renewed it while we waited.
-      if (record.accessToken !== failed) return record.accessToken
+      if (record.accessToken !== failed) {
+        this.#wanted = false
+        return record.accessToken
+      }
       if (record.refreshToken === undefined) throw this.#over("the sign-in ended")
       const library = await import("@modelcontextprotocol/client")
       const service = { ...record, resource: record.resource, scope: record.scope }
