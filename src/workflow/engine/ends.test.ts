@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, test } from "node:test"
 import { mortalEngine } from "../../../test/fakes/mortal-engine.ts"
+import { stillClock } from "../../../test/fakes/still-clock.ts"
 import { openWorkflowRoom, type WorkflowRoom } from "../../../test/fakes/workflow-room.ts"
 import type { Envelope } from "../../protocol/workflow.ts"
 import { readWorkflow } from "../file/read.ts"
@@ -161,11 +162,13 @@ test("out of its time it still ends; stopped from outside it does nothing more",
     "sub.lobster",
     "steps: [{ id: a, run: a }, { id: b, run: hang }]\nfinally: [{ id: tidy, run: tidy }]\non_failure: [{ id: undo, run: undo }]",
   )
-  const late = await start(
-    room.engine,
-    "steps: [{ id: in, workflow: sub.lobster, timeout_ms: 20, on_error: continue }, { id: next, run: next }]",
-    "late",
-  )
+  const clock = stillClock()
+  const timed =
+    "steps: [{ id: in, workflow: sub.lobster, timeout_ms: 20, on_error: continue }, { id: next, run: next }]"
+  const ending = start(room.successor({ run: act, clock }), timed, "late")
+  while (!did.includes("in.b")) await new Promise(setImmediate)
+  await clock.advance(20)
+  const late = await ending
   assert.ok(late.ok)
   assert.deepEqual(did, ["in.a", "in.b", "in.undo", "in.tidy", "next"])
   assert.match(counted(late)?.[0] ?? "", /^in failed/)

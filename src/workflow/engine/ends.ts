@@ -4,9 +4,9 @@
 import { FAILED, RunFenced } from "../../store/runs.ts"
 import type { Definition } from "../definition.ts"
 import { envelopeError } from "../failure.ts"
+import { recall } from "./recall.ts"
 import type { RunContext, StepFrame } from "./run-context.ts"
 import { GateWaits, Refused, RunLimit, RunStopped, type WaitingGate } from "./signals.ts"
-import { recall } from "./walk.ts"
 
 /** How a workflow was left for what runs at its end. */
 export type Over = { type: "completed" } | { type: "failed" | "refused" | "limit"; message: string }

@@ -5,7 +5,8 @@ import { holds, parseCondition } from "../language/condition.ts"
 import type { StepResult } from "../language/reference.ts"
 import { withAttempts } from "./attempts.ts"
 import { runBody } from "./body.ts"
-import { passedKey, passGate } from "./gate-step.ts"
+import { passGate } from "./gate-step.ts"
+import { keep } from "./recall.ts"
 import { belowOf, ended, type RunContext, type StepFrame, stopIfTold } from "./run-context.ts"
 import { GateWaits, isBeyond, RestSkipped } from "./signals.ts"
 
@@ -86,27 +87,10 @@ export async function runStep(run: RunContext, step: StepDefinition, frame: Step
   }
 }
 
-/** Results of a list that was left for good, so that what runs at the end can name them. Begins nothing. */
-export async function recall(run: RunContext, steps: readonly StepDefinition[], frame: StepFrame): Promise<void> {
-  for (const step of steps) {
-    const path = frame.prefix + step.id
-    const own = await run.log.known<StepResult>(path)
-    const isWhole = step.gate === undefined || own?.skipped || own?.error
-    const known = isWhole ? own : await run.log.known<StepResult>(passedKey(path))
-    if (known) keep(frame, known)
-    if (step.body.type === "parallel") await recall(run, step.body.branches, frame)
-  }
-}
-
 function isWanted(step: StepDefinition, frame: StepFrame): boolean {
   const { when } = step
   if (when === undefined || typeof when === "boolean") return when ?? true
   return holds(parseCondition(when), frame.results)
-}
-
-function keep(frame: StepFrame, result: StepResult): void {
-  frame.results.set(result.id, result)
-  if (!result.skipped && !result.error) frame.last.result = result
 }
 
 async function failed(

@@ -18,10 +18,11 @@ import { answerOf, checkToken, isDoubt, type RunKind } from "./gates.ts"
 import { commandOf, commandTable } from "./pipeline.ts"
 import { runPipelineText } from "./pipeline-step.ts"
 import type { EnginePorts } from "./ports.ts"
+import { recall } from "./recall.ts"
 import { type RunContext, Spent, type StepFrame, StepLog } from "./run-context.ts"
 import { GateWaits, Refused, RunStopped } from "./signals.ts"
 import { argumentVariables, itemsOfResult } from "./values.ts"
-import { recall, runStep, runSteps } from "./walk.ts"
+import { runStep, runSteps } from "./walk.ts"
 
 /** How often a running process looks whether the run is still its own. */
 const LOOK_MS = 1_000
