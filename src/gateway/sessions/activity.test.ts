@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { say } from "../../../test/fakes/agent-room.ts"
 import { openMethodRoom } from "../../../test/fakes/method-room.ts"
-import { type Activity, activityOf } from "./activity.ts"
+import { activityOf, type Deed } from "./activity.ts"
 
 test("runs and calls are told as one list, newest first, page by page, each once, and what is filtered is left out", async (t) => {
   const { call, parts, close, room } = await openMethodRoom({ script: () => say("Hello there") })
@@ -27,7 +27,7 @@ test("runs and calls are told as one list, newest first, page by page, each once
     times,
     [...times].sort((a, b) => b - a),
   )
-  const paged: Activity[] = []
+  const paged: Deed[] = []
   for (let cursor: string | undefined; ; ) {
     const page = await activityOf({ limit: 2, cursor }, parts)
     assert.ok(page.events.length <= 2)
@@ -37,7 +37,7 @@ test("runs and calls are told as one list, newest first, page by page, each once
   }
   assert.deepEqual(paged.map(({ eventId }) => eventId).sort(), events.map(({ eventId }) => eventId).sort())
   const ask = async (params: Record<string, unknown>) =>
-    ((await call("audit.activity.list", params, { scopes: ["operator.read"] })) as { events: Activity[] }).events
+    ((await call("audit.activity.list", params, { scopes: ["operator.read"] })) as { events: Deed[] }).events
   assert.deepEqual((await ask({ sessionKey: "b" })).map(({ kind, status }) => `${kind} ${status}`).sort(), [
     "agent_run started",
     "agent_run succeeded",

@@ -31,7 +31,7 @@ export interface ActivityFilter {
   limit: number
 }
 
-export interface Activity {
+export interface Deed {
   eventType: (typeof ACTIVITY_KINDS)[number]
   schemaVersion: 1
   eventId: string
@@ -59,7 +59,7 @@ const MAX_LOOKED_AT = 5_000
 /** What one turn or record tells, newest first, and the place after it. */
 interface Step {
   at: number
-  events: Activity[]
+  events: Deed[]
   turn?: number
   record?: number
 }
@@ -67,7 +67,7 @@ interface Step {
 export async function activityOf(
   filter: ActivityFilter,
   { store }: Pick<Parts, "store">,
-): Promise<{ events: Activity[]; nextCursor?: string }> {
+): Promise<{ events: Deed[]; nextCursor?: string }> {
   const place = placeOf(filter.cursor)
   const { kind } = filter
   const lists = [
@@ -75,7 +75,7 @@ export async function activityOf(
     ...(kind === undefined || kind === "tool_action" ? [recordSteps(filter, place.record, store)] : []),
   ]
   const heads = await Promise.all(lists.map((list) => list.next()))
-  const events: Activity[] = []
+  const events: Deed[] = []
   for (let looked = 0; ; looked++) {
     const at = newest(heads)
     if (at === undefined) return { events }
@@ -106,7 +106,7 @@ function placeOf(cursor: string | undefined): { turn: number; record: number } {
   return { turn: Number(turn), record: Number(record) }
 }
 
-function fits(event: Activity, { after, agentId, before, runId, sessionKey, status }: ActivityFilter): boolean {
+function fits(event: Deed, { after, agentId, before, runId, sessionKey, status }: ActivityFilter): boolean {
   if (agentId !== undefined && event.agentId !== agentId) return false
   if (sessionKey !== undefined && event.sessionKey !== sessionKey) return false
   if (runId !== undefined && event.runId !== runId) return false
@@ -139,13 +139,13 @@ const RUN_ERRORS: Partial<Readonly<Record<ActivityStatus, string>>> = {
   timed_out: "run_timed_out",
 }
 
-function runEvents({ agentId, endedAt, n, sessionId, sessionKey, startedAt, status, turnId }: TurnTrace): Activity[] {
+function runEvents({ agentId, endedAt, n, sessionId, sessionKey, startedAt, status, turnId }: TurnTrace): Deed[] {
   const base = {
     ...{ eventType: "agent_run" as const, schemaVersion: 1 as const, kind: "agent_run" as const },
     ...{ actor: { type: "agent" as const, id: agentId }, agentId, sessionKey, sessionId, runId: turnId },
     redaction: "metadata_only" as const,
   }
-  const event = (action: Activity["action"], at: number, end: ActivityStatus, number: number): Activity => ({
+  const event = (action: Deed["action"], at: number, end: ActivityStatus, number: number): Deed => ({
     ...base,
     ...{
       eventId: `${action}:${turnId}`,
@@ -196,7 +196,7 @@ const CALL_ERRORS: Partial<Readonly<Record<ActivityStatus, string>>> = {
 }
 
 /** What ran, and what was not let run. */
-function callEvents(record: AuditRecord): Activity[] {
+function callEvents(record: AuditRecord): Deed[] {
   const { agentId, at, callId, outcome, seq, sessionKey, tool, turnId, type, verdict } = record
   const status =
     type === "effect" && outcome ? OUTCOMES[outcome] : type === "decision" && verdict === "deny" ? "blocked" : undefined
