@@ -98,6 +98,15 @@ describe("a gateway that is named", () => {
     }
   })
 
+  test("call names the method that was meant", async () => {
+    const near = await gateway(["call", "sesions.list", ...flags])
+    assert.deepEqual(
+      [near.code, /unknown method: sesions\.list: did you mean sessions\.list\?/.test(near.err)],
+      [2, true],
+    )
+    assert.match((await gateway(["call", "zzzzzzzz", ...flags])).err, /docs\/protocol\.md lists them all/)
+  })
+
   test("call waits for the second answer when told to, and prints everything on the way with --stream", async () => {
     fake.script({ text: "第一 second" }, { text: "third" })
     const params = (key: string) => JSON.stringify({ message: "hi", sessionKey: key, idempotencyKey: key })

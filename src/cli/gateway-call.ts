@@ -33,9 +33,20 @@ export async function callMethod(cli: Cli, method: string, flags: CallFlags): Pr
     })
     if (flags.stream) line(cli, { type: "answer", payload: answer })
     else cli.out.json(answer ?? null)
+  } catch (error) {
+    throw await nearer(error, method, link.client.hello.features?.["methods"])
   } finally {
     await link.close()
   }
+}
+
+/** A slip of the pen is named. Loaded only then. */
+async function nearer(error: unknown, method: string, known: unknown): Promise<unknown> {
+  if (!(error instanceof PincerError) || error.code !== "METHOD_NOT_FOUND" || !Array.isArray(known)) return error
+  const { nearest } = await import("./suggest.ts")
+  const near = nearest(method, known.map(String))
+  const cure = near === undefined ? "docs/protocol.md lists them all" : `did you mean ${near}?`
+  return new PincerError(error.code, `${error.message}: ${cure}`, { cause: error, details: error.details ?? {} })
 }
 
 /** One line of JSON, also on a terminal. */

@@ -162,12 +162,21 @@ export async function checkConfigFor(parts: Parts, text: string | undefined) {
 export type DiffBase = "running" | "last-good" | "defaults"
 
 /** What the file says otherwise than `against`. Throws INVALID_PARAMS when the file is not valid. */
-export function diffConfig(parts: Parts, against: DiffBase) {
+export async function diffConfig(parts: Parts, against: DiffBase) {
   const file = parts.configPath
   const text = readConfigFile(file)?.text
   const now = text === undefined ? defaultConfig() : judged(text, file)
   const { base, from } = baseOf(parts, against)
-  return { ok: true, path: file, against, from, changes: changesBetween(base, now).map(shownChange) }
+  const changes = changesBetween(base, now)
+  // What flags and the environment say counts before the file: there it makes no difference.
+  const places = against === "running" ? await placesThatDiffer(parts) : undefined
+  const told = places ? changes.filter(({ path }) => places.has(path)) : changes
+  return { ok: true, path: file, against, from, changes: told.map(shownChange) }
+}
+
+async function placesThatDiffer({ live }: Parts): Promise<Set<string>> {
+  const { changed, restart } = await live.check()
+  return new Set([...changed, ...restart])
 }
 
 function judged(text: string, path: string) {
