@@ -2,7 +2,6 @@
 import type { Dirent } from "node:fs"
 import { open, readdir } from "node:fs/promises"
 import { extname, join } from "node:path"
-import { readWorkflow } from "../../workflow/file/read.ts"
 
 const KINDS = new Set([".lobster", ".yaml", ".yml", ".json"])
 const MAX_FILES = 200
@@ -38,6 +37,7 @@ async function look(file: string): Promise<WorkflowFile> {
   const unknown = (problem: string): WorkflowFile => ({ file, name: file, args: [], steps: 0, problem })
   const text = await beginning(file)
   if (text === undefined) return unknown(`it cannot be read, or is longer than ${MAX_BYTES} bytes`)
+  const { readWorkflow } = await import("../../workflow/file/read.ts")
   const { definition, problems } = readWorkflow(text, file)
   const wrong = problems.find(({ level }) => level === "error")
   if (!definition) return unknown(wrong?.message ?? "it is no workflow")

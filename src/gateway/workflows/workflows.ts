@@ -10,14 +10,12 @@ import { uuid } from "../../base/id.ts"
 import { isInside } from "../../policy/places.ts"
 import type { Envelope, RunEvent } from "../../protocol/workflow.ts"
 import type { WorkflowPlan } from "../../protocol/workflow-plan.ts"
-import { checkWorkflow } from "../../workflow/check/check.ts"
 import { checkPipeline } from "../../workflow/check/pipelines.ts"
 import { commands } from "../../workflow/commands/index.ts"
 import type { Definition, Problem, StepDefinition } from "../../workflow/definition.ts"
 import type { GateReply, GoOn, StartRun } from "../../workflow/engine/engine.ts"
 import { commandTable } from "../../workflow/engine/pipeline.ts"
 import { WorkflowEngine } from "../../workflow/engine/workflow-engine.ts"
-import { readWorkflow } from "../../workflow/file/read.ts"
 import { type RunCaller, recoveryOf } from "./caller.ts"
 import { DeskGates } from "./gates.ts"
 import { removeOutputs } from "./output-file.ts"
@@ -141,6 +139,11 @@ export class Workflows {
       return { definition: undefined, problems: found.map((one) => ({ ...one, pointer: "" })) }
     }
     const { file, text } = await textOf(source, cwd, within)
+    // What reads YAML is no part of a start.
+    const [{ readWorkflow }, { checkWorkflow }] = await Promise.all([
+      import("../../workflow/file/read.ts"),
+      import("../../workflow/check/check.ts"),
+    ])
     const read = readWorkflow(text, file)
     const mayRead = within === undefined ? {} : { mayRead: (real: string) => isInside(real, within) }
     const tools = await this.#toolsFor(read.definition, cwd, agentId)
