@@ -40,6 +40,20 @@ async function cron(...args: string[]): Promise<{ code: number; out: string; err
   return { code, ...said }
 }
 
+test("what is declared twice is there once, and keeps notes that nobody overwrites unawares", async () => {
+  const declare = (message: string) => cron("add", "--declare", "backup", "-n", "backup", "-m", message, "-e", "3600")
+  const first = await declare("save")
+  assert.equal((await declare("save all")).out, first.out, first.err)
+  assert.match((await cron("scratch", "backup")).err, /No notes/)
+  assert.equal((await cron("scratch", "backup", "--set", "bis 你好", "--expect", "0")).out, "Revision 1.\n")
+  const late = await cron("scratch", "backup", "--set", "lost", "--expect", "0")
+  assert.notEqual(late.code, 0)
+  assert.match(late.err, /at revision 1/)
+  assert.equal((await cron("scratch", "backup")).out, "bis 你好\n")
+  assert.equal((await cron("scratch", "backup", "--clear")).code, 0)
+  assert.equal((await cron("remove", "backup")).code, 0)
+})
+
 test("a schedule is added, shown, run, changed, switched and removed by its name", async () => {
   const added = await cron(
     "add",

@@ -16,6 +16,7 @@ export interface RuleFlags {
 
 export interface ScheduleFlags extends RuleFlags, PermissionFlags {
   name?: string
+  declare?: string
   description?: string
   message?: string
   workflow?: string
@@ -147,6 +148,7 @@ export function saidBy(flags: ScheduleFlags, cli: Cli, local: boolean): Record<s
   const permissions = permissionsOf(flags, cli.env, (line) => cli.err.line(line))
   const said: Record<string, unknown> = {
     name: flags.name,
+    declarationKey: flags.declare,
     description: flags.description,
     ...ruleOf(flags),
     payload: payload && timeout !== undefined ? { ...payload, timeoutSeconds: timeout } : payload,

@@ -8,6 +8,7 @@ import { cleared, ruleOf, type ScheduleFlags, saidBy } from "./cron-words.ts"
 import { inert, inertLine } from "./inert.ts"
 import { countOf } from "./sessions.ts"
 import { duration } from "./status.ts"
+import { readStdin } from "./stdin.ts"
 
 /** A schedule as the gateway tells it. */
 interface Job {
@@ -106,6 +107,40 @@ export async function editSchedule(cli: Cli, word: string, flags: ScheduleFlags 
   })
   if (flags.json) return cli.out.json(job)
   cli.out.line(`Changed ${job.id}: ${whenText(job)}`)
+}
+
+export interface ScratchFlags {
+  set?: string
+  clear?: boolean
+  expect?: string
+  json?: boolean
+}
+
+interface Scratch {
+  ok?: boolean
+  scratch?: { content: string } | null
+  currentRevision: number
+}
+
+/** Throws CONFLICT when somebody else wrote in the meantime. */
+export async function scratchOf(cli: Cli, word: string, flags: ScratchFlags): Promise<void> {
+  const { clear, expect } = flags
+  const content = clear ? null : flags.set === "-" ? ((await readStdin(false)) ?? "") : flags.set
+  const expected = expect === undefined ? undefined : Number(expect)
+  if (expected !== undefined && !Number.isSafeInteger(expected))
+    throw new PincerError("INVALID_PARAMS", `--expect: "${expect}" is no revision: see pincer cron scratch --json`)
+  const found = await withCron(cli, async (link) => {
+    const id = await idOf(link, word)
+    if (content === undefined) return ask<Scratch>(link, "cron.scratch.get", { id })
+    const wish = { id, content, ...(expected === undefined ? {} : { expectedRevision: expected }) }
+    return ask<Scratch>(link, "cron.scratch.set", wish)
+  })
+  if (found.ok === false)
+    throw new PincerError("CONFLICT", `The notes were changed since: they are at revision ${found.currentRevision}`)
+  if (flags.json) return cli.out.json(found)
+  if (content !== undefined) cli.out.line(`Revision ${found.currentRevision}.`)
+  else if (found.scratch) cli.out.line(inert(found.scratch.content))
+  else cli.err.line("No notes.")
 }
 
 export interface ScheduleListFlags {

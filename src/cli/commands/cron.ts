@@ -17,6 +17,7 @@ export const cron: CommandGroup = (program, cli) => {
     )
   ruleFlags(workFlags(group.command("add")))
     .option("--disabled", "add it switched off")
+    .option("--declare <key>", "there is one schedule of each key: the same again changes the one that is there")
     .description("Adds a schedule and prints its id.")
     .addHelpText(
       "after",
@@ -42,6 +43,16 @@ export const cron: CommandGroup = (program, cli) => {
     .addHelpText("after", "\nExample:\n  pincer cron show daily-check")
     .action(async (word: string, flags: { json?: boolean }) => (await load()).showSchedule(cli(), word, flags))
   editing(group, cli)
+  group
+    .command("scratch")
+    .argument("<schedule>", "its id, the beginning of it, or its name")
+    .description("Shows the notes that programs keep with a schedule between its runs, or writes them.")
+    .option("--set <text>", "these notes; - for standard input")
+    .option("--clear", "none any more")
+    .option("--expect <revision>", "refuse when they were changed since this revision")
+    .option("--json", "print them as JSON")
+    .addHelpText("after", '\nExample:\n  pincer cron scratch nightly --set "done up to 2026-05-01"')
+    .action(async (word: string, flags) => (await load()).scratchOf(cli(), word, flags))
   for (const verb of ["enable", "disable", "remove"] as const) changing(group, verb, cli)
   running(group, cli)
   looking(group, cli)
