@@ -183,7 +183,7 @@ const REASONS: readonly (readonly [begins: string, why: string])[] = [
   ["artifacts.", "what agents make are files: sessions.files.*"],
   ["fs.", "sessions.files.list and agents.workspace.list show folders, within what the owner named"],
   ["transcripts.", "session.export, session.events"],
-  ["tasks.", "jobs (job.*), schedules (cron.*) and turns (turn.list)"],
+  ["tasks.", "job.delete removes what has ended; job.list has the history"],
   ["environments.", "agents run on this machine, in its sandbox"],
   ["worker.", "agents run on this machine, in its sandbox"],
   ["worktrees.", "agents make worktrees with git; a session works where it is told (cwd)"],

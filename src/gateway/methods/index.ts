@@ -50,6 +50,7 @@ import { sessionTalkMethods } from "./session-talk.ts"
 import { sessionWayMethods } from "./session-ways.ts"
 import { sessionMethods } from "./sessions.ts"
 import { systemMethods } from "./system.ts"
+import { taskMethods } from "./tasks.ts"
 import { toolCallMethods } from "./tool-calls.ts"
 import { toolMethods } from "./tools.ts"
 import { turnMethods } from "./turns.ts"
@@ -115,6 +116,7 @@ export const methods: readonly Method[] = [
   ...backupMethods,
   ...elevatedMethods,
   ...jobMethods,
+  ...taskMethods,
   ...cronMethods,
   ...cronScratchMethods,
   ...autonomyMethods,
