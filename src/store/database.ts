@@ -12,9 +12,17 @@ type Value = string | number | bigint | null | Uint8Array
 
 interface Write {
   run: () => unknown
+  when: WriteTime
   resolve: (value: unknown) => void
   reject: (error: unknown) => void
 }
+
+/**
+ * "now": with the next commit. "later": nobody waits for it, so it goes with whatever is written next, in the same order, or by itself after a few
+ * milliseconds. "ahead": with the next commit, which counts for every process at once and outlives this one, but need not outlive a power cut: it is
+ * on disk with the next write that is. For what nothing has acted upon before then.
+ */
+export type WriteTime = "now" | "later" | "ahead"
 
 export interface DatabaseOptions {
   path: string
@@ -70,6 +78,8 @@ export class Database {
   #soon: NodeJS.Immediate | undefined
   #later: NodeJS.Timeout | undefined
   #closed = false
+  /** Something was committed that a power cut would take back. */
+  #isAhead = false
 
   /** Opens (creating it, mode 0600) and brings the schema up to date. Throws UNAVAILABLE naming the path when it cannot. */
   constructor(options: DatabaseOptions) {
@@ -103,14 +113,11 @@ export class Database {
     return this.#db.prepare(sql).all(...values)
   }
 
-  /**
-   * Runs `fn` within the next commit and resolves with its result once that is on disk. "later": what nobody waits for goes with whatever is
-   * written next, in the same order, or by itself after a few milliseconds.
-   */
-  write<T>(fn: () => T, when: "now" | "later" = "now"): Promise<T> {
+  /** Runs `fn` within a commit and resolves with its result once that is on disk, or as `when` says. */
+  write<T>(fn: () => T, when: WriteTime = "now"): Promise<T> {
     if (this.#closed) return Promise.reject(new PincerError("UNAVAILABLE", "The store is closed"))
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ run: fn, resolve: resolve as (value: unknown) => void, reject })
+      this.#queue.push({ run: fn, when, resolve: resolve as (value: unknown) => void, reject })
       if (when === "later") this.#later ??= setTimeout(() => this.flush(), LATER_MS)
       else this.#soon ??= setImmediate(() => this.flush())
     })
@@ -142,20 +149,25 @@ export class Database {
   }
 
   #commit(group: Write[]): { ok: true; values: unknown[] } | { ok: false; error: unknown } {
+    const isAhead = this.#durability === "full" && group.every(({ when }) => when === "ahead")
     try {
+      if (isAhead) this.#db.exec("PRAGMA synchronous=NORMAL")
       this.#db.exec("BEGIN IMMEDIATE")
       const values = group.map((write) => write.run())
       this.#db.exec("COMMIT")
+      this.#isAhead = isAhead
       return { ok: true, values }
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
       return { ok: false, error }
+    } finally {
+      if (isAhead) this.#db.exec("PRAGMA synchronous=FULL")
     }
   }
 
   /** What was committed is on disk when it returns, whatever the durability. */
   sync(): void {
-    if (this.#durability === "full") return
+    if (this.#durability === "full" && !this.#isAhead) return
     const log = `${this.#path}-wal`
     if (!statSync(log, { throwIfNoEntry: false })) return
     const fd = openSync(log, "r")

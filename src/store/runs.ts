@@ -310,7 +310,8 @@ export class RunTable {
 
   /**
    * The one answer of a gate, by its id or token, and in the same commit another attempt of its run. When the run cannot be taken the answer counts
-   * all the same, and `taken` says why. Throws NOT_FOUND for an unknown gate, CONFLICT for one that was answered or has expired.
+   * all the same, and `taken` says why. Throws NOT_FOUND for an unknown gate, CONFLICT for one that was answered or has expired. A power cut before
+   * anything else of the run is written leaves the gate waiting: nothing acts before its intent, and that is on disk with this.
    */
   answerAndTake(
     idOrToken: string,
@@ -328,7 +329,7 @@ export class RunTable {
         if (error instanceof PincerError) return { gate, taken: error }
         throw error
       }
-    })
+    }, "ahead")
   }
 
   /** The answer alone, within a write that somebody else began. `answer` may refuse by throwing. */

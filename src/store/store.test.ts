@@ -44,6 +44,36 @@ function said(text: string): RecordedEvent {
   return { type: "message.added", message: { id: uuid(), role: "user", content: [{ type: "text", text }], at: 1 } }
 }
 
+test("what is written ahead counts for others at once, is in order with the rest, and leaves later writes synced", async (t) => {
+  const path = temporary(t)
+  const db = new Database({ path, durability: "full" })
+  const other = new Database({ path, durability: "full" })
+  await db.write(() => db.query("CREATE TABLE ahead (n INTEGER)", []))
+  const mode = () => Number(db.query("PRAGMA synchronous", [])[0]!["synchronous"])
+  const insert = db.statement("INSERT INTO ahead VALUES (?)")
+  const add = (n: number) => {
+    insert.run(n)
+    return mode()
+  }
+  const during = await db.write(() => add(1), "ahead")
+  assert.equal(during, 1, "committed without a sync")
+  assert.deepEqual(
+    other.query("SELECT n FROM ahead", []).map((row) => row["n"]),
+    [1],
+  )
+  assert.equal(mode(), 2)
+  await assert.rejects(db.write(() => assert.fail("no"), "ahead"))
+  assert.equal(mode(), 2)
+  const [one, two] = await Promise.all([db.write(() => add(2), "ahead"), db.write(() => add(3))])
+  assert.deepEqual([one, two], [2, 2], "in company it is synced with the others")
+  assert.deepEqual(
+    other.query("SELECT n FROM ahead", []).map((row) => row["n"]),
+    [1, 2, 3],
+  )
+  db.close()
+  other.close()
+})
+
 test("database.write() commits what one tick asks for together, and only the guilty write of a group fails", async (t) => {
   const db = new Database({ path: temporary(t), durability: "full" })
   t.after(() => db.close())
