@@ -114,7 +114,8 @@ export class ControlDoor implements Door {
 
   /** The same with a payload that is JSON text. */
   broadcastText(event: string, text: string): void {
-    for (const outbox of this.#outboxes()) if (outbox.watches) outbox.event(event, text)
+    for (const { outbox } of this.#open.values()) if (outbox?.watches) outbox.event(event, text)
+    for (const outbox of this.#lost.outboxes()) if (outbox.watches) outbox.event(event, text)
   }
 
   /** Tells whoever may hear this event, in every dialect. */

@@ -74,6 +74,8 @@ export class Outbox {
   readonly #timeline: Timeline
   #socket: Pick<WebSocket, "send" | "close" | "terminate" | "bufferedAmount" | "readyState" | "OPEN"> | undefined
   readonly #raw: RawSocket | undefined
+  /** The last answer of hears(). */
+  #asked: { event: string; scopes: readonly string[]; hears: boolean } = { event: "", scopes: [], hears: false }
   #seq = 0
   #ring = new Ring()
   /** Connections that this one took over. */
@@ -164,7 +166,11 @@ export class Outbox {
 
   /** Whether this caller may be told of such an event. One that no list names is told to nobody. */
   hears(event: string): boolean {
-    return mayHear(this.caller, event)
+    const { scopes } = this.caller
+    // Rights that shrink are another list.
+    if (event !== this.#asked.event || scopes !== this.#asked.scopes)
+      this.#asked = { event, scopes, hears: mayHear(this.caller, event) }
+    return this.#asked.hears
   }
 
   /**
