@@ -147,6 +147,7 @@ export const TICK_REASONS = {
   timeout: "it ran longer than it may",
   "autonomy-off": "nothing begins by itself while autonomy is off",
   "heartbeats-off": "heartbeats are off",
+  "no-model": "no language model is configured",
   "nothing-to-do": "HEARTBEAT.md says nothing and no note waits",
   "quiet-hours": "it fell into the quiet hours",
   busy: "the session was at work",

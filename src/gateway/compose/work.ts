@@ -76,7 +76,7 @@ function turnPorts(ground: Ground, minds: Minds, hands: Hands, tools: Ports["too
 /** Work that nobody waits for. */
 function openDurableWork(
   { boot, clock, hub, live, log, options, redactor, store, undo }: Ground,
-  { agents }: Minds,
+  { agents, models }: Minds,
   { lanes, workflows }: Pick<Work, "lanes" | "workflows">,
 ): Pick<Work, "jobs" | "schedules"> {
   const callbackRules = {
@@ -97,6 +97,7 @@ function openDurableWork(
     ...{ books: store, lanes, jobs, workflows, agents, live, clock, log, redactor },
     rules: callbackRules,
     isSafe: boot.mode === "safe",
+    hasModel: () => models.catalogue.chosen().provider !== "offline",
     publish: (envelope) => hub.publish(envelope),
     ...(options.scheduleCheckpoint ? { checkpoint: options.scheduleCheckpoint } : {}),
   })

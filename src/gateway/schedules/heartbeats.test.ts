@@ -17,7 +17,7 @@ function open(t: TestContext, heartbeat: Record<string, unknown> = {}) {
   const workspace = mkdtempSync(join(tmpdir(), "pincer-heartbeat-"))
   t.after(() => rmSync(workspace, { recursive: true, force: true }))
   const config = configSchema.parse({ cron: { timeZone: "UTC" }, agents: { defaults: { heartbeat } } })
-  const room = { config, busy: false, messages: [] as Message[], clock: stillClock(NOON), workspace }
+  const room = { config, busy: false, hasModel: true, messages: [] as Message[], clock: stillClock(NOON), workspace }
   const heartbeats = new Heartbeats({
     books: {
       ticks: { list: async () => [] } as never,
@@ -27,6 +27,7 @@ function open(t: TestContext, heartbeat: Record<string, unknown> = {}) {
     agents: () => new Map([["main", { id: "main", workspace } as AgentProfile]]),
     lanes: { active: () => (room.busy ? [{} as never] : []) },
     clock: room.clock,
+    hasModel: () => room.hasModel,
   })
   const orders = (text: string) => writeFileSync(join(workspace, "HEARTBEAT.md"), text)
   return { ...room, room, heartbeats, orders }
@@ -71,6 +72,9 @@ test("none begins in quiet hours, while the session works, or while they are off
   room.busy = true
   assert.deepEqual(await heartbeats.plan("main"), { skip: "busy" })
   room.busy = false
+  room.hasModel = false
+  assert.deepEqual(await heartbeats.plan("main"), { skip: "no-model" })
+  room.hasModel = true
   assert.ok("prompt" in (await heartbeats.plan("main")))
   clock.jump(11 * 3_600_000)
   assert.deepEqual(await heartbeats.plan("main"), { skip: "quiet-hours" })

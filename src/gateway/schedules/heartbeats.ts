@@ -20,6 +20,8 @@ export interface HeartbeatParts {
   config: () => Config
   agents: () => ReadonlyMap<string, AgentProfile>
   lanes: Pick<Lanes, "active">
+  /** Whether a language model answers by default: fixed rules have nothing to say by themselves. */
+  hasModel: () => boolean
   clock: Clock
 }
 
@@ -101,6 +103,7 @@ export class Heartbeats {
     if (!this.isOn || !enabled) return { skip: "heartbeats-off" }
     if (isQuiet(quietHours, now, zone)) return { skip: "quiet-hours" }
     if (lanes.active(mainOf(agentId)).length > 0) return { skip: "busy" }
+    if (!this.#thinks(agentId)) return { skip: "no-model" }
     const orders = await this.#orders(agentId)
     const notes = await this.#notes(agentId)
     if (orders === "" && notes.length === 0) return { skip: "nothing-to-do" }
@@ -112,6 +115,11 @@ export class Heartbeats {
       `It is ${wallTime(now, zone)} (${zone}).`,
     ]
     return { prompt: parts.join("\n\n"), session }
+  }
+
+  #thinks(agentId: string): boolean {
+    const agent = this.#parts.agents().get(agentId)
+    return agent?.hosted !== undefined || agent?.model !== undefined || this.#parts.hasModel()
   }
 
   /** The text of HEARTBEAT.md, or "" where it says nothing: headings and comments are no orders. */

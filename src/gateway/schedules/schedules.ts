@@ -21,6 +21,8 @@ export interface ScheduleParts {
   jobs: JobDesk
   workflows: Workflows
   agents: () => Ports["agents"]
+  /** Whether a language model answers by default. */
+  hasModel: () => boolean
   live: LiveConfig
   /** Nothing begins by itself: the gateway runs in safe mode. */
   isSafe?: boolean
@@ -83,9 +85,9 @@ export class Schedules {
   }
 
   async #openHeartbeats(): Promise<Heartbeats> {
-    const { agents, books, clock, lanes, live } = this.#parts
+    const { agents, books, clock, hasModel, lanes, live } = this.#parts
     const { Heartbeats: Kind } = await import("./heartbeats.ts")
-    return new Kind({ agents, books, clock, lanes, config: () => live.current() })
+    return new Kind({ agents, books, clock, hasModel, lanes, config: () => live.current() })
   }
 
   /** How many schedules are switched on, and when the next one is due. Nothing is loaded for it. */
