@@ -4,6 +4,7 @@ import assert from "node:assert/strict"
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { after, before, test } from "node:test"
 import { makeNpmPrefix, type NpmPrefix, startRegistry } from "./fakes/npm-prefix.ts"
@@ -62,9 +63,9 @@ async function json(...args: string[]) {
 }
 
 /** Undefined while there is none. */
-function bootOf(): string | undefined {
-  const file = join(home, "gateway.json")
-  return existsSync(file) ? /"bootId":\s*"([^"]+)"/.exec(readFileSync(file, "utf8"))?.[1] : undefined
+async function bootNow(): Promise<string | undefined> {
+  const text = await readFile(join(home, "gateway.json"), "utf8").catch(() => "")
+  return /"bootId":\s*"([^"]+)"/.exec(text)?.[1]
 }
 
 test("a gateway becomes the new version under its own process id, and tells its session; what fails leaves it as it runs", async () => {
@@ -89,6 +90,5 @@ test("a gateway becomes the new version under its own process id, and tells its 
   const again = await json("gateway", "call", "gateway.restart.request", "--params", '{"delayMs":0}')
   assert.equal(again.pid, started.pid)
   // While one makes room for the next nobody can stop it.
-  for (let boot = again.bootId; boot === undefined || boot === again.bootId; boot = bootOf())
-    await new Promise((resolve) => setImmediate(resolve))
+  for (let boot = again.bootId; boot === undefined || boot === again.bootId; ) boot = await bootNow()
 })
