@@ -82,6 +82,18 @@ test("the doctor tries what workflows need, and leaves no run behind", async (t)
   assert.match(told.out, /✓ pipelines: .*\n✗ programs: .*levated/)
 })
 
+test("a step that is out of time before its program starts leaves nothing behind that keeps the process alive", async (t) => {
+  const { pincer, work } = placeFor(t)
+  const step = (ms: number) => `  - { id: s${ms}, run: sleep 60, timeout_ms: ${ms}, on_error: continue }\n`
+  writeFileSync(
+    join(work, "late.lobster"),
+    `steps:\n${[1, 2, 3, 5, 8, 13].map(step).join("")}  - { id: on, run: echo on }\n`,
+  )
+  const ran = await pincer("lobster", "--unsandboxed", "run", "--mode", "tool", "late.lobster")
+  assert.equal(ran.code, 0, ran.err)
+  assert.deepEqual(JSON.parse(ran.out).output, ["on\n"])
+})
+
 test("where the whole of a long output lies is said, and why a branch was stopped", async (t) => {
   const { pincer, work } = placeFor(t)
   writeFileSync(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -115,6 +116,14 @@ test("more than it takes, and what is too long, is left to the caller", only, (t
   assert.equal(starter.hold(program), undefined)
   held[0]?.drop()
   assert.ok(starter.hold(program))
+})
+
+test("what is held and never goes keeps no process alive", only, () => {
+  const file = new URL("./starter.ts", import.meta.url).href
+  const program = '{ file: "/bin/true", args: [], cwd: "/", env: {}, input: false }'
+  const script = `import { Starter } from ${JSON.stringify(file)}; new Starter().hold(${program}); console.log("held")`
+  const ran = spawnSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 20_000, encoding: "utf8" })
+  assert.deepEqual([ran.status, ran.stdout], [0, "held\n"], ran.stderr)
 })
 
 test("when the small process dies, its programs end with it, and what was lost is said", only, async (t) => {

@@ -139,6 +139,7 @@ export class Starter {
     helper.stdout.on("error", () => this.#lose())
     helper.stdout.setEncoding("latin1").on("data", (text: string) => this.#heard(text))
     this.#helper = helper
+    this.#keep(helper)
     return helper
   }
 

@@ -110,6 +110,7 @@ class Acts {
   /** Why a line of the audit could not be written. */
   #unwritten: { error: unknown } | undefined
   #starter: Starter | undefined
+  #isClosed = false
 
   constructor(options: ActsOptions, place: Omit<TrialPlace, "now">, sandbox: Sandbox) {
     this.#options = options
@@ -156,7 +157,8 @@ class Acts {
 
   /** Ready while its intent goes to disk. The first program pays for nothing but itself: one alone is started by this process. */
   #held({ args, cwd, env, file }: StepQuestion, input: boolean, signal: AbortSignal): HeldProgram | undefined {
-    if (this.#calls.length < 2) return undefined
+    // A step that is out of time may come here late, even when all is over.
+    if (this.#calls.length < 2 || signal.aborted || this.#isClosed) return undefined
     this.#starter ??= new Starter()
     const held = this.#starter.hold({ file, args, cwd, env, input })
     if (!held) return undefined
@@ -202,6 +204,7 @@ class Acts {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#starter?.close()
     this.#sandbox.close()
   }
