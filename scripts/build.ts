@@ -129,9 +129,11 @@ function grouping(): (id: string) => string | null {
       "shared",
       new Set([...commands.intersection(daemon).difference(quick)].filter((id) => !id.includes("node_modules"))),
     ],
-    // What a gateway needs as well as those that are started often: one file for what a pipeline needs, one for the rest.
+    // What a gateway needs as well as those that are started often, in a file for each of these: editors, pipelines, other runs.
+    ["words", editor.intersection(pipeline.union(acts)).intersection(ours)],
+    ["bridge", editor.intersection(ours)],
     ["lines", pipeline.intersection(ours)],
-    ["work", quick.intersection(ours)],
+    ["work", acts.intersection(ours)],
     ["", commands],
     ["daemon", daemon],
   ]

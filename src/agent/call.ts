@@ -1,7 +1,8 @@
 // One tool call: judge it, ask if so decided, run it as one journalled step where policy placed it, record it, and write the decision
 // and the effect into the audit. Whatever goes wrong with a call is a result that the model sees; only parking, a lost fence and a
 // denial that ends the turn leave through exceptions.
-import { mkdir, realpath } from "node:fs/promises"
+import { realpathSync } from "node:fs"
+import { mkdir } from "node:fs/promises"
 import { PincerError } from "../base/errors.ts"
 import { excerpt } from "../base/text.ts"
 import type { AuditEntry } from "../protocol/audit.ts"
@@ -21,7 +22,8 @@ import { beforeView } from "./view.ts"
 /** The working directory, made if it is the agent's own, with symlinks resolved. `made` is told of the agent's own. */
 export async function openWorkspace(path: string, mayCreate: boolean, made: (folder: string) => void): Promise<string> {
   try {
-    const real = await realpath(path)
+    // Asked of the system at once: a way through the pool of threads takes each turn ten times as long.
+    const real = realpathSync.native(path)
     if (mayCreate) made(real)
     return real
   } catch (error) {
@@ -31,7 +33,7 @@ export async function openWorkspace(path: string, mayCreate: boolean, made: (fol
       })
   }
   await mkdir(path, { recursive: true, mode: 0o700 })
-  const real = await realpath(path)
+  const real = realpathSync.native(path)
   made(real)
   return real
 }

@@ -48,7 +48,7 @@ export async function runGateway(cli: Cli, flags: RunFlags): Promise<void> {
     `Pincer ${cli.version} listens at ${gateway.url} (home ${resolvePaths(cli.env, cli.flags).home}). Model: ${inert(gateway.chosen())}`,
   )
   const stopLater = afterwards(cli, gateway)
-  const stopCollecting = collectWhenQuiet(() => gateway.running())
+  const stopCollecting = collectWhenQuiet(gateway)
   const signal = await Promise.race([stopping, again.promise])
   stopLater()
   stopCollecting()

@@ -63,15 +63,19 @@ export function keepHeapSmall(): void {
   for (const setting of SETTINGS) setFlagsFromString(setting)
 }
 
-/** Collects when the gateway has gone quiet; the timer keeps no process alive. The returned function ends it. */
-export function collectWhenQuiet(running: () => number): () => void {
+/**
+ * Collects when the gateway has gone quiet, and has it give back what it holds beside V8; the timer keeps no process alive. The returned
+ * function ends it.
+ */
+export function collectWhenQuiet(gateway: { running(): number; rest(): void }): () => void {
   const watch = new QuietWatch(process.memoryUsage.rss())
   let last = performance.eventLoopUtilization()
   const timer = setInterval(() => {
     const now = performance.eventLoopUtilization()
     const activeMs = now.active - last.active
     last = now
-    if (!watch.look({ running: running(), activeMs, resident: process.memoryUsage.rss() })) return
+    if (!watch.look({ running: gateway.running(), activeMs, resident: process.memoryUsage.rss() })) return
+    gateway.rest()
     collect()
     watch.collected(process.memoryUsage.rss())
     last = performance.eventLoopUtilization()

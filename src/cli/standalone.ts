@@ -19,6 +19,8 @@ export interface OwnGateway {
   reload(): Promise<void>
   /** Turns that run at this moment. */
   running(): number
+  /** To be called when nothing goes on: gives memory back. */
+  rest(): void
   close(graceMs?: number): Promise<void>
 }
 
@@ -56,6 +58,7 @@ export async function openOwnGateway(options: OwnGatewayOptions): Promise<OwnGat
       }
     },
     running: () => gateway.parts.lanes.counts().running,
+    rest: () => gateway.parts.store.rest(),
     close: (graceMs) => gateway.close(graceMs),
   }
 }

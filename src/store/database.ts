@@ -185,6 +185,11 @@ export class Database {
     return total
   }
 
+  /** Gives back the pages that are only kept in case they are asked for again. */
+  rest(): void {
+    this.#db.exec("PRAGMA shrink_memory")
+  }
+
   /** Commits what is queued and closes. */
   close(): void {
     if (this.#closed) return

@@ -89,6 +89,7 @@ export function openStore(
     wordsBacklog: new WordsBacklog(db, words),
     audit,
     size: () => db.size(),
+    rest: () => db.rest(),
     close: async () => {
       audit.close()
       db.close()

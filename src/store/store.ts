@@ -282,5 +282,7 @@ export interface Store {
   readonly audit: Audit
   /** Bytes on disk, for status. */
   size(): number
+  /** To be called when nothing goes on: gives memory back. */
+  rest(): void
   close(): Promise<void>
 }
