@@ -2,7 +2,8 @@
 // process is big: this one has a few megabytes. It reads frames on its input and answers in lines of numbers; it ends when its input does.
 //
 // Frame: its length (32 bits, big endian), then fields with a zero byte between them.
-//   hold ID INPUT CWD N name value … file argument …   makes a process ready to be this program. INPUT 1: it reads from a pipe
+//   hold ID INPUT CWD N name value … file argument …   makes a process ready to be this program. INPUT 1: it reads from a pipe. A line for
+//                                                      /bin/sh is ready when the shell is: loaded, it waits for a line before it begins
 //   go ID                                              lets it be the program
 //   drop ID                                            lets it end instead
 //   opened ID                                          its pipes are held by the other side
@@ -21,9 +22,21 @@ sub child {
   setpgrp(0, 0);
   $SIG{CHLD} = "DEFAULT";
   open(STDIN, "<&", $in) && open(STDOUT, ">&", $out) && open(STDERR, ">&", $err) && chdir($cwd) or return;
+  close($_) for $in, $out, $err;
   %ENV = @$env;
+  shell($go, $line) if isShell(@$line);
   sysread($go, my $word, 1) or kill("KILL", $$);
   exec { $line->[0] } @$line;
+}
+sub isShell { @_ == 3 && $_[0] eq "/bin/sh" && $_[1] eq "-c" }
+sub shell {
+  my ($go, $line) = @_;
+  local $^F = 9;
+  open(my $waits, "<&", $go) or return;
+  my $fd = fileno($waits);
+  return if $fd > 9;
+  my $first = "IFS= read -r PINCER_GO <&$fd || exit 125; unset PINCER_GO; exec $fd<&-; ";
+  exec { "/bin/sh" } "/bin/sh", "-c", $first . $line->[2];
 }
 sub hold {
   my ($id, $input, $cwd, $count, @rest) = @_;
@@ -35,34 +48,36 @@ sub hold {
   if (!defined $pid) { $held{$id} = { error => $! + 0 }; return }
   if ($pid == 0) {
     no warnings;
-    undef $goEnd;
+    undef $_ for $goEnd, $inEnd, $outEnd, $errEnd, $told;
     (%held, %kept) = ();
     child($go, $in, $out, $err, $cwd, \@env, \@rest);
     syswrite($telling, $! + 0);
     kill("KILL", $$);
   }
   setpgrp($pid, $pid);
-  $held{$id} = { pid => $pid, go => $goEnd, told => $told, in => $inEnd, out => $outEnd, err => $errEnd };
+  $held{$id} = { pid => $pid, go => $goEnd, told => $told, in => $inEnd, out => $outEnd, err => $errEnd,
+    shell => isShell(@rest) };
 }
 sub go {
   my ($id) = @_;
   my $one = delete $held{$id};
   return reply("failed", $id, $one->{error}) if $one->{error};
-  { local $SIG{PIPE} = "IGNORE"; syswrite($one->{go}, "g") }
+  { local $SIG{PIPE} = "IGNORE"; syswrite($one->{go}, "g\n") }
   if (sysread($one->{told}, my $errno, 16)) {
     waitpid($one->{pid}, 0);
     return reply("failed", $id, $errno);
   }
-  return reply("failed", $id, 3) if $one->{over};
-  $of{$one->{pid}} = $id;
+  return reply("failed", $id, 3) if defined $one->{over} && !$one->{shell};
+  $of{$one->{pid}} = $id unless defined $one->{over};
   my @pipes = ($one->{in}, $one->{out}, $one->{err});
   $kept{$id} = \@pipes;
   reply("started", $id, $one->{pid}, map { $_ ? fileno($_) : -1 } @pipes);
+  reply("ended", $id, $one->{over}) if defined $one->{over};
 }
 for (;;) {
   while ((my $pid = waitpid(-1, 1)) > 0) {
     if (exists $of{$pid}) { reply("ended", delete $of{$pid}, $?) }
-    else { $_->{over} = 1 for grep { !$_->{error} && $_->{pid} == $pid } values(%held) }
+    else { $_->{over} = $? for grep { !$_->{error} && $_->{pid} == $pid } values(%held) }
   }
   my $ready = "";
   vec($ready, 0, 1) = 1;

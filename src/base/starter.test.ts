@@ -152,3 +152,38 @@ async function lines({ stdout }: StartedProgram, count: number): Promise<string[
     stdout.on("data", take)
   })
 }
+
+test("a shell that waits for its line is the shell that it would have been", only, async (t) => {
+  const starter = open(t)
+  const direct = (script: string) => {
+    const { status, stderr, stdout } = spawnSync("/bin/sh", ["-c", script], { env: { PATH }, encoding: "utf8" })
+    return { out: stdout, err: stderr, code: status, signal: null }
+  }
+  const scripts = [
+    'echo "$0 $# $-"; set | grep -c PINCER_GO; env | grep PINCER; ls /proc/self/fd | wc -l',
+    '# a remark\necho two\n\necho "three\nfour"',
+    "cat <<END\nwithin $((1 + 1))\nEND\nexit 3",
+    "nothing-of-this-name; echo $?",
+    "echo one\n) echo two",
+    "set -e; false; echo never",
+    "trap 'echo left' EXIT; exec 3>&1; echo three >&3",
+    "",
+    "\n\techo blank lines first",
+  ]
+  for (const script of scripts) assert.deepEqual(await run(starter, script), direct(script), script)
+})
+
+test(
+  "a line that no shell can read ends with the shell's own words, and only when it was told to begin",
+  only,
+  async (t) => {
+    const starter = open(t)
+    const held = hold(starter, "if; then")
+    // Whatever was asked before has been done by then: the shell has given up.
+    assert.equal((await run(starter, "echo later")).out, "later\n")
+    const program = await held.go()
+    const [err, end] = await Promise.all([text(program.stderr), program.exited])
+    assert.match(err, /syntax error/i)
+    assert.deepEqual(end, { code: 2, signal: null })
+  },
+)
