@@ -84,8 +84,8 @@ export function benchEnv(home: string): Record<string, string> {
 export async function startGateway(home: string): Promise<Running & { readyMs: number }> {
   const info = join(home, "gateway.json")
   const began = performance.now()
-  // As a shell starts it: by its name.
-  const child = spawn(ENTRY, ["gateway", "run"], {
+  // By its name, as a shell starts it, and without lines for a terminal, as it runs in the background and as a service.
+  const child = spawn(ENTRY, ["gateway", "run", "--quiet"], {
     env: benchEnv(home),
     stdio: ["ignore", "ignore", "inherit"],
   })
