@@ -25,8 +25,23 @@ export type Parsed = { type: "known"; script: Shell; bashOnly: string[] } | { ty
 type Parser = typeof import("unbash")
 let loading: Promise<Parser> | undefined
 
+/** Loops and retries ask about the same lines again and again. Whoever reads a syntax never changes it. */
+const known = new Map<string, Parsed>()
+const MAX_KNOWN = 256
+const MAX_KNOWN_CHARS = 2_000
+
 /** The syntax of a line, or why it has none that can be relied on. Never throws for what the text is. */
 export async function parseShell(source: string): Promise<Parsed> {
+  const before = known.get(source)
+  if (before) return before
+  const parsed = await readShell(source)
+  if (source.length > MAX_KNOWN_CHARS) return parsed
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(source, parsed)
+  return parsed
+}
+
+async function readShell(source: string): Promise<Parsed> {
   const strange = strangeText(source)
   if (strange !== undefined) return { type: "unknown", why: strange }
   loading ??= import("unbash")
