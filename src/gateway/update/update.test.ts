@@ -187,7 +187,7 @@ test("only what npm installed for the machine is ours to replace; each other way
 })
 
 test("a prefix that this user may not write is refused before npm is asked", async (t) => {
-  if (process.getuid?.() === 0) return t.skip("root may write everywhere")
+  if (process.getuid?.() === 0) return t.skip("NOT TESTED: root may write everywhere")
   const { desk, npm } = await open(t)
   chmodSync(dirname(npm.root), 0o555)
   t.after(() => chmodSync(dirname(npm.root), 0o755))
