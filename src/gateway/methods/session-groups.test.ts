@@ -70,7 +70,7 @@ test("new sessions of a group work in its folder, which only an administrator se
   )
   await assert.rejects(
     call("sessions.groups.update", { ...wish, worktree: true }),
-    refusal("NOT_IMPLEMENTED", /worktree/),
+    refusal("INVALID_PARAMS", /worktree/),
   )
   await assert.rejects(call("sessions.groups.update", { ...wish, cwd: "rel" }), refusal("INVALID_PARAMS", /absolute/))
   await assert.rejects(call("sessions.groups.update", { ...wish, name: "x" }), refusal("NOT_FOUND"))

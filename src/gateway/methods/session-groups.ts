@@ -103,7 +103,7 @@ const update = method({
   async run({ cwd, name, worktree = false }, { parts }) {
     if (worktree)
       throw new PincerError(
-        "NOT_IMPLEMENTED",
+        "INVALID_PARAMS",
         "Sessions get no worktrees of their own: make one with git and give its folder as cwd",
       )
     if (cwd !== null) await requireDirectory(cwd)
